@@ -1,0 +1,87 @@
+/**
+ * Every way in which `appliance` can fail. The union is closed: whoever adds a code decides here, once,
+ * which exit status it means (see {@link exitStatus}).
+ */
+export type ErrorCode =
+  | 'input' // something the user wrote is wrong; nothing was downloaded or booted
+  | 'missing-tool' // this computer lacks a program or a permission
+  | 'unreachable' // an upstream did not answer, or answered with an error
+  | 'gone' // an upstream answers, but no longer has what the lock names
+  | 'digest-mismatch' // bytes are not those the lock (or a signature) promises
+  | 'unsatisfiable' // a package solver found no solution
+  | 'command-failed' // a program on this computer failed
+  | 'guest-failed' // a command inside the guest failed
+  | 'no-answer' // a machine did not come up or stopped answering
+  | 'timeout' // a step took longer than it may
+  | 'check-failed' // validation found a fault in the appliance
+  | 'unvalidated' // a disk without a passing verdict was to be packed
+  | 'stale' // an earlier stage has to run first
+  | 'disk-full'
+  | 'interrupted'
+  | 'internal'
+
+export interface ErrorDetails {
+  /** What the user can do about it: one sentence, imperative. */
+  hint?: string
+  /** Files that show what happened (screenshot, console, journal): absolute paths. */
+  evidence?: string[]
+  cause?: unknown
+}
+
+/** An expected failure. `message` is one line that names what was wrong and where. */
+export class ApplianceError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+  readonly evidence: string[]
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? {} : { cause: details.cause })
+    this.name = 'ApplianceError'
+    this.code = code
+    this.hint = details.hint
+    this.evidence = details.evidence ?? []
+  }
+}
+
+/** A program on this computer that ended badly: its arguments, exit status and the end of its stderr. */
+export class CommandFailed extends ApplianceError {
+  readonly command: string
+  readonly args: readonly string[]
+  /** Exit status, or the name of the signal that ended it. */
+  readonly status: number | string
+  readonly stderrTail: string
+
+  constructor(command: string, args: readonly string[], status: number | string, stderrTail: string) {
+    const last = stderrTail.trim().split('\n').at(-1) ?? ''
+    super('command-failed', `${command} failed (${status})${last ? `: ${last}` : ''}`)
+    this.name = 'CommandFailed'
+    this.command = command
+    this.args = args
+    this.status = status
+    this.stderrTail = stderrTail
+  }
+}
+
+/** The exit status of the command: 1 the user's input or a check failed, 2 our fault, 130 interrupted. */
+export function exitStatus(error: unknown): 1 | 2 | 130 {
+  if (!(error instanceof ApplianceError)) return 2
+  if (error.code === 'interrupted') return 130
+  return error.code === 'internal' ? 2 : 1
+}
+
+/** Whatever was thrown, as an `ApplianceError`; a full disk and an abort are recognised by what Node calls them. */
+export function toApplianceError(thrown: unknown): ApplianceError {
+  if (thrown instanceof ApplianceError) return thrown
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'ENOSPC') {
+    const path = (error as NodeJS.ErrnoException).path
+    return new ApplianceError('disk-full', `no space left on the disk${path ? ` while writing ${path}` : ''}`, {
+      hint: 'Free some space (appliance gc names what may go) and run the same command again; it continues.',
+      cause: error,
+    })
+  }
+  if (error.name === 'AbortError' || code === 'ABORT_ERR')
+    return new ApplianceError('interrupted', 'interrupted', { cause: error })
+  return new ApplianceError('internal', error.message, { cause: error })
+}

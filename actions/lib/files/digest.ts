@@ -1,0 +1,15 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+
+/** SHA-256 of a string or buffer, lower-case hex. */
+export function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+/** SHA-256 of a file, streamed (1 MiB at a time), lower-case hex. */
+export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  const options = { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) }
+  for await (const chunk of createReadStream(path, options)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

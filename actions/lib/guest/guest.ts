@@ -1,0 +1,39 @@
+/** What one talks to inside a machine, over SSH. */
+export interface Guest extends AsyncDisposable {
+  /** Runs a shell command line with `/bin/sh -c` in the guest. */
+  run(commandLine: string, options?: GuestRunOptions): Promise<GuestResult>
+  /** Copies a file or a whole folder (modes and symlinks kept). `to` is the path it gets, parents are made. */
+  upload(from: string, to: string, options?: UploadOptions): Promise<void>
+  /** Copies a file or folder out of the guest. */
+  download(from: string, to: string, signal?: AbortSignal): Promise<void>
+}
+
+export interface GuestRunOptions {
+  /** As which user (default: the one we logged in as), through `runuser`/`sudo`. */
+  as?: string
+  env?: Record<string, string>
+  input?: string
+  /** Milliseconds. */
+  timeout?: number
+  signal?: AbortSignal
+  /** Return a failing result instead of throwing `guest-failed`. */
+  allowFailure?: boolean
+  /** Called with output as it arrives. */
+  onOutput?: (text: string, stream: 'stdout' | 'stderr') => void
+  /** What to call it in messages, when the command line is long or secret. */
+  title?: string
+}
+
+export interface GuestResult {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+export interface UploadOptions {
+  owner?: string
+  group?: string
+  /** Octal, e.g. 0o755; by default the file's own. */
+  mode?: number
+  signal?: AbortSignal
+}

@@ -1,0 +1,81 @@
+import type { Guest } from '../guest/guest.ts'
+
+export type Firmware = 'bios' | 'uefi'
+export type NicModel = 'virtio' | 'e1000' | 'e1000e' | 'vmxnet3' | 'pcnet'
+export type DiskController = 'virtio' | 'ahci' | 'lsi' | 'pvscsi' | 'nvme'
+
+/** What a machine is made of. Paths are absolute, sizes in bytes. */
+export interface MachineSpec {
+  /** For messages and evidence, e.g. `validate`. */
+  name: string
+  disk: { path: string; format: 'qcow2' | 'raw' | 'vmdk' }
+  /** true: everything written goes to an overlay that is deleted with the machine. */
+  throwAway: boolean
+  cpus: number
+  memory: number
+  firmware: Firmware
+  nic: NicModel
+  controller: DiskController
+  /** Colon-separated; a fixed one of the driver's by default. */
+  mac?: string
+  /** Further raw disks, read-only, found in the guest as /dev/disk/by-id/*SERIAL*. */
+  readOnlyDisks: { path: string; serial: string }[]
+  login: Login
+  /** Folder for serial console, screenshots and the like; the driver creates it. */
+  evidence: string
+  accel: Accel
+}
+
+export type Accel = 'auto' | 'kvm' | 'tcg'
+
+/** How we get in. `key` is handed to the guest by SMBIOS credential (systemd ≥ 252) and allows root. */
+export interface Login {
+  user: string
+  /** Private key file (OpenSSH format); its `.pub` lies beside it. */
+  key: string
+  /** Hand `key` to the guest by SMBIOS (default), or expect it to be known there already. */
+  credential: boolean
+}
+
+/** Why a driver cannot work on this computer, and what installs or permits it. */
+export interface Problem {
+  what: string
+  remedy: string
+}
+
+export interface Hypervisor {
+  readonly name: string
+  preflight(): Promise<Problem[]>
+  /** Starts a machine; resolves as soon as it runs, long before the guest answers. */
+  boot(spec: MachineSpec, signal: AbortSignal): Promise<Machine>
+}
+
+/** One running machine. Disposing of it kills it and removes what was temporary. */
+export interface Machine extends AsyncDisposable {
+  /**
+   * Waits until the guest answers over SSH and gives it. `no-answer` after `patience` ms (default 10 min), with
+   * the last screen and the serial console as evidence.
+   */
+  guest(signal: AbortSignal, patience?: number): Promise<Guest>
+  /** The guest's address as seen from our side, once it has one. */
+  address(signal: AbortSignal): Promise<string>
+  /** Where a TCP port of the guest is reached (with `network: user`, a forward on the loopback). */
+  reach(port: number): Promise<Endpoint>
+  /** Writes the screen as PNG. */
+  screenshot(path: string): Promise<void>
+  /** Remembers the running machine, memory and disks, under `name`. Needs `throwAway`. */
+  snapshot(name: string): Promise<void>
+  /** Returns the machine to a snapshot, running, its clock set right; connections of before are gone. */
+  rollback(name: string, signal: AbortSignal): Promise<void>
+  /** Asks the guest to power off and waits; kills it after `patience` ms (default 3 min) and says so (false). */
+  shutdown(signal: AbortSignal, patience?: number): Promise<boolean>
+  /** Files that show what happened so far (serial console, QEMU's own words); absolute paths. */
+  readonly evidence: string[]
+}
+
+export interface Endpoint {
+  host: string
+  port: number
+  /** false where an accepted connection proves nothing (QEMU's user network accepts before it asks the guest). */
+  connectionProves: boolean
+}

@@ -1,0 +1,43 @@
+/**
+ * Inputs are declared once: the declaration gives the TypeScript type, the Actions parsing, the command's flags
+ * and the README's table, and a test holds `action.yml` to it.
+ */
+export interface InputDeclaration<T = unknown> {
+  readonly kind: 'path' | 'text' | 'flag' | 'choice'
+  readonly description: string
+  /** As the user would write it; an empty string means "not given". */
+  readonly default: string
+  readonly choices?: readonly string[]
+  readonly secret?: boolean
+  /** Phantom, for inference only. */
+  readonly type?: T
+}
+
+export type InputDeclarations = Readonly<Record<string, InputDeclaration>>
+
+export type InputValues<I extends InputDeclarations> = {
+  readonly [K in keyof I]: I[K] extends InputDeclaration<infer T> ? T : never
+}
+
+/** A file or folder, relative to the working directory; undefined when not given. */
+export function path(description: string): InputDeclaration<string | undefined> {
+  return { kind: 'path', description, default: '' }
+}
+
+/** Any text; undefined when not given. */
+export function text(description: string, options: { secret?: boolean } = {}): InputDeclaration<string | undefined> {
+  return { kind: 'text', description, default: '', ...options }
+}
+
+/** `true` or `false`; a bare flag on the command line. */
+export function flag(description: string): InputDeclaration<boolean> {
+  return { kind: 'flag', description, default: 'false' }
+}
+
+/** One of a few words. */
+export function choice<const C extends readonly [string, ...string[]]>(
+  description: string,
+  choices: C,
+): InputDeclaration<C[number]> {
+  return { kind: 'choice', description, default: choices[0], choices }
+}

@@ -1,0 +1,78 @@
+import type { Lock } from '../lock/lock.ts'
+import type { Log } from '../log/log.ts'
+import type { MachineNetwork } from '../network/network.ts'
+import type { Spec } from '../spec/spec.ts'
+import type { InputDeclarations, InputValues } from './input.ts'
+
+export const stageNames = ['mirror-deps', 'veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'] as const
+export type StageName = (typeof stageNames)[number]
+
+/** Everything that belongs to one appliance, read and found free of faults. All paths are absolute. */
+export interface Project {
+  /** The folder of `appliance.yml`; paths in the spec are relative to it. */
+  readonly directory: string
+  readonly specFile: string
+  readonly spec: Spec
+  /** `<directory>/build`. */
+  readonly buildDirectory: string
+  /** `<directory>/appliance.lock.json`. */
+  readonly lockFile: string
+  /** undefined until the first `appliance lock`. */
+  readonly lock: Lock | undefined
+}
+
+/** A stage: files in, files out. It boots, works, shuts down; no machine lives between stages. */
+export interface Stage<I extends InputDeclarations = InputDeclarations> {
+  readonly name: StageName
+  /** One sentence for `action.yml`, the README and `--help`. */
+  readonly description: string
+  readonly inputs: I
+  /** Output name → description. */
+  readonly outputs: Readonly<Record<string, string>>
+  /** `host` may use the internet (mirror-deps only); `private-network` runs where only the mirror is. */
+  readonly place: 'host' | 'private-network'
+  /**
+   * Everything the result depends on, each part a digest or a value, by a name a person understands
+   * (`spec.basebox`, `mirror`, `definition`); the fingerprint is the SHA-256 over them. May throw `stale` when an
+   * earlier stage has not run. Must be quick (well under a second).
+   */
+  dependsOn(work: StageWork<I>): Promise<Record<string, string>>
+  /** Does the work; what it returns is what `stage.json` records. */
+  run(work: StageWork<I>): Promise<StageResult>
+}
+
+/** What a stage is given to work with. */
+export interface StageWork<I extends InputDeclarations = InputDeclarations> {
+  readonly project: Project
+  readonly inputs: InputValues<I>
+  readonly log: Log
+  readonly signal: AbortSignal
+  /** Where the finished files go: `build/<stage>/`. Nothing half-written may have a final name in it. */
+  readonly outDirectory: string
+  /** Emptied before and after the stage, on the same file system as `outDirectory`, so that rename works. */
+  readonly workDirectory: string
+  /** The machines' network. Throws `internal` in a stage whose place is `host`. */
+  network(): MachineNetwork
+  /** The record of an earlier stage that is done; throws `stale` naming the stage to run when there is none. */
+  earlier(stage: StageName): Promise<StageRecord>
+  /** Measures a part of the stage for `timings.json` and the table. */
+  timed<T>(part: string, work: () => Promise<T>): Promise<T>
+}
+
+export interface StageResult {
+  /** Output name → file or folder (absolute, inside `outDirectory`) or a plain value. */
+  readonly outputs: Record<string, { path: string } | { value: string }>
+  /** Program → version, for those whose version may show in the result. */
+  readonly tools: Record<string, string>
+}
+
+/** `build/<stage>/stage.json`: deterministic; no clock, no path of this computer. */
+export interface StageRecord {
+  schema: 1
+  stage: StageName
+  fingerprint: string
+  dependsOn: Record<string, string>
+  /** Paths are relative to the stage's folder. Folders carry no digest here (they have records of their own). */
+  outputs: Record<string, { path: string; bytes?: number; sha256?: string } | { value: string }>
+  tools: Record<string, string>
+}

@@ -1,0 +1,21 @@
+/** One project a layer, so that `script/test unit` runs a layer alone (see test/README.md). */
+const layer = (name, seconds) => ({
+  displayName: name,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } }],
+  },
+  testTimeout: seconds * 1000,
+  modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/examples/.*/build/', '<rootDir>/dist/'],
+})
+
+export default {
+  projects: [
+    layer('unit', 10),
+    layer('contract', 600),
+    layer('integration', 600),
+    layer('dist', 600),
+    layer('e2e', 2400),
+  ],
+}
