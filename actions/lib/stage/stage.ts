@@ -29,6 +29,11 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
   readonly inputs: I
   /** Output name → description. */
   readonly outputs: Readonly<Record<string, string>>
+  /**
+   * Where one stage runs twice in a build (vm-validate on the disk, then on the OVA): a word for the second, which
+   * gets a folder and a record of its own, `build/<stage>/<variant>/`.
+   */
+  variant?(inputs: InputValues<I>): string | undefined
   /** `host` may use the internet (mirror-deps only); `private-network` runs where only the mirror is. */
   readonly place: 'host' | 'private-network'
   /**
@@ -54,14 +59,25 @@ export interface StageWork<I extends InputDeclarations = InputDeclarations> {
   /** The machines' network. Throws `internal` in a stage whose place is `host`. */
   network(): MachineNetwork
   /** The record of an earlier stage that is done; throws `stale` naming the stage to run when there is none. */
-  earlier(stage: StageName): Promise<StageRecord>
+  earlier(stage: StageName): Promise<EarlierStage>
   /** Measures a part of the stage for `timings.json` and the table. */
   timed<T>(part: string, work: () => Promise<T>): Promise<T>
 }
 
+/** An earlier stage that is done: its record, and its outputs where they lie now. */
+export interface EarlierStage {
+  readonly record: StageRecord
+  /** The absolute path of an output; throws `internal` for a name that stage does not give. */
+  path(output: string): string
+  /** SHA-256 of an output file as recorded when it was made. */
+  sha256(output: string): string
+  /** A plain value among the outputs. */
+  value(output: string): string
+}
+
 export interface StageResult {
-  /** Output name → file or folder (absolute, inside `outDirectory`) or a plain value. */
-  readonly outputs: Record<string, { path: string } | { value: string }>
+  /** Output name → file or folder (absolute, inside `outDirectory`; its SHA-256 if known already) or a value. */
+  readonly outputs: Record<string, { path: string; sha256?: string } | { value: string }>
   /** Program → version, for those whose version may show in the result. */
   readonly tools: Record<string, string>
 }

@@ -1,0 +1,124 @@
+import { ApplianceError } from '../lib/errors/error.ts'
+import type { Log } from '../lib/log/log.ts'
+import { type Execution, execute } from '../lib/stage/execute.ts'
+import type { InputValues } from '../lib/stage/input.ts'
+import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
+import { formatDuration } from '../lib/units/duration.ts'
+import { formatSize } from '../lib/units/size.ts'
+import { chefProvision } from '../chef-provision/stage.ts'
+import { mirrorDeps } from '../mirror-deps/stage.ts'
+import { ovaPack } from '../ova-pack/stage.ts'
+import { veeweeBasebox } from '../veewee-basebox/stage.ts'
+import { vmValidate } from '../vm-validate/stage.ts'
+import { type Door, runInside } from './inside.ts'
+
+export interface BuildOptions extends Door {
+  /** Reads spec and lock again: the first stage may write the lock. */
+  project: () => Promise<Project>
+  from: StageName
+  until: StageName
+  verify: boolean
+  /** Write the lock anew, saying so, when upstream no longer has what it names. */
+  renewLock: boolean
+  /** Pack a disk that was not validated. */
+  unvalidated: boolean
+}
+
+/** A stage as the closing table shows it. */
+export interface BuiltStage {
+  title: string
+  execution: Execution
+}
+
+/**
+ * The five stages in order, each skipped when it is up to date; then the packed OVA is validated itself
+ * (DESIGN §1). `from` makes that stage and all after it work again.
+ */
+export async function build(options: BuildOptions): Promise<BuiltStage[]> {
+  const { log, signal, verify } = options
+  const built: BuiltStage[] = []
+  const first = stageNames.indexOf(options.from)
+  const last = stageNames.indexOf(options.until)
+  const stage = async (title: StageName | 'vm-validate, the OVA', work: () => Promise<Execution>) => {
+    signal.throwIfAborted()
+    built.push({ title, execution: await log.group(title, work) })
+  }
+  const settings = (name: StageName, project: Project) => ({
+    log,
+    signal,
+    verify,
+    force: options.from !== 'mirror-deps' && stageNames.indexOf(name) >= first,
+    inside: (inner: Parameters<typeof runInside>[0], _: Project, inputs: Record<string, unknown>) =>
+      runInside(inner, project, inputs, options),
+  })
+
+  for (const name of stageNames.slice(0, last + 1)) {
+    const project = await options.project()
+    const set = settings(name, project)
+    await stage(name, () => {
+      switch (name) {
+        case 'mirror-deps':
+          return mirror(project, options, set)
+        case 'veewee-basebox':
+          return execute(veeweeBasebox, project, defaults(veeweeBasebox.inputs), set)
+        case 'chef-provision':
+          return execute(chefProvision, project, defaults(chefProvision.inputs), set)
+        case 'vm-validate':
+          return execute(vmValidate, project, defaults(vmValidate.inputs), set)
+        case 'ova-pack': {
+          const inputs = { ...defaults(ovaPack.inputs), unvalidated: options.unvalidated }
+          return execute(ovaPack, project, inputs, set)
+        }
+      }
+    })
+  }
+  const packed = built.at(-1)!
+  if (packed.title === 'ova-pack') {
+    const project = await options.project()
+    const inputs = { ...defaults(vmValidate.inputs), ova: packed.execution.outputs.path('ova') }
+    const set = { ...settings('vm-validate', project), force: packed.execution.state === 'done' }
+    await stage('vm-validate, the OVA', () => execute(vmValidate, project, inputs, set))
+  }
+  return built
+}
+
+async function mirror(project: Project, options: BuildOptions, set: Parameters<typeof execute>[3]): Promise<Execution> {
+  const inputs = defaults(mirrorDeps.inputs)
+  try {
+    return await execute(mirrorDeps, project, inputs, set)
+  } catch (thrown) {
+    const gone = thrown instanceof ApplianceError && thrown.code === 'gone'
+    if (!gone || !options.renewLock) throw thrown
+    options.log.warn(`the lock is renewed, because ${thrown.message}`)
+    return await execute(mirrorDeps, project, { ...inputs, update: true }, set)
+  }
+}
+
+/** Every input at its declared default. */
+export function defaults<I extends Record<string, { kind: string; default: string }>>(declarations: I): InputValues<I & {}> {
+  return Object.fromEntries(
+    Object.entries(declarations).map(([name, { kind, default: word }]) => [
+      name,
+      kind === 'flag' ? word === 'true' : word === '' ? undefined : word,
+    ]),
+  ) as InputValues<I & {}>
+}
+
+/** The closing table: stage, seconds, what it gave. */
+export function buildTable(built: readonly BuiltStage[]): string {
+  const rows = built.map(({ title, execution }) => [
+    title,
+    execution.state === 'up-to-date' ? 'up to date' : formatDuration(execution.milliseconds),
+    gave(execution),
+  ])
+  const total = built.reduce((sum, { execution }) => sum + execution.milliseconds, 0)
+  rows.push(['total', formatDuration(total), ''])
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map(([a, b, c]) => `${a!.padEnd(widths[0]!)}  ${b!.padStart(widths[1]!)}  ${c}`.trimEnd()).join('\n')
+}
+
+function gave(execution: Execution): string {
+  return Object.entries(execution.record.outputs)
+    .flatMap(([name, output]) => ('bytes' in output ? [`${name} ${formatSize(output.bytes!)}`] : []))
+    .join(', ')
+}

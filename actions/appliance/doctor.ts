@@ -1,0 +1,62 @@
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { Problem } from '../lib/hypervisor/hypervisor.ts'
+
+/** A program the stages start on this computer, the Debian/Ubuntu package that has it, and what it is for. */
+interface Program {
+  name: string
+  packageName: string
+  purpose: string
+}
+
+/** Everything `script/bootstrap` installs for building (tests need more). */
+export const programs: readonly Program[] = [
+  { name: 'qemu-system-x86_64', packageName: 'qemu-system-x86', purpose: 'runs the machines' },
+  { name: 'qemu-img', packageName: 'qemu-utils', purpose: 'makes and converts disks' },
+  { name: 'mmdebstrap', packageName: 'mmdebstrap', purpose: 'makes root file systems from the mirror' },
+  { name: 'apt-get', packageName: 'apt', purpose: 'resolves Debian packages' },
+  { name: 'git', packageName: 'git', purpose: 'mirrors git repositories' },
+  { name: 'ssh', packageName: 'openssh-client', purpose: 'talks to the guest' },
+  { name: 'ssh-keygen', packageName: 'openssh-client', purpose: 'makes the build key' },
+  { name: 'ip', packageName: 'iproute2', purpose: 'makes the private network' },
+  { name: 'nft', packageName: 'nftables', purpose: 'closes the private network and remembers who tried to leave' },
+  { name: 'dnsmasq', packageName: 'dnsmasq-base', purpose: 'gives guests their address and answers their questions' },
+  { name: 'unshare', packageName: 'util-linux', purpose: 'enters the private network' },
+  { name: 'setpriv', packageName: 'util-linux', purpose: 'lets every program we start end with us' },
+  { name: 'tar', packageName: 'tar', purpose: 'copies files into and out of the guest' },
+  { name: 'xz', packageName: 'xz-utils', purpose: 'reads package indexes' },
+]
+
+/** Files that come with packages rather than programs. */
+const files = [
+  { paths: ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_CODE.fd'], packageName: 'ovmf', purpose: 'UEFI firmware for machines' },
+  {
+    paths: ['/usr/share/keyrings/debian-archive-keyring.gpg'],
+    packageName: 'debian-archive-keyring',
+    purpose: "Debian's signing keys",
+  },
+]
+
+/** What this computer lacks, each with the command that installs it. Empty: all is there. */
+export async function missing(path: string = process.env.PATH ?? ''): Promise<Problem[]> {
+  const folders = [...path.split(delimiter), '/usr/sbin', '/sbin']
+  const problems: Problem[] = []
+  for (const { name, packageName, purpose } of programs)
+    if (!(await anyExists(folders.map((folder) => join(folder, name)), constants.X_OK)))
+      problems.push({ what: `${name} is missing: it ${purpose}`, remedy: `apt-get install ${packageName}` })
+  for (const { paths, packageName, purpose } of files)
+    if (!(await anyExists(paths, constants.R_OK)))
+      problems.push({ what: `${paths[0]} is missing: ${purpose}`, remedy: `apt-get install ${packageName}` })
+  return problems
+}
+
+async function anyExists(paths: readonly string[], mode: number): Promise<boolean> {
+  for (const path of paths) {
+    const found = await access(path, mode).then(
+      () => true,
+      () => false,
+    )
+    if (found) return true
+  }
+  return false
+}

@@ -1,0 +1,82 @@
+import type { Lock, LockedDebRepository, LockedGemSource, LockedGit } from '../lib/lock/lock.ts'
+
+/** Where everything that only the build needs lies in the guest: a tmpfs, so that it is gone by itself. */
+export const RUN = '/run/appliance'
+/** The same for what must be executable or may be large; removed before the disk is written. */
+export const SCRATCH = '/var/tmp/appliance'
+
+/**
+ * What makes unmodified clients in the guest use the mirror, without a trace on its disk: environment variables
+ * that every step gets, and the files under /run they point to.
+ */
+export interface MirrorAccess {
+  env: Record<string, string>
+  /** Path in the guest → content. */
+  files: Record<string, string>
+}
+
+/**
+ * @param mirrorUrl as the guest sees it, e.g. `http://mirror`
+ * @see apt.conf(5) Dir, sources.list(5); bundle-config(1) BUNDLE_USER_CONFIG and mirrors; gem help environment,
+ *      GEMRC; git-config(1) GIT_CONFIG_COUNT and url.<base>.insteadOf
+ */
+export function mirrorAccess(lock: Lock, mirrorUrl: string): MirrorAccess {
+  const gems = lock.gem.filter((source) => source.for === 'guest')
+  return {
+    env: {
+      APPLIANCE_MIRROR: mirrorUrl,
+      APT_CONFIG: `${RUN}/apt.conf`,
+      BUNDLE_USER_CONFIG: `${RUN}/bundle-config`,
+      GEMRC: `${RUN}/gemrc`,
+      DEBIAN_FRONTEND: 'noninteractive',
+      ...gitRewrites(lock.git, mirrorUrl),
+    },
+    files: {
+      [`${RUN}/apt.conf`]: aptConf(),
+      [`${RUN}/sources.list`]: lock.deb.map((repository) => debLine(repository, mirrorUrl)).join(''),
+      [`${RUN}/bundle-config`]: bundleConfig(gems, mirrorUrl),
+      [`${RUN}/gemrc`]: gemrc(gems, mirrorUrl),
+    },
+  }
+}
+
+function aptConf(): string {
+  return `Dir::Etc::sourcelist "${RUN}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::lists "${RUN}/lists";
+Dir::Cache::archives "${SCRATCH}/archives";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Acquire::Languages "none";
+APT::Install-Recommends "false";
+DPkg::Options { "--force-confold"; };
+`
+}
+
+function debLine(repository: LockedDebRepository, mirrorUrl: string): string {
+  return `deb [signed-by=${RUN}/mirror.gpg] ${mirrorUrl}/deb/${repository.name} appliance main\n`
+}
+
+/** Bundler writes its settings' names like this: `.` becomes `__`, the rest of an address stays. */
+function bundleConfig(gems: LockedGemSource[], mirrorUrl: string): string {
+  const lines = gems.map(({ source, name }) => {
+    const address = source.endsWith('/') ? source : `${source}/`
+    return `BUNDLE_MIRROR__${address.toUpperCase().replaceAll('.', '__')}: "${mirrorUrl}/gem/${name}/"\n`
+  })
+  return `---\n${lines.join('')}`
+}
+
+function gemrc(gems: LockedGemSource[], mirrorUrl: string): string {
+  const sources = gems.map(({ name }) => `- ${mirrorUrl}/gem/${name}/\n`).join('')
+  return `---\n:sources:\n${sources || `- ${mirrorUrl}/gem/none/\n`}gem: --no-document\n`
+}
+
+function gitRewrites(repositories: LockedGit[], mirrorUrl: string): Record<string, string> {
+  const addresses = repositories.filter(({ url }) => url.includes('://'))
+  const env: Record<string, string> = { GIT_CONFIG_COUNT: String(addresses.length) }
+  for (const [index, { name, url }] of addresses.entries()) {
+    env[`GIT_CONFIG_KEY_${index}`] = `url.${mirrorUrl}/git/${name}.git.insteadOf`
+    env[`GIT_CONFIG_VALUE_${index}`] = url
+  }
+  return env
+}

@@ -1,0 +1,137 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplianceError } from '../errors/error.ts'
+import { writeJson } from '../files/atomic.ts'
+import type { Log } from '../log/log.ts'
+import type { MachineNetwork } from '../network/network.ts'
+import type { InputDeclarations, InputValues } from './input.ts'
+import { earlierStage, fingerprint, firstNotIntact, forgetRecord, readRecord, writeRecord } from './record.ts'
+import type { EarlierStage, Project, Stage, StageName, StageRecord, StageResult, StageWork } from './stage.ts'
+
+export interface Execution {
+  state: 'up-to-date' | 'done'
+  record: StageRecord
+  outputs: EarlierStage
+  folder: string
+  /** Wall-clock milliseconds, the whole stage and its parts. */
+  milliseconds: number
+  parts: Record<string, number>
+}
+
+/** What `run` gives back, wherever it ran. */
+export interface WorkDone {
+  result: StageResult
+  parts: Record<string, number>
+}
+
+export interface ExecuteOptions {
+  log: Log
+  signal: AbortSignal
+  /** Read every byte of the outputs before calling them up to date. */
+  verify: boolean
+  /** Work even when the record says it is done. */
+  force?: boolean
+  /** Runs a stage where only the mirror is (a child process in a namespace of its own). */
+  inside: (stage: Stage, project: Project, inputs: Record<string, unknown>) => Promise<WorkDone>
+}
+
+/**
+ * Brings one stage up to date: nothing to do when its fingerprint and its outputs are as recorded, otherwise it
+ * works, and only then is recorded. Killed at any instant, the next run just continues.
+ */
+export async function execute<I extends InputDeclarations>(
+  stage: Stage<I>,
+  project: Project,
+  inputs: InputValues<I>,
+  options: ExecuteOptions,
+): Promise<Execution> {
+  const began = performance.now()
+  const parts: Record<string, number> = {}
+  const work = stageWork(stage, project, inputs, options.log, options.signal, parts)
+  const folder = work.outDirectory
+  const done = (state: Execution['state'], record: StageRecord): Execution => ({
+    state,
+    record,
+    outputs: earlierStage(folder, record),
+    folder,
+    milliseconds: performance.now() - began,
+    parts,
+  })
+
+  const dependsOn = await stage.dependsOn(work)
+  const record = await readRecord(folder)
+  if (record && !options.force && record.fingerprint === fingerprint(dependsOn)) {
+    const broken = await firstNotIntact(folder, record, options.verify)
+    if (broken === undefined) return done('up-to-date', record)
+    options.log.warn(`${stage.name}: its output ${broken} is not as it was made; making it again`)
+  } else if (record) options.log.info(`${stage.name}: again, because ${whatChanged(record, dependsOn)}`)
+
+  await forgetRecord(folder)
+  await rm(work.workDirectory, { recursive: true, force: true })
+  await mkdir(work.workDirectory, { recursive: true })
+  await mkdir(folder, { recursive: true })
+  try {
+    const ended =
+      stage.place === 'host'
+        ? { result: await stage.run(work), parts }
+        : await options.inside(stage as unknown as Stage, project, inputs as Record<string, unknown>)
+    Object.assign(parts, ended.parts)
+    // What a stage learns while it works (a lock it wrote) may be part of what it depends on.
+    const written = await writeRecord(folder, stage.name, stage.place === 'host' ? await stage.dependsOn(work) : dependsOn, ended.result)
+    const execution = done('done', written)
+    await writeJson(join(folder, 'timings.json'), { milliseconds: execution.milliseconds, parts })
+    return execution
+  } finally {
+    await rm(work.workDirectory, { recursive: true, force: true })
+  }
+}
+
+/** Everything a stage is given; `network` only exists inside the private network. */
+export function stageWork<I extends InputDeclarations>(
+  stage: Stage<I>,
+  project: Project,
+  inputs: InputValues<I>,
+  log: Log,
+  signal: AbortSignal,
+  parts: Record<string, number>,
+  network?: MachineNetwork,
+): StageWork<I> {
+  const variant = stage.variant?.(inputs)
+  const name = variant ? `${stage.name}/${variant}` : stage.name
+  return {
+    project,
+    inputs,
+    log,
+    signal,
+    outDirectory: join(project.buildDirectory, name),
+    workDirectory: join(project.buildDirectory, '.work', name),
+    network() {
+      if (network) return network
+      throw new ApplianceError('internal', `${stage.name} asks for the machines' network outside of it`)
+    },
+    earlier: (earlier) => completed(project, earlier),
+    async timed(part, work) {
+      const began = performance.now()
+      try {
+        return await work()
+      } finally {
+        parts[part] = (parts[part] ?? 0) + performance.now() - began
+      }
+    },
+  }
+}
+
+async function completed(project: Project, stage: StageName): Promise<EarlierStage> {
+  const folder = join(project.buildDirectory, stage)
+  const record = await readRecord(folder)
+  if (record) return earlierStage(folder, record)
+  throw new ApplianceError('stale', `${stage} has not been run yet in ${project.buildDirectory}`, {
+    hint: `Run \`appliance ${stage}\` first, or \`appliance build\`, which runs all stages in order.`,
+  })
+}
+
+function whatChanged(record: StageRecord, dependsOn: Record<string, string>): string {
+  const names = new Set([...Object.keys(record.dependsOn), ...Object.keys(dependsOn)])
+  const changed = [...names].filter((name) => record.dependsOn[name] !== dependsOn[name])
+  return `${changed.join(', ')} changed`
+}
