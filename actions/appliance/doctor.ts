@@ -1,6 +1,10 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { ApplianceError } from '../lib/errors/error.ts'
+import { chooseAccel } from '../lib/hypervisor/accel.ts'
 import type { Problem } from '../lib/hypervisor/hypervisor.ts'
+import { canEnter } from '../lib/network/enter.ts'
+import type { Door } from './inside.ts'
 
 /** A program the stages start on this computer, the Debian/Ubuntu package that has it, and what it is for. */
 interface Program {
@@ -59,4 +63,16 @@ async function anyExists(paths: readonly string[], mode: number): Promise<boolea
     if (found) return true
   }
   return false
+}
+
+/** `appliance doctor`: what is missing, how machines will run here, and why. */
+export async function doctor(_values: Record<string, unknown>, { log }: Door): Promise<void> {
+  const problems = [...(await missing()), ...(await canEnter())]
+  for (const { what, remedy } of problems) log.warn(`${what}\n    ${remedy}`)
+  log.info((await chooseAccel('auto')).reason)
+  if (problems.length > 0)
+    throw new ApplianceError('missing-tool', `${problems.length} things are missing on this computer`, {
+      hint: 'script/bootstrap installs the packages.',
+    })
+  log.info('everything needed is here')
 }

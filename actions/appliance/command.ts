@@ -1,0 +1,141 @@
+import { resolve } from 'node:path'
+import { refuse } from '../lib/errors/fault.ts'
+import { nearest } from '../lib/errors/nearest.ts'
+import { execute } from '../lib/stage/execute.ts'
+import { choice, flag, type InputDeclarations, type InputValues, path, text } from '../lib/stage/input.ts'
+import { parseFlags } from '../lib/stage/parse.ts'
+import { openProject } from '../lib/stage/project.ts'
+import { type StageName, stageNames } from '../lib/stage/stage.ts'
+import { occupy } from '../lib/stage/workplace.ts'
+import { formatDuration } from '../lib/units/duration.ts'
+import { build, buildTable } from './build.ts'
+import { check } from './check.ts'
+import { doctor } from './doctor.ts'
+import { type Door, runInside } from './inside.ts'
+import { lock } from './lock.ts'
+import { serve } from './serve.ts'
+import { stageNamed } from './stages.ts'
+
+/** Flags that every command takes. */
+export const everywhere = {
+  spec: path('The appliance: what it is made of and how it is built (default appliance.yml)'),
+  'working-directory': path('Where the spec lies, and where paths on the command line begin (default: here)'),
+  'appliance-version': text('Overrides the version in the spec'),
+}
+
+const buildInputs = {
+  from: choice('Work again from this stage on', stageNames),
+  until: choice('Stop after this stage', [...stageNames].reverse() as unknown as typeof stageNames),
+  verify: flag('Read every byte of earlier results before calling them up to date'),
+  'renew-lock': flag('When upstream no longer has what the lock names, lock again and go on, saying so'),
+  unvalidated: flag('Pack a disk although it was not validated; the report says so'),
+}
+
+interface Command {
+  summary: string
+  inputs: InputDeclarations
+  run(values: Record<string, unknown>, door: Door): Promise<void>
+}
+
+const stageCommands = Object.fromEntries(
+  stageNames.map((name): [string, Command] => {
+    const stage = stageNamed(name)
+    const run = (values: Record<string, unknown>, door: Door) => runStage(name, values, door)
+    return [name, { summary: stage.description, inputs: { ...stage.inputs, force: flag('Work even when up to date') }, run }]
+  }),
+)
+
+/** The commands of `appliance`, in the order in which the help shows them. */
+export const commands: Record<string, Command> = {
+  check: { summary: 'Every fault in spec, lock and scenarios, without downloading or booting', inputs: {}, run: check },
+  lock: {
+    summary: 'Resolve what the spec names and write appliance.lock.json; says what changed',
+    inputs: { update: flag('Resolve again although the lock fits the spec') },
+    run: lock,
+  },
+  build: { summary: 'The five stages, each skipped when up to date', inputs: buildInputs, run: runBuild },
+  ...stageCommands,
+  serve: {
+    summary: 'The mirror over HTTP',
+    inputs: { address: text('host:port (default 127.0.0.1:8080)') },
+    run: serve,
+  },
+  doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
+}
+
+/** The project a command works on. */
+export function projectOf(values: Record<string, unknown>) {
+  const given = values as InputValues<typeof everywhere>
+  const version = given['appliance-version']
+  return openProject(
+    resolve(given['working-directory'] ?? '.'),
+    given.spec ?? 'appliance.yml',
+    version === undefined ? {} : { version },
+  )
+}
+
+/** Runs `appliance ARGV`; throws what went wrong. */
+export async function runCommand(argv: readonly string[], door: Door): Promise<void> {
+  const [word, ...rest] = argv
+  if (word === undefined || word === 'help' || word === '--help' || word === '-h') return void console.log(help())
+  const command = commands[word]
+  if (!command) {
+    const near = nearest(word, Object.keys(commands))
+    return refuse([{ message: `there is no command ${word}${near ? `; did you mean ${near}?` : ''} (appliance help lists them)` }])
+  }
+  if (rest.includes('--help') || rest.includes('-h')) return void console.log(commandHelp(word, command))
+  await command.run(parseFlags({ ...everywhere, ...command.inputs }, rest), door)
+}
+
+async function runStage(name: StageName, values: Record<string, unknown>, door: Door): Promise<void> {
+  const project = await projectOf(values)
+  await using _ = await occupy(project.buildDirectory)
+  const { force, spec, 'working-directory': _folder, 'appliance-version': _version, ...inputs } = values
+  const stage = stageNamed(name)
+  const execution = await execute(stage, project, inputs, {
+    log: door.log,
+    signal: door.signal,
+    verify: inputs.verify === true,
+    force: force === true,
+    inside: (inner, _project, innerInputs) => runInside(inner, project, innerInputs, door),
+  })
+  for (const [output, value] of Object.entries(execution.record.outputs))
+    door.log.info(`${output}: ${'value' in value ? value.value : execution.outputs.path(output)}`)
+  door.log.info(
+    execution.state === 'up-to-date' ? `${name}: up to date` : `${name}: done in ${formatDuration(execution.milliseconds)}`,
+  )
+}
+
+async function runBuild(values: Record<string, unknown>, door: Door): Promise<void> {
+  const given = values as InputValues<typeof buildInputs>
+  const project = await projectOf(values)
+  await using _ = await occupy(project.buildDirectory)
+  const built = await build({
+    ...door,
+    project: () => projectOf(values),
+    from: given.from,
+    until: given.until,
+    verify: given.verify,
+    renewLock: given['renew-lock'],
+    unvalidated: given.unvalidated,
+  })
+  for (const line of buildTable(built).split('\n')) door.log.info(line)
+  const pack = built.find(({ title }) => title === 'ova-pack')
+  if (pack) door.log.info(pack.execution.outputs.path('ova'))
+}
+
+function help(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length))
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return `appliance COMMAND [--flag …]\n\n${lines.join('\n')}\n\nappliance COMMAND --help shows a command's flags.`
+}
+
+function commandHelp(name: string, command: Command): string {
+  const inputs = { ...everywhere, ...command.inputs }
+  const width = Math.max(...Object.keys(inputs).map((input) => input.length)) + 2
+  const lines = Object.entries(inputs).map(([input, { description, choices }]) => {
+    const words = choices ? ` (${choices.join(', ')})` : ''
+    return `  ${`--${input}`.padEnd(width)}  ${description}${words}`
+  })
+  return `appliance ${name}: ${command.summary}\n\n${lines.join('\n')}`
+}
