@@ -1,0 +1,88 @@
+import { copyFile, mkdir, open, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { writeAtomically } from '../lib/files/atomic.ts'
+import { within } from './deadline.ts'
+import type { TestMachine } from './test-machine.ts'
+
+/** Bytes of a log that are kept as evidence: its end. */
+const LONGEST_LOG = 4 << 20
+
+/** A file of evidence that the collector of a scenario already has: its name and content. */
+export interface EvidenceText {
+  name: string
+  content: string
+}
+
+/**
+ * Gathers what shows why something failed: the screen, the serial console and the hypervisor's words, the guest's
+ * journal, and `texts`. What cannot be had (the machine may be dead) is left out.
+ *
+ * @param clean removes secrets from text
+ * @returns absolute paths of the files written
+ */
+export async function collectEvidence(
+  test: TestMachine,
+  folder: string,
+  texts: readonly EvidenceText[],
+  clean: (text: string) => string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  await mkdir(folder, { recursive: true })
+  const files: string[] = []
+  const attempt = async (
+    name: string,
+    limit: number,
+    make: (path: string, signal: AbortSignal) => Promise<void>,
+  ) => {
+    const path = join(folder, name)
+    try {
+      await within(limit, signal, name, (signal) => make(path, signal))
+      if ((await stat(path)).size > 0) files.push(path)
+    } catch {
+      signal.throwIfAborted()
+    }
+  }
+
+  for (const { name, content } of texts)
+    await attempt(name, 5_000, (path) => writeAtomically(path, clean(content)))
+  const { machine } = test
+  if (!machine) return files
+  await attempt('screen.png', 20_000, (path) => machine.screenshot(path))
+  for (const source of machine.evidence)
+    await attempt(basename(source), 20_000, (path) => keepEnd(source, path, clean))
+  await attempt('journal.txt', 90_000, async (path, signal) => {
+    const command = `journalctl -b --no-pager -o short-precise | tail -c ${LONGEST_LOG}`
+    const { stdout } = await test.guest.run(command, { signal, timeout: 90_000, allowFailure: true })
+    await writeAtomically(path, clean(stdout))
+  })
+  return files
+}
+
+async function keepEnd(source: string, target: string, clean: (text: string) => string): Promise<void> {
+  if (!/\.(log|txt)$/.test(source)) return copyFile(source, target)
+  await using file = await open(source)
+  const { size } = await file.stat()
+  const length = Math.min(size, LONGEST_LOG)
+  const bytes = Buffer.alloc(length)
+  const { bytesRead } = await file.read(bytes, 0, length, size - length)
+  await writeAtomically(target, clean(bytes.toString('utf8', 0, bytesRead)))
+}
+
+/** The last lines of something long, for a message: at most `lines` lines and 4,000 characters. */
+export function tail(text: string, lines = 20): string {
+  return text.trimEnd().split('\n').slice(-lines).join('\n').slice(-4000)
+}
+
+/** A scenario's name as a folder's: `A licence survives` → `a-licence-survives`; `taken` makes it unique. */
+export function folderName(name: string, taken: Set<string>): string {
+  const words = name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  const base = words.slice(0, 60) || 'scenario'
+  let unique = base
+  for (let n = 2; taken.has(unique); n++) unique = `${base}-${n}`
+  taken.add(unique)
+  return unique
+}
