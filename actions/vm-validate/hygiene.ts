@@ -95,7 +95,7 @@ grep -rniE '^[^#]*(macaddress|hwaddr|mac-address)' $root/etc/netplan $root/etc/s
       script: 'born $root/etc/ssl/private/ssl-cert-snakeoil.key $root/var/lib/systemd/credential.secret',
     },
   ]
-  return checks.map(({ title, script }) => ({ title, script: `${prelude}${script}\necho '${END}'\n` }))
+  return checks.map(({ title, script }) => ({ title, script: `${prelude}\n${script}\necho '${END}'\n` }))
 }
 
 /** Printed last, so that a script that broke off is not taken for one that found nothing. */

@@ -35,7 +35,8 @@ export async function finishBooting(
   const ask = (commandLine: string) => guest.run(commandLine, { allowFailure: true, signal, timeout: 60_000 })
   const answer = async (commandLine: string) => (await ask(commandLine)).stdout.trim()
 
-  if ((await ask('test -d /run/systemd/system')).status !== 0)
+  const asked = await ask('systemctl is-system-running')
+  if (asked.status === 127 || asked.stdout.trim() === 'offline')
     return ['the guest has no systemd: it was taken as booted as soon as it answered']
   for (;;) {
     const remaining = Math.max(1000, end - performance.now())

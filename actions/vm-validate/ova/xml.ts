@@ -26,7 +26,7 @@ export function parseXml(source: string): Element {
       throw new SyntaxError(`no XML at character ${at}: ${JSON.stringify(source.slice(at, at + 30))}`)
     const [, cdata, closing, opening, attributes, selfClosing, text] = match
     if (cdata !== undefined) current.text += cdata
-    else if (text !== undefined) current.text += unescape(text)
+    else if (text !== undefined) current.text += withoutEntities(text)
     else if (closing !== undefined) {
       if (open.length === 1 || current.name !== local(closing))
         throw new SyntaxError(`</${closing}> at character ${at} closes nothing`)
@@ -63,7 +63,7 @@ export function childText(element: Element, name: string): string {
 
 function readAttributes(text: string): Record<string, string> {
   const pairs = text.matchAll(/([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)
-  return Object.fromEntries([...pairs].map(([, name, a, b]) => [local(name!), unescape(a ?? b ?? '')]))
+  return Object.fromEntries([...pairs].map(([, name, a, b]) => [local(name!), withoutEntities(a ?? b ?? '')]))
 }
 
 function local(name: string): string {
@@ -72,7 +72,7 @@ function local(name: string): string {
 
 const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-function unescape(text: string): string {
+function withoutEntities(text: string): string {
   return text.replace(/&(?:#(\d+)|#x([0-9a-fA-F]+)|(\w+));/g, (whole, decimal, hex, name) => {
     if (name !== undefined) return named[name] ?? whole
     return String.fromCodePoint(Math.min(Number.parseInt(decimal ?? hex, decimal ? 10 : 16), 0x10ffff))

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -25,6 +25,7 @@ describe('an OVA packed by tar and qemu-img', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'appliance-ova-'))
     ova = join(folder, 'box.ova')
+    await mkdir(join(folder, 'out'))
     const raw = join(folder, 'raw')
     await writeFile(raw, Buffer.alloc(8 << 20, 'appliance '))
     const vmdk = join(folder, 'box-disk1.vmdk')
@@ -50,8 +51,6 @@ describe('an OVA packed by tar and qemu-img', () => {
   const pack = (members = ['box.ovf', 'box.mf', 'box-disk1.vmdk'], format = 'ustar') =>
     run('tar', [`--format=${format}`, '-cf', ova, ...members], { cwd: folder })
   const open = () => importOva(ova, join(folder, 'out'), signal)
-
-  beforeEach(() => run('mkdir', [join(folder, 'out')]))
 
   test('is held to its manifest, and its disk is unpacked', async () => {
     await pack()
