@@ -10,11 +10,27 @@ import { run } from '../process/command.ts'
  */
 export async function buildKey(buildDirectory: string): Promise<string> {
   const path = join(buildDirectory, 'key', 'id_ed25519')
-  if (await access(path).then(() => true, () => false)) return path
+  if (
+    await access(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return path
   const partial = join(buildDirectory, `.key.${process.pid}`)
   await rm(partial, { recursive: true, force: true })
   await mkdir(partial, { recursive: true, mode: 0o700 })
-  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'appliance build', '-f', join(partial, 'id_ed25519')])
+  await run('ssh-keygen', [
+    '-q',
+    '-t',
+    'ed25519',
+    '-N',
+    '',
+    '-C',
+    'appliance build',
+    '-f',
+    join(partial, 'id_ed25519'),
+  ])
   await rm(join(buildDirectory, 'key'), { recursive: true, force: true })
   await rename(partial, join(buildDirectory, 'key'))
   return path

@@ -1,0 +1,128 @@
+import type { Firmware, MachineSpec, NicModel } from '../hypervisor.ts'
+
+/** Everything QEMU's command line depends on. Paths are absolute. */
+export interface Hardware {
+  spec: Pick<MachineSpec, 'name' | 'cpus' | 'memory' | 'firmware' | 'nic' | 'controller' | 'readOnlyDisks'>
+  accel: 'kvm' | 'tcg'
+  /** QEMU's major version. */
+  version: number
+  /** The disk that is written to: the spec's own, or the overlay over it. */
+  disk: { path: string; format: string }
+  mac: string
+  /** The plug's `-netdev`, with id `net0`. */
+  netdev: readonly string[]
+  /** UEFI's code and the machine's own variables (qcow2). */
+  uefi?: { code: string; variables: string }
+  /** The public key root is to let in, as one line. */
+  publicKey?: string
+  /** The monitor's socket; at most 107 bytes. */
+  monitor: string
+  serial: string
+}
+
+/**
+ * QEMU's arguments for a machine. Pure.
+ *
+ * @see qemu(1); https://www.qemu.org/docs/master/system/invocation.html
+ */
+export function qemuArguments(hardware: Hardware): string[] {
+  const { spec, mac, netdev, monitor, serial, publicKey } = hardware
+  return [
+    ['-name', value(spec.name)],
+    ['-nodefaults', '-no-user-config'],
+    // The emulator has no business with other programs; only the user network's relay is one.
+    ['-sandbox', `on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny,spawn=${spawns(netdev)}`],
+    machine(hardware),
+    processor(hardware),
+    ['-smp', `cpus=${spec.cpus},sockets=1,cores=${spec.cpus}`],
+    ['-m', `${Math.ceil(spec.memory / 2 ** 20)}M`],
+    ['-rtc', 'base=utc,clock=host'],
+    ['-display', 'none', '-vga', 'std'],
+    ['-object', 'rng-random,id=rng0,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng0'],
+    disks(hardware),
+    // Without its boot ROM: an appliance starts from its disk, and looking for a boot server takes seconds.
+    [...netdev, '-device', `${nicDevices[spec.nic]},netdev=net0,mac=${mac},romfile=`],
+    ['-chardev', `file,id=serial0,path=${value(serial)}`, '-serial', 'chardev:serial0'],
+    [
+      '-chardev',
+      `socket,id=qmp0,path=${value(monitor)},server=on,wait=off`,
+      '-mon',
+      'chardev=qmp0,mode=control',
+    ],
+    publicKey ? ['-smbios', `type=11,value=${credential(publicKey)}`] : [],
+  ].flat()
+}
+
+const nicDevices: Record<NicModel, string> = {
+  virtio: 'virtio-net-pci',
+  e1000: 'e1000',
+  e1000e: 'e1000e',
+  vmxnet3: 'vmxnet3',
+  pcnet: 'pcnet',
+}
+
+/** `pc` is what BIOS systems know best; OVMF wants the newer chipset. */
+const machines: Record<Firmware, string> = { bios: 'pc', uefi: 'q35,smm=off' }
+
+function machine({ spec, uefi }: Hardware): string[] {
+  const machine = ['-machine', machines[spec.firmware]]
+  if (!uefi) return machine
+  return [
+    ...machine,
+    ...['-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${value(uefi.code)}`],
+    // qcow2, not raw: a machine with raw variables cannot be remembered (savevm).
+    ...['-drive', `if=pflash,unit=1,format=qcow2,file=${value(uefi.variables)}`],
+  ]
+}
+
+function processor({ accel, version }: Hardware): string[] {
+  if (accel === 'kvm') return ['-accel', 'kvm', '-cpu', 'host']
+  // QEMU before 8 translates CMPXCHG16B so that Linux 6.12 and later panic (DESIGN §6).
+  return ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', version < 8 ? 'max,cx16=off' : 'max']
+}
+
+/** Build machines and copies of disks: a host that crashes means building again, so nothing is flushed. */
+const CACHE = 'cache=unsafe,discard=unmap,detect-zeroes=unmap'
+
+function disks({ spec, disk }: Hardware): string[] {
+  const main = ['-drive', `file=${value(disk.path)},format=${disk.format},if=none,id=disk0,${CACHE}`]
+  const more = spec.readOnlyDisks.flatMap(({ path, serial }, index) => [
+    ...['-drive', `file=${value(path)},format=raw,if=none,id=tools${index},readonly=on`],
+    ...['-device', `virtio-blk-pci,drive=tools${index},serial=${value(serial)}`],
+  ])
+  return [...main, ...controller(spec.controller), ...more]
+}
+
+function controller(kind: MachineSpec['controller']): string[] {
+  const disk = 'drive=disk0,bootindex=1'
+  switch (kind) {
+    case 'virtio':
+      return ['-device', `virtio-blk-pci,${disk}`]
+    case 'nvme':
+      return ['-device', `nvme,serial=appliance,${disk}`]
+    case 'ahci':
+      return ['-device', 'ahci,id=bus0', '-device', `ide-hd,bus=bus0.0,${disk}`]
+    case 'lsi':
+      return ['-device', 'lsi53c895a,id=bus0', '-device', `scsi-hd,bus=bus0.0,${disk}`]
+    case 'pvscsi':
+      return ['-device', 'pvscsi,id=bus0', '-device', `scsi-hd,bus=bus0.0,${disk}`]
+  }
+}
+
+/**
+ * The system credential from which systemd ≥ 252 makes root's authorized_keys, if there is none.
+ *
+ * @see systemd.system-credentials(7) ssh.authorized_keys.root; https://systemd.io/CREDENTIALS/
+ */
+function credential(publicKey: string): string {
+  return `io.systemd.credential.binary:ssh.authorized_keys.root=${Buffer.from(`${publicKey.trim()}\n`).toString('base64')}`
+}
+
+function spawns(netdev: readonly string[]): 'allow' | 'deny' {
+  return netdev.some((word) => word.includes('-cmd:')) ? 'allow' : 'deny'
+}
+
+/** A comma inside a value is doubled. @see qemu(1) */
+function value(text: string): string {
+  return text.replaceAll(',', ',,')
+}

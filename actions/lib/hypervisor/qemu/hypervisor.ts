@@ -1,0 +1,179 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ApplianceError } from '../../errors/error.ts'
+import type { Log } from '../../log/log.ts'
+import type { MachineNetwork } from '../../network/network.ts'
+import { type RunningCommand, run, start } from '../../process/command.ts'
+import { chooseAccel } from '../accel.ts'
+import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
+import { qemuArguments } from './arguments.ts'
+import { uefiFirmware } from './firmware.ts'
+import { QemuMachine } from './machine.ts'
+import { openQmp, type Qmp } from './qmp.ts'
+
+const QEMU = 'qemu-system-x86_64'
+
+/** Where machines run. A stage's work is one. */
+export interface MachineRoom {
+  network(): MachineNetwork
+  readonly log: Log
+  /** Where overlays go, which may grow large; by default, the place for large temporary files. */
+  readonly workDirectory?: string
+}
+
+/** The driver that needs nothing but QEMU. */
+export function qemu(room: MachineRoom): Hypervisor {
+  return { name: 'qemu', preflight, boot: (spec, signal) => boot(room, spec, signal) }
+}
+
+async function preflight(): Promise<Problem[]> {
+  const problems: Problem[] = []
+  for (const [program, packageName] of [
+    [QEMU, 'qemu-system-x86'],
+    ['qemu-img', 'qemu-utils'],
+    ['ssh', 'openssh-client'],
+  ] as const)
+    try {
+      await run(program, [program === 'ssh' ? '-V' : '--version'])
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error
+      problems.push({ what: `${program}: ${error.message}`, remedy: `apt-get install ${packageName}` })
+    }
+  return problems
+}
+
+async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): Promise<Machine> {
+  const { accel, reason } = await chooseAccel(spec.accel)
+  room.log.info(`${spec.name}: ${reason}`)
+  const cleanup = new Cleanup()
+  try {
+    await mkdir(spec.evidence, { recursive: true })
+    // Sockets' paths are at most 107 bytes long, so they cannot lie in the project's own folder.
+    const sockets = await cleanup.folder(join(tmpdir(), 'appliance-vm-'))
+    const { disk, forget } = await diskToWrite(room, spec, cleanup)
+    const mac = cleanup.claimMac(spec.mac)
+    const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22] }))
+    const serial = join(spec.evidence, `${spec.name}-serial.log`)
+    const monitor = join(sockets, 'qmp')
+    await rm(serial, { force: true })
+    const args = qemuArguments({
+      spec,
+      accel,
+      version: await majorVersion(),
+      disk,
+      mac,
+      netdev: plug.netdev,
+      ...(spec.firmware === 'uefi' ? { uefi: await uefiFirmware(sockets) } : {}),
+      ...(spec.login.credential ? { publicKey: await readFile(`${spec.login.key}.pub`, 'utf8') } : {}),
+      monitor,
+      serial,
+    })
+    signal.throwIfAborted()
+    const process = cleanup.use(
+      await start(QEMU, args, { onOutput: (text) => room.log.debug(text.trimEnd()) }),
+    )
+    const qmp = await monitorOf(process, monitor, spec.name, signal)
+    cleanup.use({ [Symbol.asyncDispose]: async () => qmp.close() })
+    await forget()
+    return new QemuMachine({
+      spec,
+      process,
+      qmp,
+      plug,
+      network: room.network().kind,
+      serial,
+      sockets,
+      close: () => cleanup.close(),
+    })
+  } catch (error) {
+    await cleanup.close()
+    throw error
+  }
+}
+
+/** The spec's disk, or an overlay over it that has no name any more once QEMU has it open: nothing can be left behind. */
+async function diskToWrite(room: MachineRoom, spec: MachineSpec, cleanup: Cleanup) {
+  if (!spec.throwAway) return { disk: spec.disk, forget: async () => {} }
+  const folder = await cleanup.folder(
+    join(room.workDirectory ?? process.env.RUNNER_TEMP ?? '/var/tmp', 'overlay-'),
+  )
+  const path = join(folder, `${spec.name}.qcow2`)
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', spec.disk.format, '-b', spec.disk.path, path])
+  return { disk: { path, format: 'qcow2' }, forget: () => rm(folder, { recursive: true }) }
+}
+
+/** Connects to the monitor as soon as it is there. A QEMU that ends first says why in the error. */
+async function monitorOf(
+  process: RunningCommand,
+  path: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Qmp> {
+  let status: number | undefined
+  const ended = process.ended.then(
+    (code) => {
+      status = code
+    },
+    (error) => {
+      throw error
+    },
+  )
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await openQmp(path)
+    } catch (error) {
+      if (status === undefined) await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 20))])
+      if (status === undefined) continue
+      const said = process.stderrTail().trim().split('\n').at(-1)
+      throw new ApplianceError(
+        'command-failed',
+        `${name}: QEMU ended at once (${status})${said ? `: ${said}` : ''}`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+}
+
+async function majorVersion(): Promise<number> {
+  const { stdout } = await run(QEMU, ['--version'])
+  return Number(/version (\d+)\./.exec(stdout)?.[1] ?? 0)
+}
+
+const macsInUse = new Set<string>()
+
+/** What a machine leaves behind, taken away in reverse. */
+class Cleanup {
+  readonly #opened: AsyncDisposable[] = []
+
+  use<T extends AsyncDisposable>(resource: T): T {
+    this.#opened.push(resource)
+    return resource
+  }
+
+  async folder(prefix: string): Promise<string> {
+    const folder = await mkdtemp(prefix)
+    this.use({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) })
+    return folder
+  }
+
+  /** The MAC asked for, or the first of ours that no machine of this process has. */
+  claimMac(wanted?: string): string {
+    let mac = wanted
+    for (let n = 0x10; mac === undefined; n++) {
+      const candidate = `52:54:00:77:00:${n.toString(16)}`
+      if (!macsInUse.has(candidate)) mac = candidate
+    }
+    const claimed = mac
+    macsInUse.add(claimed)
+    this.use({ [Symbol.asyncDispose]: async () => void macsInUse.delete(claimed) })
+    return claimed
+  }
+
+  async close(): Promise<void> {
+    while (this.#opened.length > 0) await this.#opened.pop()![Symbol.asyncDispose]()
+  }
+}

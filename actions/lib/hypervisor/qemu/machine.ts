@@ -1,0 +1,270 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { ApplianceError } from '../../errors/error.ts'
+import type { Guest } from '../../guest/guest.ts'
+import { openGuest } from '../../guest/ssh.ts'
+import type { Plug } from '../../network/network.ts'
+import type { RunningCommand } from '../../process/command.ts'
+import { formatDuration } from '../../units/duration.ts'
+import type { Endpoint, Machine, MachineSpec } from '../hypervisor.ts'
+import type { Qmp } from './qmp.ts'
+import { readTextScreen, TEXT_SCREEN_ADDRESS, TEXT_SCREEN_BYTES } from './screen.ts'
+
+const MINUTE = 60_000
+
+/** What a running QEMU consists of. */
+export interface Parts {
+  spec: MachineSpec
+  process: RunningCommand
+  qmp: Qmp
+  plug: Plug
+  network: 'private' | 'user'
+  /** Where the serial console is written. */
+  serial: string
+  /** The machine's folder for sockets. */
+  sockets: string
+  /** Ends QEMU and removes what was temporary. */
+  close: () => Promise<void>
+}
+
+/** One QEMU. */
+export class QemuMachine implements Machine {
+  readonly #parts: Parts
+  /** Aborted when QEMU has ended. */
+  readonly #gone = new AbortController()
+  readonly #ended: Promise<void>
+  readonly #guests = new Set<Guest>()
+  /** A connection nobody has asked for yet. */
+  #spare: Guest | undefined
+  readonly #forwards = new Map<number, number>()
+  readonly #pictures: string[] = []
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#ended = parts.process.ended.then(
+      () => this.#gone.abort(),
+      () => this.#gone.abort(),
+    )
+  }
+
+  async guest(signal: AbortSignal, patience = 10 * MINUTE): Promise<Guest> {
+    if (this.#spare) {
+      const guest = this.#spare
+      this.#spare = undefined
+      return guest
+    }
+    try {
+      return await this.#connect(signal, patience)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (this.#gone.signal.aborted) throw await this.#died()
+      if (error instanceof ApplianceError && error.code === 'no-answer')
+        throw await this.#silent(error, patience)
+      throw error
+    }
+  }
+
+  async #connect(signal: AbortSignal, patience: number): Promise<Guest> {
+    const deadline = performance.now() + patience
+    const both = AbortSignal.any([signal, this.#gone.signal])
+    await this.#addressBy(deadline, both)
+    const { host, port } = await this.reach(22)
+    const guest = await openGuest(
+      { host, port, login: this.#parts.spec.login, directory: this.#parts.sockets },
+      deadline,
+      both,
+    )
+    this.#guests.add(guest)
+    return guest
+  }
+
+  address(signal: AbortSignal): Promise<string> {
+    return this.#addressBy(performance.now() + 10 * MINUTE, AbortSignal.any([signal, this.#gone.signal]))
+  }
+
+  async #addressBy(deadline: number, signal: AbortSignal): Promise<string> {
+    for (;;) {
+      signal.throwIfAborted()
+      const address = await this.#parts.plug.address()
+      if (address !== undefined) return address
+      if (performance.now() > deadline)
+        throw new ApplianceError('no-answer', 'it never asked for an address (DHCP)')
+      await pause(150)
+    }
+  }
+
+  async reach(port: number): Promise<Endpoint> {
+    if (this.#parts.network === 'private' || port === 22) return this.#parts.plug.reach(port)
+    let forward = this.#forwards.get(port)
+    if (!forward) {
+      forward = await freePort()
+      const said = await this.#parts.qmp.human(`hostfwd_add net0 tcp:127.0.0.1:${forward}-:${port}`)
+      if (said.trim())
+        throw new ApplianceError('command-failed', `QEMU forwards no port ${port}: ${said.trim()}`)
+      this.#forwards.set(port, forward)
+    }
+    return { host: '127.0.0.1', port: forward, connectionProves: false }
+  }
+
+  async screenshot(path: string): Promise<void> {
+    await mkdir(dirname(path), { recursive: true })
+    await this.#parts.qmp.execute('screendump', { filename: path, format: 'png' })
+  }
+
+  /** The text on the screen; undefined while the system shows graphics. */
+  async #textScreen(): Promise<string | undefined> {
+    const file = join(this.#parts.sockets, 'screen')
+    await this.#parts.qmp.execute('pmemsave', {
+      val: TEXT_SCREEN_ADDRESS,
+      size: TEXT_SCREEN_BYTES,
+      filename: file,
+    })
+    const memory = await readFile(file)
+    await rm(file)
+    return readTextScreen(memory)
+  }
+
+  async snapshot(name: string): Promise<void> {
+    const { spec, qmp } = this.#parts
+    if (!spec.throwAway)
+      throw new ApplianceError('internal', `${spec.name}: a snapshot would stay in a disk that is kept`)
+    await this.#snapshotCommand(qmp, 'savevm', name)
+  }
+
+  async rollback(name: string, signal: AbortSignal): Promise<void> {
+    const hadGuest = this.#guests.size > 0
+    await this.#hangUp()
+    await this.#snapshotCommand(this.#parts.qmp, 'loadvm', name)
+    // What is read from the log of the network lies before: a machine that was reached once can be reached again.
+    if (!hadGuest) return
+    const guest = await this.guest(signal, 2 * MINUTE)
+    const as = this.#parts.spec.login.user === 'root' ? {} : { as: 'root' }
+    await guest.run(`date -u -s @${(Date.now() / 1000).toFixed(2)}`, {
+      ...as,
+      signal,
+      title: 'setting the clock',
+    })
+    this.#spare = guest
+  }
+
+  async #snapshotCommand(qmp: Qmp, command: 'savevm' | 'loadvm', name: string): Promise<void> {
+    if (!/^[A-Za-z][\w-]*$/.test(name))
+      throw new ApplianceError('internal', `${name} is no name for a snapshot`)
+    const said = (await qmp.human(`${command} ${name}`)).trim()
+    if (said === '') return
+    const what = command === 'savevm' ? 'remembered' : 'rolled back'
+    throw new ApplianceError(
+      'command-failed',
+      `${this.#parts.spec.name}: the running machine cannot be ${what}: ${said}`,
+    )
+  }
+
+  async shutdown(signal: AbortSignal, patience = 3 * MINUTE): Promise<boolean> {
+    const { qmp, spec } = this.#parts
+    const deadline = performance.now() + patience
+    if (!(await this.#askToPowerOff(signal))) await qmp.execute('system_powerdown').catch(() => {})
+    const inTime = await new Promise<boolean>((resolve, reject) => {
+      const timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()))
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      this.#ended.then(() => {
+        clearTimeout(timer)
+        resolve(true)
+      })
+    })
+    if (!inTime) await this.screenshot(this.#picture(`${spec.name}-not-shut-down.png`)).catch(() => {})
+    await this[Symbol.asyncDispose]()
+    return inTime
+  }
+
+  /** By SSH, which every system obeys; the power button needs something that listens for it. */
+  async #askToPowerOff(signal: AbortSignal): Promise<boolean> {
+    if (this.#gone.signal.aborted) return true
+    try {
+      const guest = [...this.#guests].at(-1) ?? (await this.#connect(signal, 15_000))
+      const as = this.#parts.spec.login.user === 'root' ? {} : { as: 'root' }
+      const asked = guest.run('systemctl poweroff', { ...as, signal, timeout: 60_000, allowFailure: true })
+      const { status } = await Promise.race([asked, this.#ended.then(() => ({ status: 0 }))])
+      asked.catch(() => {})
+      return status === 0
+    } catch (error) {
+      signal.throwIfAborted()
+      // It hung up on us in the middle of its shutdown, which is an answer too.
+      return error instanceof ApplianceError && error.code === 'no-answer' && this.#guests.size > 0
+    }
+  }
+
+  get evidence(): string[] {
+    return [this.#parts.serial, ...this.#pictures].filter((path) => existsSync(path))
+  }
+
+  #picture(name: string): string {
+    const path = join(this.#parts.spec.evidence, name)
+    this.#pictures.push(path)
+    return path
+  }
+
+  async #died(): Promise<ApplianceError> {
+    const { spec, process } = this.#parts
+    const said = process.stderrTail().trim()
+    if (said) await writeFile(this.#picture(`${spec.name}-qemu.log`), `${said}\n`)
+    const why = said
+      ? said.split('\n').at(-1)
+      : `it powered off, or QEMU ended (${await process.ended.catch(() => '?')})`
+    return new ApplianceError('no-answer', `${spec.name}: the machine is gone: ${why}`, {
+      evidence: this.evidence,
+    })
+  }
+
+  /** What is known about a machine that does not answer. */
+  async #silent(cause: ApplianceError, patience: number): Promise<ApplianceError> {
+    const { spec, serial } = this.#parts
+    await this.screenshot(this.#picture(`${spec.name}-last-screen.png`)).catch(() => {})
+    const screen = await this.#textScreen().catch(() => undefined)
+    const console = await readFile(serial, 'utf8').catch(() => '')
+    const words = lastLines(screen ?? '') || lastLines(console)
+    const says = words ? `; its screen ends: ${words}` : ''
+    return new ApplianceError(
+      'no-answer',
+      `${spec.name}: no answer within ${formatDuration(patience)}: ${cause.message}${says}`,
+      {
+        hint: 'The last screen and the serial console show how far it came.',
+        evidence: this.evidence,
+        cause,
+      },
+    )
+  }
+
+  async #hangUp(): Promise<void> {
+    this.#spare = undefined
+    const guests = [...this.#guests]
+    this.#guests.clear()
+    await Promise.all(guests.map((guest) => guest[Symbol.asyncDispose]()))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#hangUp()
+    await this.#parts.close()
+    await this.#ended
+  }
+}
+
+function lastLines(text: string): string {
+  const plain = text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split(/\r?\n/)
+  const said = plain.map((line) => line.trim()).filter(Boolean)
+  return said.slice(-3).join(' | ').slice(-300)
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+/** A port of the loopback device nobody listens on right now. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

@@ -1,0 +1,72 @@
+import type { Escape } from './network.ts'
+
+/** The one name there is. */
+export const MIRROR = 'mirror'
+
+/** What dnsmasq is told. Paths are absolute. */
+export interface DnsmasqSettings {
+  device: string
+  address: string
+  /** First and last address to hand out. */
+  range: readonly [string, string]
+  log: string
+  leases: string
+}
+
+/**
+ * DHCP with ourselves as router and resolver, and a resolver that knows one name and remembers every question.
+ * A machine is known by its MAC alone, whatever identifier its system sends, and keeps its address for ever: after
+ * a rollback, and when another system boots on it. It runs in the foreground, as our child.
+ *
+ * @see dnsmasq(8)
+ */
+export function dnsmasqArguments({ device, address, range, log, leases }: DnsmasqSettings): string[] {
+  return [
+    '--keep-in-foreground',
+    '--conf-file=/dev/null',
+    '--pid-file=',
+    // Inside a user namespace there is nobody else to be.
+    '--user=root',
+    '--group=root',
+    `--interface=${device}`,
+    '--bind-interfaces',
+    '--no-hosts',
+    '--no-resolv',
+    '--no-poll',
+    '--local=/#/',
+    `--host-record=${MIRROR},${address}`,
+    '--log-queries',
+    `--log-facility=${log}`,
+    '--dhcp-authoritative',
+    '--dhcp-ignore-clid',
+    '--no-ping',
+    `--dhcp-range=${range[0]},${range[1]},255.255.255.0,infinite`,
+    `--dhcp-option=option:router,${address}`,
+    `--dhcp-option=option:dns-server,${address}`,
+    `--dhcp-leasefile=${leases}`,
+  ]
+}
+
+/**
+ * Names that were asked for and are not here, from dnsmasq's log. A name that was asked for as A and as AAAA was
+ * wanted once; the reverse of our own addresses is not a wish to leave.
+ */
+export function foreignNames(log: string): Escape[] {
+  const asked = new Map<string, Map<string, number>>()
+  for (const [, type, name] of log.matchAll(/ query\[([^\]]+)\] (\S+) from /g)) {
+    const lower = name!.toLowerCase()
+    if (lower === MIRROR || lower.endsWith('.77.10.in-addr.arpa')) continue
+    const types = asked.get(lower) ?? new Map<string, number>()
+    types.set(type!, (types.get(type!) ?? 0) + 1)
+    asked.set(lower, types)
+  }
+  return [...asked].map(([to, types]) => ({ to, how: 'dns', times: Math.max(...types.values()) }))
+}
+
+/** The address that a MAC was last given, from dnsmasq's log. */
+export function givenAddress(log: string, mac: string): string | undefined {
+  let address: string | undefined
+  for (const [, ip, to] of log.matchAll(/ DHCPACK\([^)]*\) (\S+) (\S+)/g))
+    if (to === mac.toLowerCase()) address = ip
+  return address
+}

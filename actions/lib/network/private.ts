@@ -1,0 +1,130 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ApplianceError } from '../errors/error.ts'
+import type { Log } from '../log/log.ts'
+import { type RunningCommand, run, start } from '../process/command.ts'
+import { dnsmasqArguments, foreignNames, givenAddress, MIRROR } from './dnsmasq.ts'
+import type { MachineNetwork, Plug } from './network.ts'
+import { listSet, parseSet, ruleset, sets } from './nftables.ts'
+
+const DEVICE = 'appliance0'
+const ADDRESS = '10.77.0.1'
+const NETWORK = '10.77.0.0/24'
+const RANGE = ['10.77.0.10', '10.77.0.250'] as const
+/** Fixed: a bridge would otherwise take its MAC from its ports, and running guests would lose us with each plug. */
+const MAC = '52:54:00:77:00:01'
+
+export interface NetworkOptions {
+  /** Serves the mirror over HTTP until it is disposed of. */
+  serve: (host: string, port: number) => Promise<AsyncDisposable>
+  log: Log
+}
+
+/**
+ * The machines' network, to be made *inside* a network namespace of our own (see `enter.ts`): a bridge, one tap a
+ * machine, dnsmasq, the mirror. Nothing else exists there, and who asks for something else is remembered.
+ */
+export async function privateNetwork({ serve, log }: NetworkOptions): Promise<MachineNetwork> {
+  const directory = await mkdtemp(join(tmpdir(), 'appliance-net-'))
+  const opened: AsyncDisposable[] = [
+    { [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) },
+  ]
+  const close = async () => {
+    while (opened.length > 0) await opened.pop()![Symbol.asyncDispose]()
+  }
+  try {
+    opened.push(await makeBridge())
+    await useRules(directory)
+    const dnsLog = join(directory, 'dnsmasq.log')
+    opened.push(await startDnsmasq(directory, dnsLog))
+    opened.push(await serve(ADDRESS, 80))
+    log.debug(`private network: ${DEVICE} ${ADDRESS}/24, the mirror at http://${MIRROR}`)
+    const taps = { next: 0 }
+    return {
+      kind: 'private',
+      mirrorUrl: `http://${MIRROR}`,
+      plug: ({ mac }) => plugTap(`tap${taps.next++}`, mac, dnsLog),
+      async escapes() {
+        const listed = await Promise.all(Object.values(sets).map((set) => run('nft', listSet(set))))
+        const names = foreignNames(await readFile(dnsLog, 'utf8'))
+        return [...names, ...listed.flatMap(({ stdout }) => parseSet(stdout))]
+      },
+      [Symbol.asyncDispose]: close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function makeBridge(): Promise<AsyncDisposable> {
+  await run('ip', ['link', 'set', 'lo', 'up'])
+  await run('ip', ['link', 'add', DEVICE, 'address', MAC, 'type', 'bridge'])
+  // Where /proc/sys is read-only (containers), the rules alone keep IPv6 silent.
+  await writeFile(`/proc/sys/net/ipv6/conf/${DEVICE}/disable_ipv6`, '1').catch(() => {})
+  await run('ip', ['address', 'add', `${ADDRESS}/24`, 'dev', DEVICE])
+  await run('ip', ['link', 'set', DEVICE, 'up'])
+  return {
+    [Symbol.asyncDispose]: async () =>
+      void (await run('ip', ['link', 'delete', DEVICE], { allowFailure: true })),
+  }
+}
+
+async function useRules(directory: string): Promise<void> {
+  const file = join(directory, 'rules.nft')
+  await writeFile(file, ruleset({ device: DEVICE, address: ADDRESS, network: NETWORK }))
+  await run('nft', ['-f', file])
+}
+
+/** Resolves when dnsmasq says that it is ready. */
+async function startDnsmasq(directory: string, log: string): Promise<RunningCommand> {
+  const leases = join(directory, 'leases')
+  const dnsmasq = await start(
+    'dnsmasq',
+    dnsmasqArguments({ device: DEVICE, address: ADDRESS, range: RANGE, log, leases }),
+  )
+  let status: number | undefined
+  dnsmasq.ended.then(
+    (code) => {
+      status = code
+    },
+    () => {
+      status = -1
+    },
+  )
+  for (let tries = 0; tries < 200; tries++) {
+    if (/ DHCP, IP range /.test(await readFile(log, 'utf8').catch(() => ''))) return dnsmasq
+    if (status !== undefined) break
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  await dnsmasq.stop()
+  const said =
+    dnsmasq.stderrTail().trim() || (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').at(-1)
+  throw new ApplianceError('command-failed', `dnsmasq did not start: ${said || `status ${status ?? 'none'}`}`)
+}
+
+async function plugTap(device: string, mac: string, dnsLog: string): Promise<Plug> {
+  await run('ip', ['tuntap', 'add', 'dev', device, 'mode', 'tap'])
+  await run('ip', ['link', 'set', device, 'master', DEVICE, 'up'])
+  // What the same MAC was given before this plug was made says nothing about the machine that is now behind it.
+  const before = (await stat(dnsLog)).size
+  const address = async () => {
+    const log = await readFile(dnsLog)
+    return givenAddress(log.subarray(before).toString(), mac)
+  }
+  return {
+    netdev: ['-netdev', `tap,id=net0,ifname=${device},script=no,downscript=no`],
+    address,
+    async reach(port) {
+      const host = await address()
+      if (host) return { host, port, connectionProves: true }
+      throw new ApplianceError(
+        'no-answer',
+        `the machine has asked for no address yet; its port ${port} is nowhere`,
+      )
+    },
+    [Symbol.asyncDispose]: async () =>
+      void (await run('ip', ['link', 'delete', device], { allowFailure: true })),
+  }
+}
