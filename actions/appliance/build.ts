@@ -1,3 +1,4 @@
+import { chefProvision } from '../chef-provision/stage.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import { type Execution, execute } from '../lib/stage/execute.ts'
@@ -5,7 +6,6 @@ import type { InputValues } from '../lib/stage/input.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { formatSize } from '../lib/units/size.ts'
-import { chefProvision } from '../chef-provision/stage.ts'
 import { mirrorDeps } from '../mirror-deps/stage.ts'
 import { ovaPack } from '../ova-pack/stage.ts'
 import { veeweeBasebox } from '../veewee-basebox/stage.ts'
@@ -82,7 +82,11 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
   return built
 }
 
-async function mirror(project: Project, options: BuildOptions, set: Parameters<typeof execute>[3]): Promise<Execution> {
+async function mirror(
+  project: Project,
+  options: BuildOptions,
+  set: Parameters<typeof execute>[3],
+): Promise<Execution> {
   const inputs = defaults(mirrorDeps.inputs)
   try {
     return await execute(mirrorDeps, project, inputs, set)
@@ -95,7 +99,9 @@ async function mirror(project: Project, options: BuildOptions, set: Parameters<t
 }
 
 /** Every input at its declared default. */
-export function defaults<I extends Record<string, { kind: string; default: string }>>(declarations: I): InputValues<I & {}> {
+export function defaults<I extends Record<string, { kind: string; default: string }>>(
+  declarations: I,
+): InputValues<I & {}> {
   return Object.fromEntries(
     Object.entries(declarations).map(([name, { kind, default: word }]) => [
       name,
@@ -114,7 +120,9 @@ export function buildTable(built: readonly BuiltStage[]): string {
   const total = built.reduce((sum, { execution }) => sum + execution.milliseconds, 0)
   rows.push(['total', formatDuration(total), ''])
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map(([a, b, c]) => `${a!.padEnd(widths[0]!)}  ${b!.padStart(widths[1]!)}  ${c}`.trimEnd()).join('\n')
+  return rows
+    .map(([a, b, c]) => `${a!.padEnd(widths[0]!)}  ${b!.padStart(widths[1]!)}  ${c}`.trimEnd())
+    .join('\n')
 }
 
 function gave(execution: Execution): string {

@@ -41,13 +41,24 @@ const stageCommands = Object.fromEntries(
   stageNames.map((name): [string, Command] => {
     const stage = stageNamed(name)
     const run = (values: Record<string, unknown>, door: Door) => runStage(name, values, door)
-    return [name, { summary: stage.description, inputs: { ...stage.inputs, force: flag('Work even when up to date') }, run }]
+    return [
+      name,
+      {
+        summary: stage.description,
+        inputs: { ...stage.inputs, force: flag('Work even when up to date') },
+        run,
+      },
+    ]
   }),
 )
 
 /** The commands of `appliance`, in the order in which the help shows them. */
 export const commands: Record<string, Command> = {
-  check: { summary: 'Every fault in spec, lock and scenarios, without downloading or booting', inputs: {}, run: check },
+  check: {
+    summary: 'Every fault in spec, lock and scenarios, without downloading or booting',
+    inputs: {},
+    run: check,
+  },
   lock: {
     summary: 'Resolve what the spec names and write appliance.lock.json; says what changed',
     inputs: { update: flag('Resolve again although the lock fits the spec') },
@@ -77,11 +88,16 @@ export function projectOf(values: Record<string, unknown>) {
 /** Runs `appliance ARGV`; throws what went wrong. */
 export async function runCommand(argv: readonly string[], door: Door): Promise<void> {
   const [word, ...rest] = argv
-  if (word === undefined || word === 'help' || word === '--help' || word === '-h') return void console.log(help())
+  if (word === undefined || word === 'help' || word === '--help' || word === '-h')
+    return void console.log(help())
   const command = commands[word]
   if (!command) {
     const near = nearest(word, Object.keys(commands))
-    return refuse([{ message: `there is no command ${word}${near ? `; did you mean ${near}?` : ''} (appliance help lists them)` }])
+    return refuse([
+      {
+        message: `there is no command ${word}${near ? `; did you mean ${near}?` : ''} (appliance help lists them)`,
+      },
+    ])
   }
   if (rest.includes('--help') || rest.includes('-h')) return void console.log(commandHelp(word, command))
   await command.run(parseFlags({ ...everywhere, ...command.inputs }, rest), door)
@@ -102,7 +118,9 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
   for (const [output, value] of Object.entries(execution.record.outputs))
     door.log.info(`${output}: ${'value' in value ? value.value : execution.outputs.path(output)}`)
   door.log.info(
-    execution.state === 'up-to-date' ? `${name}: up to date` : `${name}: done in ${formatDuration(execution.milliseconds)}`,
+    execution.state === 'up-to-date'
+      ? `${name}: up to date`
+      : `${name}: done in ${formatDuration(execution.milliseconds)}`,
   )
 }
 

@@ -23,8 +23,16 @@ export const programs: readonly Program[] = [
   { name: 'ssh', packageName: 'openssh-client', purpose: 'talks to the guest' },
   { name: 'ssh-keygen', packageName: 'openssh-client', purpose: 'makes the build key' },
   { name: 'ip', packageName: 'iproute2', purpose: 'makes the private network' },
-  { name: 'nft', packageName: 'nftables', purpose: 'closes the private network and remembers who tried to leave' },
-  { name: 'dnsmasq', packageName: 'dnsmasq-base', purpose: 'gives guests their address and answers their questions' },
+  {
+    name: 'nft',
+    packageName: 'nftables',
+    purpose: 'closes the private network and remembers who tried to leave',
+  },
+  {
+    name: 'dnsmasq',
+    packageName: 'dnsmasq-base',
+    purpose: 'gives guests their address and answers their questions',
+  },
   { name: 'unshare', packageName: 'util-linux', purpose: 'enters the private network' },
   { name: 'setpriv', packageName: 'util-linux', purpose: 'lets every program we start end with us' },
   { name: 'tar', packageName: 'tar', purpose: 'copies files into and out of the guest' },
@@ -33,7 +41,11 @@ export const programs: readonly Program[] = [
 
 /** Files that come with packages rather than programs. */
 const files = [
-  { paths: ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_CODE.fd'], packageName: 'ovmf', purpose: 'UEFI firmware for machines' },
+  {
+    paths: ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_CODE.fd'],
+    packageName: 'ovmf',
+    purpose: 'UEFI firmware for machines',
+  },
   {
     paths: ['/usr/share/keyrings/debian-archive-keyring.gpg'],
     packageName: 'debian-archive-keyring',
@@ -46,7 +58,12 @@ export async function missing(path: string = process.env.PATH ?? ''): Promise<Pr
   const folders = [...path.split(delimiter), '/usr/sbin', '/sbin']
   const problems: Problem[] = []
   for (const { name, packageName, purpose } of programs)
-    if (!(await anyExists(folders.map((folder) => join(folder, name)), constants.X_OK)))
+    if (
+      !(await anyExists(
+        folders.map((folder) => join(folder, name)),
+        constants.X_OK,
+      ))
+    )
       problems.push({ what: `${name} is missing: it ${purpose}`, remedy: `apt-get install ${packageName}` })
   for (const { paths, packageName, purpose } of files)
     if (!(await anyExists(paths, constants.R_OK)))

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
+import { writeJson } from '../lib/files/atomic.ts'
 import type { Log } from '../lib/log/log.ts'
 import { serveTree } from '../lib/mirror/serve.ts'
 import { canEnter, enter } from '../lib/network/enter.ts'
@@ -10,7 +11,6 @@ import { ending, launch } from '../lib/process/command.ts'
 import { stageWork, type WorkDone } from '../lib/stage/execute.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project, Stage, StageName } from '../lib/stage/stage.ts'
-import { writeJson } from '../lib/files/atomic.ts'
 import { stageNamed } from './stages.ts'
 
 /** Set in the child that does a stage's work; its request comes over the IPC channel. */
@@ -27,7 +27,16 @@ interface Request {
 
 type Answer =
   | { done: WorkDone; escapes: Escape[] }
-  | { failed: { code: ApplianceError['code']; message: string; hint?: string; evidence: string[]; stack?: string }; escapes: Escape[] }
+  | {
+      failed: {
+        code: ApplianceError['code']
+        message: string
+        hint?: string
+        evidence: string[]
+        stack?: string
+      }
+      escapes: Escape[]
+    }
 
 /** What the outer process needs to know to start the inner one. */
 export interface Door {
@@ -49,7 +58,10 @@ export async function runInside(
 ): Promise<WorkDone> {
   const network = await chooseNetwork(project, door.log)
   const prefix = network === 'private' ? enter() : []
-  const [command, ...args] = [...prefix, process.execPath, ...process.execArgv, ...door.entry] as [string, ...string[]]
+  const [command, ...args] = [...prefix, process.execPath, ...process.execArgv, ...door.entry] as [
+    string,
+    ...string[],
+  ]
   const child = launch(command, args, { env: { [MARK]: '1' } }, ['ignore', 'inherit', 'inherit', 'ipc'])
   const ended = ending(child, command)
   let answer: Answer | undefined
@@ -73,7 +85,8 @@ export async function runInside(
   if (door.signal.aborted) stop()
   const status = await ended.finally(() => door.signal.removeEventListener('abort', stop))
   door.signal.throwIfAborted()
-  if (!answer) throw new ApplianceError('internal', `${stage.name}: its process ended (${status}) without a word`)
+  if (!answer)
+    throw new ApplianceError('internal', `${stage.name}: its process ended (${status}) without a word`)
   await reportEscapes(stage, project, answer.escapes, door.log)
   if ('done' in answer) return answer.done
   const { code, message, hint, evidence, stack } = answer.failed
@@ -91,7 +104,9 @@ async function chooseNetwork(project: Project, log: Log): Promise<'private' | 'u
     throw new ApplianceError('missing-tool', `network: private is not possible here: ${why}`, {
       hint: problems.map((problem) => problem.remedy).join(' '),
     })
-  log.warn(`network: user (QEMU's own), because ${why}. ${problems.map((problem) => problem.remedy).join(' ')}`)
+  log.warn(
+    `network: user (QEMU's own), because ${why}. ${problems.map((problem) => problem.remedy).join(' ')}`,
+  )
   return 'user'
 }
 
@@ -137,7 +152,8 @@ async function answerTo(request: Request, log: Log, signal: AbortSignal): Promis
     }
   } catch (thrown) {
     const error = toApplianceError(thrown)
-    const stack = (error.code === 'internal' ? (error.cause as Error | undefined) : undefined)?.stack ?? error.stack
+    const stack =
+      (error.code === 'internal' ? (error.cause as Error | undefined) : undefined)?.stack ?? error.stack
     return {
       failed: {
         code: error.code,

@@ -15,7 +15,9 @@ export async function serve(values: Record<string, unknown>, { log, signal }: Do
   const project = await projectOf(values)
   const tree = join(project.buildDirectory, 'mirror-deps', 'tree')
   if (!(await stat(tree).catch(() => undefined)))
-    throw new ApplianceError('stale', `there is no mirror in ${tree} yet`, { hint: 'Run `appliance mirror-deps` first.' })
+    throw new ApplianceError('stale', `there is no mirror in ${tree} yet`, {
+      hint: 'Run `appliance mirror-deps` first.',
+    })
   await using server = await serveTree(tree, match[1]!, Number(match[2]))
   log.info(`serving ${tree} at ${server.url}; end with Ctrl-C`)
   if (!signal.aborted) await once(signal, 'abort')

@@ -18,7 +18,16 @@ const leftovers = [
 ]
 
 /** Where a recipe may have written the mirror's address: settings and data, not the packages' own files. */
-const searched = ['/etc', '/home', '/opt', '/root', '/srv', '/usr/local', '/var/lib/appliance', '/var/spool/cron']
+const searched = [
+  '/etc',
+  '/home',
+  '/opt',
+  '/root',
+  '/srv',
+  '/usr/local',
+  '/var/lib/appliance',
+  '/var/spool/cron',
+]
 
 /**
  * Removes what only the build needed and proves it: no Chef, no mirror address. The key goes last, with the
@@ -33,13 +42,26 @@ export async function leaveNothing(guest: Guest, mirrorUrl: string, signal: Abor
   })
   const files = found.stdout.split('\n').filter(Boolean)
   if (files.length > 0)
-    throw new ApplianceError('check-failed', `the mirror's address stayed on the disk, in ${files.join(', ')}`, {
-      hint: 'The mirror exists only during the build: let the step that wrote it put the real address there.',
-    })
-  const chef = await guest.run(`ls -d ${TOOLS} /opt/chef /opt/cinc /usr/bin/chef-* 2>/dev/null`, { signal, allowFailure: true })
+    throw new ApplianceError(
+      'check-failed',
+      `the mirror's address stayed on the disk, in ${files.join(', ')}`,
+      {
+        hint: 'The mirror exists only during the build: let the step that wrote it put the real address there.',
+      },
+    )
+  const chef = await guest.run(`ls -d ${TOOLS} /opt/chef /opt/cinc /usr/bin/chef-* 2>/dev/null`, {
+    signal,
+    allowFailure: true,
+  })
   if (chef.stdout.trim())
-    throw new ApplianceError('check-failed', `Chef stayed on the disk: ${chef.stdout.trim().split('\n').join(', ')}`, {
-      hint: 'Remove it in the last provisioning step; the build brings its own Chef on a disk that is unplugged.',
-    })
-  await guest.run('rm -f /root/.ssh/authorized_keys && rmdir --ignore-fail-on-non-empty /root/.ssh && sync', { signal })
+    throw new ApplianceError(
+      'check-failed',
+      `Chef stayed on the disk: ${chef.stdout.trim().split('\n').join(', ')}`,
+      {
+        hint: 'Remove it in the last provisioning step; the build brings its own Chef on a disk that is unplugged.',
+      },
+    )
+  await guest.run('rm -f /root/.ssh/authorized_keys && rmdir --ignore-fail-on-non-empty /root/.ssh && sync', {
+    signal,
+  })
 }

@@ -4,11 +4,11 @@ import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { treeDigest } from '../lib/files/tree.ts'
 import type { Guest } from '../lib/guest/guest.ts'
+import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { run } from '../lib/process/command.ts'
 import type { ProvisionStep } from '../lib/spec/step.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
-import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import { toolsDisk } from '../lib/tools/disk.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { leaveNothing } from './farewell.ts'
@@ -48,7 +48,9 @@ export const chefProvision: Stage<Record<never, never>> = {
     const base = await work.earlier('veewee-basebox')
     const tools = await work.timed('tools disk', () => toolsDisk(work))
     const overlay = join(work.workDirectory, 'provisioned.qcow2')
-    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base.path('disk'), overlay], { signal })
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base.path('disk'), overlay], {
+      signal,
+    })
 
     const steps: { step: string; milliseconds: number }[] = []
     await using machine = await qemu(work).boot(await provisioningMachine(work, overlay, tools), signal)
@@ -64,9 +66,13 @@ export const chefProvision: Stage<Record<never, never>> = {
     await installFirstBoot(guest, work)
     await leaveNothing(guest, work.network().mirrorUrl, signal)
     if (!(await work.timed('shutdown', () => machine.shutdown(signal))))
-      throw new ApplianceError('no-answer', 'the configured machine did not shut down; its disk may be inconsistent', {
-        evidence: machine.evidence,
-      })
+      throw new ApplianceError(
+        'no-answer',
+        'the configured machine did not shut down; its disk may be inconsistent',
+        {
+          evidence: machine.evidence,
+        },
+      )
 
     const disk = join(work.outDirectory, 'provisioned.qcow2')
     await work.timed('flatten', async () => {
@@ -81,7 +87,9 @@ export const chefProvision: Stage<Record<never, never>> = {
 
 function lockOf(lock: Lock | undefined): Lock {
   if (lock) return lock
-  throw new ApplianceError('stale', 'there is no appliance.lock.json yet', { hint: 'Run `appliance mirror-deps` first.' })
+  throw new ApplianceError('stale', 'there is no appliance.lock.json yet', {
+    hint: 'Run `appliance mirror-deps` first.',
+  })
 }
 
 /** What of the lock the guest can see. */
@@ -99,7 +107,9 @@ async function stepDigest(step: ProvisionStep): Promise<unknown> {
   const contents = await Promise.all(paths.flatMap((path) => (path ? [treeDigest(path)] : [])))
   // Where the project lies on this computer makes no difference.
   const { ...meant } = step
-  const named = JSON.stringify(meant, (_, value) => (paths.includes(value) ? basename(value as string) : value))
+  const named = JSON.stringify(meant, (_, value) =>
+    paths.includes(value) ? basename(value as string) : value,
+  )
   return [named, contents]
 }
 
@@ -111,7 +121,10 @@ async function fileAndName(path: string): Promise<[string, string]> {
 async function prepare(guest: Guest, work: StageWork): Promise<{ env: Record<string, string> }> {
   const { project, network, signal } = work
   const access = mirrorAccess(lockOf(project.lock), network().mirrorUrl)
-  await guest.run(`mkdir -p /run/appliance/lists/partial ${SCRATCH}/archives/partial && chmod 755 /run/appliance`, { signal })
+  await guest.run(
+    `mkdir -p /run/appliance/lists/partial ${SCRATCH}/archives/partial && chmod 755 /run/appliance`,
+    { signal },
+  )
   for (const [to, content] of Object.entries(access.files)) await put(guest, work, to, content, 0o644)
   const key = join(project.buildDirectory, 'mirror-deps', 'tree', 'deb', 'appliance-mirror.gpg')
   await guest.upload(key, '/run/appliance/mirror.gpg', { mode: 0o644, owner: 'root', group: 'root', signal })

@@ -1,10 +1,18 @@
-import { basename, join } from 'node:path'
 import { readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import type { ProvisionStep } from '../lib/spec/step.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
-import { TOOLS, chefSoloCommand, cookbookFolder, nodeAttributes, nodeJson, soloConfiguration, soloRb } from './chef-solo.ts'
+import {
+  chefSoloCommand,
+  cookbookFolder,
+  nodeAttributes,
+  nodeJson,
+  soloConfiguration,
+  soloRb,
+  TOOLS,
+} from './chef-solo.ts'
 import { SCRATCH } from './mirror-access.ts'
 
 /** What the steps work on. */
@@ -74,7 +82,9 @@ async function chefSolo(step: Step<'chef_solo'>, provisioning: Provisioning): Pr
   const folders = step.cookbooks.map((_, index) => cookbookFolder(index))
   for (const [index, from] of step.cookbooks.entries())
     await guest.upload(from, folders[index]!, { owner: 'root', group: 'root', signal: work.signal })
-  const attributes = step.attributesFile ? JSON.parse(await readFile(step.attributesFile, 'utf8')) : step.attributes
+  const attributes = step.attributesFile
+    ? JSON.parse(await readFile(step.attributesFile, 'utf8'))
+    : step.attributes
   for (const [to, content] of [
     [soloRb, soloConfiguration(folders)],
     [nodeJson, nodeAttributes(attributes, step.runList)],
@@ -83,7 +93,9 @@ async function chefSolo(step: Step<'chef_solo'>, provisioning: Provisioning): Pr
     await writeFile(from, content)
     await guest.upload(from, to, { signal: work.signal })
   }
-  await guest.run(`mkdir -p ${TOOLS} && mount -o ro /dev/disk/by-id/virtio-tools ${TOOLS}`, { signal: work.signal })
+  await guest.run(`mkdir -p ${TOOLS} && mount -o ro /dev/disk/by-id/virtio-tools ${TOOLS}`, {
+    signal: work.signal,
+  })
   try {
     await inGuest(chefSoloCommand(license), step, provisioning)
   } finally {
@@ -92,7 +104,11 @@ async function chefSolo(step: Step<'chef_solo'>, provisioning: Provisioning): Pr
 }
 
 /** Runs a step's command with the mirror's environment and the step's own, its output shown as it comes. */
-async function inGuest(command: string, step: ProvisionStep, { guest, work, env }: Provisioning): Promise<void> {
+async function inGuest(
+  command: string,
+  step: ProvisionStep,
+  { guest, work, env }: Provisioning,
+): Promise<void> {
   await guest.run(command, {
     env: { ...env, ...step.env },
     signal: work.signal,

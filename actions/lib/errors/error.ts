@@ -76,10 +76,14 @@ export function toApplianceError(thrown: unknown): ApplianceError {
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'ENOSPC') {
     const path = (error as NodeJS.ErrnoException).path
-    return new ApplianceError('disk-full', `no space left on the disk${path ? ` while writing ${path}` : ''}`, {
-      hint: 'Free some space (appliance gc names what may go) and run the same command again; it continues.',
-      cause: error,
-    })
+    return new ApplianceError(
+      'disk-full',
+      `no space left on the disk${path ? ` while writing ${path}` : ''}`,
+      {
+        hint: 'Free some space (appliance gc names what may go) and run the same command again; it continues.',
+        cause: error,
+      },
+    )
   }
   if (error.name === 'AbortError' || code === 'ABORT_ERR')
     return new ApplianceError('interrupted', 'interrupted', { cause: error })

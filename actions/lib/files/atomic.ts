@@ -6,7 +6,11 @@ import { basename, dirname, join } from 'node:path'
  * Writes a file so that its final name only ever shows the whole content: a temporary name beside it, flushed,
  * then renamed over it.
  */
-export async function writeAtomically(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o644,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const partial = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`)
   try {

@@ -18,7 +18,8 @@ export async function treeDigest(path: string): Promise<string> {
     if (status.isSymbolicLink()) hash.update(`link ${name}\0${await readlink(at)}\0`)
     else if (status.isDirectory()) {
       hash.update(`folder ${name}\0${mode}\0`)
-      for (const child of (await readdir(at)).sort()) await add(join(at, child), name ? `${name}/${child}` : child)
+      for (const child of (await readdir(at)).sort())
+        await add(join(at, child), name ? `${name}/${child}` : child)
     } else hash.update(`file ${name}\0${mode}\0${await sha256File(at)}\0`)
   }
 }

@@ -77,7 +77,12 @@ export async function execute<I extends InputDeclarations>(
         : await options.inside(stage as unknown as Stage, project, inputs as Record<string, unknown>)
     Object.assign(parts, ended.parts)
     // What a stage learns while it works (a lock it wrote) may be part of what it depends on.
-    const written = await writeRecord(folder, stage.name, stage.place === 'host' ? await stage.dependsOn(work) : dependsOn, ended.result)
+    const written = await writeRecord(
+      folder,
+      stage.name,
+      stage.place === 'host' ? await stage.dependsOn(work) : dependsOn,
+      ended.result,
+    )
     const execution = done('done', written)
     await writeJson(join(folder, 'timings.json'), { milliseconds: execution.milliseconds, parts })
     return execution

@@ -25,7 +25,10 @@ export function path(description: string): InputDeclaration<string | undefined> 
 }
 
 /** Any text; undefined when not given. */
-export function text(description: string, options: { secret?: boolean } = {}): InputDeclaration<string | undefined> {
+export function text(
+  description: string,
+  options: { secret?: boolean } = {},
+): InputDeclaration<string | undefined> {
   return { kind: 'text', description, default: '', ...options }
 }
 

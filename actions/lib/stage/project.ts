@@ -27,5 +27,12 @@ export async function openProject(
   const spec = await readSpec(path, overrides)
   const directory = dirname(path)
   const lockFile = join(directory, 'appliance.lock.json')
-  return { directory, specFile: path, spec, buildDirectory: join(directory, 'build'), lockFile, lock: await readLock(lockFile) }
+  return {
+    directory,
+    specFile: path,
+    spec,
+    buildDirectory: join(directory, 'build'),
+    lockFile,
+    lock: await readLock(lockFile),
+  }
 }

@@ -73,7 +73,11 @@ export async function writeRecord(
  * Whether the outputs are those that were recorded: by size, mtime and inode, or, with `verify`, by every byte.
  * Returns the name of the first output that is not, or undefined.
  */
-export async function firstNotIntact(folder: string, record: StageRecord, verify: boolean): Promise<string | undefined> {
+export async function firstNotIntact(
+  folder: string,
+  record: StageRecord,
+  verify: boolean,
+): Promise<string | undefined> {
   let seen: Seen = {}
   try {
     seen = JSON.parse(await readFile(join(folder, 'seen.json'), 'utf8')) as Seen
@@ -102,7 +106,8 @@ export function earlierStage(folder: string, record: StageRecord): EarlierStage 
   }
   const file = (name: string) => {
     const found = output(name)
-    if ('value' in found) throw new ApplianceError('internal', `${record.stage}'s output ${name} is not a file`)
+    if ('value' in found)
+      throw new ApplianceError('internal', `${record.stage}'s output ${name} is not a file`)
     return found
   }
   return {

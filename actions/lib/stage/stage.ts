@@ -4,7 +4,13 @@ import type { MachineNetwork } from '../network/network.ts'
 import type { Spec } from '../spec/spec.ts'
 import type { InputDeclarations, InputValues } from './input.ts'
 
-export const stageNames = ['mirror-deps', 'veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'] as const
+export const stageNames = [
+  'mirror-deps',
+  'veewee-basebox',
+  'chef-provision',
+  'vm-validate',
+  'ova-pack',
+] as const
 export type StageName = (typeof stageNames)[number]
 
 /** Everything that belongs to one appliance, read and found free of faults. All paths are absolute. */

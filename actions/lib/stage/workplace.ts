@@ -20,9 +20,13 @@ export async function occupy(buildDirectory: string): Promise<AsyncDisposable> {
     }
     const pid = Number(await readFile(path, 'utf8').catch(() => ''))
     if (pid > 0 && isAlive(pid))
-      throw new ApplianceError('input', `another appliance command (process ${pid}) works in ${buildDirectory}`, {
-        hint: 'Wait until it has ended, or end it.',
-      })
+      throw new ApplianceError(
+        'input',
+        `another appliance command (process ${pid}) works in ${buildDirectory}`,
+        {
+          hint: 'Wait until it has ended, or end it.',
+        },
+      )
     await rm(path, { force: true })
   }
 }
