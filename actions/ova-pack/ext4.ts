@@ -1,0 +1,215 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplianceError } from '../lib/errors/error.ts'
+import type { CommandResult } from '../lib/process/command.ts'
+import type { ToolsRoot } from '../lib/tools/tools.ts'
+import type { Pattern } from './generalise/pattern.ts'
+
+/** Where e2fsprogs come from: the tools root, so that their version shows in no result. */
+export type Tools = Pick<ToolsRoot, 'run'>
+
+/** What the e2fsprogs call "now": nothing we write carries a clock. */
+const NOW = { debugfs: '20000101000000', seconds: '946684800' }
+
+export interface Entry {
+  path: string
+  kind: 'file' | 'folder' | 'link' | 'other'
+  inode: number
+  /** Permission bits. */
+  mode: number
+  uid: number
+  gid: number
+  size: number
+}
+
+export type Tree = ReadonlyMap<string, Entry>
+
+/** One change to the guest's files. */
+export type Change =
+  | { kind: 'remove'; entry: Entry }
+  | { kind: 'empty'; entry: Entry }
+  | { kind: 'write'; path: string; content: Buffer; mode: number; over: Entry | undefined }
+  | { kind: 'link'; path: string; target: string; over: Entry | undefined }
+  | { kind: 'folder'; path: string }
+
+/**
+ * An ext4 file system inside a raw disk, read and changed with debugfs(8), without mounting it: no root rights, no
+ * kernel, and nothing of the guest runs.
+ */
+export class Ext4 {
+  /** `disk.raw?offset=N`, as every program of e2fsprogs understands it (ext2fs_open2, io_options). */
+  readonly device: string
+  readonly #tools: Tools
+  readonly #scratch: string
+  readonly #signal: AbortSignal
+
+  constructor(tools: Tools, disk: string, offset: number, scratch: string, signal: AbortSignal) {
+    this.device = `${disk}?offset=${offset}`
+    this.#tools = tools
+    this.#scratch = join(scratch, 'ext4')
+    this.#signal = signal
+  }
+
+  /** Runs another program of e2fsprogs; `args` without the device, which comes last. */
+  e2fs(program: string, args: readonly string[], allowFailure = false): Promise<CommandResult> {
+    return this.#tools.run(program, [...args, this.device], {
+      signal: this.#signal,
+      allowFailure,
+      keep: 64 << 20,
+      env: {
+        E2FSPROGS_FAKE_TIME: NOW.seconds,
+        E2FSCK_TIME: NOW.seconds,
+        SOURCE_DATE_EPOCH: NOW.seconds,
+        TZ: 'UTC',
+      },
+    })
+  }
+
+  /** Runs debugfs commands; complaints are errors when something is to be written. */
+  async debugfs(commands: readonly string[], mode: 'read' | 'write' = 'read'): Promise<string> {
+    await mkdir(this.#scratch, { recursive: true })
+    const script = join(this.#scratch, 'commands')
+    const timed = mode === 'write' ? [`set_current_time ${NOW.debugfs}`, ...commands] : commands
+    await writeFile(script, timed.map((command) => `${command}\n`).join(''))
+    const { stdout, stderr } = await this.e2fs('debugfs', [...(mode === 'write' ? ['-w'] : []), '-f', script])
+    const complaint = stderr.split('\n').find((line) => line.trim() && !/^debugfs \d/.test(line))
+    if (complaint && (mode === 'write' || /while opening|bad magic/i.test(complaint)))
+      throw new ApplianceError(
+        'internal',
+        `the root file system cannot be ${mode === 'read' ? 'read' : 'changed'}: ${complaint}`,
+      )
+    return stdout
+  }
+
+  /** Everything that matches one of the patterns, and the folders on the way to it. */
+  async tree(patterns: readonly Pattern[]): Promise<Tree> {
+    const tree = new Map<string, Entry>()
+    let level = ['/']
+    while (level.length > 0) {
+      const next: string[] = []
+      for (const entry of await this.#list(level)) {
+        const leads = entry.kind === 'folder' && patterns.some((pattern) => pattern.mayMatchBelow(entry.path))
+        if (leads) next.push(entry.path)
+        if (leads || patterns.some((pattern) => pattern.matches(entry.path))) tree.set(entry.path, entry)
+      }
+      level = next
+    }
+    return tree
+  }
+
+  /** Everything in a folder, however deep, deepest first. */
+  async below(folder: string): Promise<Entry[]> {
+    const found: Entry[] = []
+    for (let level = [folder]; level.length > 0; ) {
+      const entries = await this.#list(level)
+      found.unshift(...entries)
+      level = entries.filter(({ kind }) => kind === 'folder').map(({ path }) => path)
+    }
+    return found
+  }
+
+  async #list(folders: readonly string[]): Promise<Entry[]> {
+    const output = await this.debugfs(folders.map((folder) => `ls -p ${quoted(folder)}`))
+    const entries: Entry[] = []
+    let index = -1
+    for (const line of output.split('\n')) {
+      if (line.startsWith('debugfs: ')) index++
+      const match = /^\/(\d+)\/(\d{6})\/(\d+)\/(\d+)\/([^/]+)\/(\d*)\/$/.exec(line)
+      if (!match || match[5] === '.' || match[5] === '..' || match[1] === '0') continue
+      const folder = folders[index]!
+      const mode = Number.parseInt(match[2]!, 8)
+      entries.push({
+        path: `${folder === '/' ? '' : folder}/${match[5]}`,
+        kind: kinds[mode >> 12] ?? 'other',
+        inode: Number(match[1]),
+        mode: mode & 0o7777,
+        uid: Number(match[3]),
+        gid: Number(match[4]),
+        size: Number(match[6] || 0),
+      })
+    }
+    return entries
+  }
+
+  /** Contents of regular files, by path; one that is not there is missing in the result. */
+  async read(paths: readonly string[]): Promise<Map<string, Buffer>> {
+    const folder = join(this.#scratch, 'read')
+    await mkdir(folder, { recursive: true })
+    try {
+      await this.debugfs(
+        paths.map((path, index) => `dump ${quoted(path)} ${quoted(join(folder, String(index)))}`),
+      )
+      const contents = new Map<string, Buffer>()
+      for (const [index, path] of paths.entries()) {
+        const content = await readFile(join(folder, String(index))).catch(() => undefined)
+        if (content) contents.set(path, content)
+      }
+      return contents
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Targets of symbolic links of less than 60 bytes (those kept in the inode), by path. */
+  async linkTargets(links: readonly Entry[]): Promise<Map<string, string>> {
+    if (links.length === 0) return new Map()
+    const output = await this.debugfs(links.map(({ inode }) => `stat <${inode}>`))
+    const sections = output.split(/^debugfs: .*$/m).slice(1)
+    return new Map(
+      links.flatMap(({ path }, index) => {
+        const target = /^Fast link dest: "(.*)"$/m.exec(sections[index] ?? '')?.[1]
+        return target === undefined ? [] : [[path, target] as const]
+      }),
+    )
+  }
+
+  async apply(changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return
+    const folder = join(this.#scratch, 'write')
+    await mkdir(folder, { recursive: true })
+    const commands: string[] = []
+    for (const [index, change] of changes.entries()) {
+      if (change.kind === 'remove') commands.push(removal(change.entry))
+      else if (change.kind === 'empty')
+        commands.push(`punch <${change.entry.inode}> 0`, `set_inode_field <${change.entry.inode}> size 0`)
+      else if (change.kind === 'folder') commands.push(`mkdir ${quoted(change.path)}`)
+      else if (change.kind === 'link') {
+        if (change.over) commands.push(removal(change.over))
+        commands.push(`symlink ${quoted(change.path)} ${quoted(change.target)}`)
+      } else {
+        const source = join(folder, String(index))
+        await writeFile(source, change.content)
+        commands.push(...writing(change, source))
+      }
+    }
+    await this.debugfs(commands, 'write')
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The file type of a mode's upper four bits (inode(7)). */
+const kinds: Record<number, Entry['kind']> = { 8: 'file', 4: 'folder', 10: 'link' }
+
+function removal({ path, kind }: Entry): string {
+  return `${kind === 'folder' ? 'rmdir' : 'rm'} ${quoted(path)}`
+}
+
+/** debugfs writes only into its current folder, as root's; a file that is replaced keeps its owner. */
+function writing({ path, mode, over }: Change & { kind: 'write' }, source: string): string[] {
+  const cut = path.lastIndexOf('/')
+  const field = (name: string, value: number | string) => `set_inode_field ${quoted(path)} ${name} ${value}`
+  return [
+    ...(over ? [removal(over)] : []),
+    `cd ${quoted(path.slice(0, cut) || '/')}`,
+    `write ${quoted(source)} ${quoted(path.slice(cut + 1))}`,
+    'cd /',
+    field('mode', `0${(0o100000 | mode).toString(8)}`),
+    field('uid', over?.uid ?? 0),
+    field('gid', over?.gid ?? 0),
+  ]
+}
+
+/** A word as libss, which reads debugfs' commands, takes it: in double quotes, with inner ones doubled. */
+function quoted(word: string): string {
+  return `"${word.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,70 @@
+import { open } from 'node:fs/promises'
+import { ApplianceError } from '../lib/errors/error.ts'
+import type { Ext4 } from './ext4.ts'
+import { dataExtents, type Extent } from './extents.ts'
+
+const STEP = 1 << 20
+
+/** The stretches of its device that a file system does not use, from dumpe2fs(8). Bytes from its beginning. */
+export async function freeExtents(root: Ext4): Promise<Extent[]> {
+  const { stdout } = await root.e2fs('dumpe2fs', [])
+  const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(stdout)?.[1])
+  const free: Extent[] = []
+  for (const [, ranges] of stdout.matchAll(/^ {2}Free blocks: (\d.*)$/gm))
+    for (const range of ranges!.split(', ')) {
+      const [first, last] = range.split('-').map(Number) as [number, number?]
+      free.push({ start: first * blockSize, length: ((last ?? first) - first + 1) * blockSize })
+    }
+  return free
+}
+
+/**
+ * Proves that free blocks hold nothing but zeros.
+ *
+ * @param offset of the file system in the disk
+ * @returns bytes that are free
+ */
+export async function proveFreeSpaceEmpty(
+  root: Ext4,
+  disk: string,
+  offset: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const [free, data] = [await freeExtents(root), await dataExtents(disk, signal)]
+  const zeros = Buffer.alloc(STEP)
+  const buffer = Buffer.alloc(STEP)
+  const file = await open(disk, 'r')
+  try {
+    for (const { start, length } of common(
+      free.map((extent) => ({ ...extent, start: extent.start + offset })),
+      data,
+    ))
+      for (let at = start; at < start + length; at += STEP) {
+        signal.throwIfAborted()
+        const { bytesRead } = await file.read(buffer, 0, Math.min(STEP, start + length - at), at)
+        if (!buffer.subarray(0, bytesRead).equals(zeros.subarray(0, bytesRead)))
+          throw new ApplianceError(
+            'check-failed',
+            `sealing: free space is not empty near byte ${at} of the disk`,
+          )
+      }
+  } finally {
+    await file.close()
+  }
+  return free.reduce((total, { length }) => total + length, 0)
+}
+
+/** What two ascending lists have in common. */
+export function common(a: readonly Extent[], b: readonly Extent[]): Extent[] {
+  const found: Extent[] = []
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const [left, right] = [a[i]!, b[j]!]
+    const start = Math.max(left.start, right.start)
+    const [leftEnd, rightEnd] = [left.start + left.length, right.start + right.length]
+    const end = Math.min(leftEnd, rightEnd)
+    if (start < end) found.push({ start, length: end - start })
+    if (leftEnd < rightEnd) i++
+    else j++
+  }
+  return found
+}

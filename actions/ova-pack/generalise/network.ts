@@ -1,0 +1,85 @@
+import { dropLines, type Operation, remove, removeIf } from './operation.ts'
+
+const MAC = '[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}'
+
+/** Where a machine was plugged in when it was built. */
+export function network(mirrorUrl: string): Operation[] {
+  const mirrorHost = new URL(mirrorUrl).hostname.replaceAll('.', '\\.')
+  const mirror = new RegExp(`https?://${mirrorHost}(?![\\w.-])`)
+  return [
+    {
+      name: 'persistent network names',
+      reason: "They tie interface names to the build machine's MAC address.",
+      rules: remove(
+        '/etc/udev/rules.d/70-persistent-{net,cd}.rules',
+        '/etc/udev/rules.d/75-persistent-net-generator.rules',
+        '/etc/udev/rules.d/75-cd-aliases-generator.rules',
+      ),
+    },
+    {
+      name: 'MAC addresses in network settings',
+      reason: 'Settings that match a MAC address match nothing at a customer.',
+      rules: [
+        ...removeIf(
+          /^\s*macaddress:\s*/m,
+          '/etc/netplan/*.{yaml,yml}',
+          '/{usr/lib,run}/netplan/*.{yaml,yml}',
+        ),
+        ...removeIf(/^\s*(?:cloned-)?mac-address\s*=/m, '/etc/NetworkManager/system-connections/*'),
+        ...removeIf(/^\s*(?:Permanent)?MACAddress\s*=/m, '/etc/systemd/network/*.{network,link}'),
+        ...dropLines(
+          /^\s*(?:hwaddress|HWADDR\s*=)/,
+          '/etc/network/interfaces',
+          '/etc/network/interfaces.d/*',
+        ),
+        ...removeIf(new RegExp(`\\bATTR\\{address\\}=="${MAC}"`), '/etc/udev/rules.d/*'),
+      ],
+    },
+    {
+      name: 'DHCP leases',
+      reason: 'A client with an old lease asks for an address of the build network.',
+      rules: remove(
+        '/var/lib/dhcp/*',
+        '/var/lib/dhclient/*',
+        '/var/lib/dhcp3/*',
+        '/var/lib/dhcpcd/*',
+        '/var/lib/dhcpcd5/*',
+        '/var/lib/NetworkManager/*.lease',
+        '/var/lib/NetworkManager/{secret_key,seen-bssids,timestamps}',
+        '/var/lib/systemd/network/*',
+      ),
+    },
+    {
+      name: 'resolver',
+      reason: 'It names the name server of the build network.',
+      rules: [
+        {
+          kind: 'link',
+          path: '/etc/resolv.conf',
+          target: '../run/systemd/resolve/stub-resolv.conf',
+          where: '/usr/lib/systemd/systemd-resolved',
+          instead: true,
+        },
+        { kind: 'empty', pattern: '/etc/resolv.conf' },
+      ],
+    },
+    {
+      name: 'mirror address',
+      reason: 'The mirror exists only during the build.',
+      rules: [
+        ...removeIf(mirror, '/etc/apt/sources.list.d/*', '/etc/apt/apt.conf.d/*', '/etc/yum.repos.d/*'),
+        ...remove(
+          '/etc/apt/{trusted.gpg.d,keyrings}/appliance-mirror.*',
+          '/usr/share/keyrings/appliance-mirror.*',
+        ),
+        ...dropLines(
+          mirror,
+          '/etc/apt/sources.list',
+          '/etc/{environment,gemrc,gitconfig,pip.conf}',
+          '~/{.gemrc,.gitconfig,.npmrc,.bundle/config,.config/pip/pip.conf}',
+        ),
+        ...dropLines(new RegExp(`^\\s*[0-9.]+\\s+${mirrorHost}\\s*$`), '/etc/hosts'),
+      ],
+    },
+  ]
+}

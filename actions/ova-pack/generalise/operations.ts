@@ -1,0 +1,18 @@
+import { identity } from './identity.ts'
+import { network } from './network.ts'
+import type { Operation } from './operation.ts'
+import { traces } from './traces.ts'
+
+export interface Generalisation {
+  /** The appliance's name becomes the machine's. */
+  hostname: string
+  /** As the guest saw it during the build: `http://mirror`. */
+  mirrorUrl: string
+  /** The account of `login:` in the spec, if it was not root. */
+  buildUser: string | undefined
+}
+
+/** Everything that is done to a disk before it is shipped, in order. virt-sysprep's list was the checklist. */
+export function operations({ hostname, mirrorUrl, buildUser }: Generalisation): Operation[] {
+  return [...identity(hostname), ...network(mirrorUrl), ...traces(buildUser)]
+}

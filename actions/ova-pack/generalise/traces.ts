@@ -1,0 +1,141 @@
+import { empty, type Operation, type Rule, remove } from './operation.ts'
+
+/** What building left behind: of no use to a customer, and different in every build. */
+export function traces(buildUser: string | undefined): Operation[] {
+  return [
+    {
+      name: 'cloud-init state',
+      reason: 'With it, cloud-init takes the first boot at a customer for a later one.',
+      rules: remove(
+        '/var/lib/cloud/*',
+        '/var/log/cloud-init*',
+        '/etc/netplan/50-cloud-init.yaml',
+        '/etc/network/interfaces.d/50-cloud-init*',
+        '/etc/ssh/sshd_config.d/50-cloud-init.conf',
+      ),
+    },
+    {
+      name: 'journals',
+      reason: 'They tell of the build, and belong to a machine-id that is gone.',
+      rules: remove('/var/log/journal/*'),
+    },
+    {
+      name: 'logs',
+      reason: 'They tell of the build. Folders, owners and modes stay: programs need them to start.',
+      rules: [
+        ...remove('/var/log/**/*.{gz,xz,bz2,zst,old}', '/var/log/**/*.[0-9]', '/var/log/**/*.log-[0-9]*'),
+        ...remove('/var/log/installer', '/var/log/anaconda', '/var/lib/logrotate/status'),
+        ...empty('/var/log/**', '/var/account/pacct'),
+      ],
+    },
+    {
+      name: 'package caches',
+      reason: 'Old lists and archives, of no use without the mirror.',
+      rules: remove(
+        '/var/lib/apt/lists/*_*',
+        '/var/lib/apt/lists/{lock,partial/*,auxfiles/*}',
+        '/var/lib/apt/{daily_lock,periodic/*,mirrors/*}',
+        '/var/cache/apt/*.bin',
+        '/var/cache/apt/archives/*.deb',
+        '/var/cache/apt/archives/{lock,partial/*}',
+        '/var/cache/{dnf,yum}/*',
+        '~/.{bundle/cache,gem/specs}',
+      ),
+    },
+    {
+      name: 'derived caches',
+      reason: 'They differ from build to build and are made again when needed.',
+      rules: remove(
+        '/var/cache/ldconfig/aux-cache',
+        '/var/cache/debconf/*-old',
+        '/var/cache/man/*',
+        '/var/cache/fontconfig/*',
+        '/var/lib/dpkg/{status,available,diversions,statoverride}-old',
+        '/var/lib/dpkg/updates/[0-9]*',
+        '/var/lib/ucf/{hashfile,registry}.[0-9]*',
+        '/var/lib/systemd/catalog/database.*',
+      ),
+    },
+    {
+      name: 'backups of the system files',
+      reason: 'They hold what accounts and packages were like during the build.',
+      rules: remove(
+        '/etc/{passwd,group,shadow,gshadow,subuid,subgid}-',
+        '/etc/.pwd.lock',
+        '/var/backups/{dpkg,apt,alternatives,passwd,group,shadow,gshadow}*',
+      ),
+    },
+    {
+      name: 'temporary files',
+      reason: 'Whatever the build left there.',
+      rules: remove('/tmp/*', '/var/tmp/*', '/run/*', '/var/crash/*', '/lost+found/*'),
+    },
+    {
+      name: 'systemd state',
+      reason: "Timers' stamps, the clock and crash dumps of the build.",
+      rules: remove(
+        '/var/lib/systemd/timers/*',
+        '/var/lib/systemd/timesync/clock',
+        '/var/lib/systemd/{coredump,pstore,rfkill,backlight,ephemeral-trees}/*',
+        '/var/lib/private/systemd/{timesync/clock,journal-upload/*}',
+        '/var/spool/anacron/*',
+      ),
+    },
+    {
+      name: 'mail',
+      reason: "The build's cron jobs and installers write to root.",
+      rules: remove('/var/mail/*', '/var/spool/mail/*'),
+    },
+    {
+      name: 'shell histories',
+      reason: 'They show what was typed during the build, passwords among it.',
+      rules: remove(
+        '~/.{bash,zsh,python,irb,psql,mysql,sqlite,node_repl,rediscli}_history',
+        '~/.{sh_history,histfile,lesshst,viminfo,wget-hsts,sudo_as_admin_successful}',
+        '~/.cache',
+      ),
+    },
+    {
+      name: 'SSH access of the build',
+      reason: 'A key that opens the appliance at every customer.',
+      rules: remove(
+        '~/.ssh/{authorized_keys*,known_hosts*,environment}',
+        '/etc/ssh/{authorized_keys,ssh_known_hosts}*',
+      ),
+    },
+    {
+      name: 'Chef',
+      reason: 'Its cache and backups hold old settings, secrets among them.',
+      rules: remove(
+        '/var/chef',
+        '/var/cache/chef',
+        '/etc/chef/{client.pem,accepted_licenses}',
+        '~/.chef',
+        '/root/.chef',
+      ),
+    },
+    ...(buildUser && buildUser !== 'root' ? [buildUserOperation(buildUser)] : []),
+  ]
+}
+
+/** The account through which a machine was built keeps its files but no way in and no rights. */
+function buildUserOperation(user: string): Operation {
+  const locked = new RegExp(`^${user}:[^:!]`)
+  const rules: Rule[] = [
+    ...remove(`/etc/sudoers.d/{${user},90-${user},99-${user}}`),
+    {
+      kind: 'edit',
+      pattern: '/etc/shadow',
+      change: (text) =>
+        text
+          .split('\n')
+          .map((line) => (locked.test(line) ? line.replace(/^([^:]*):[^:]*/, '$1:!') : line))
+          .join('\n'),
+    },
+  ]
+  return {
+    name: `account ${user}`,
+    reason: "The build's password and rights would open every customer's.",
+    rules,
+  }
+}
