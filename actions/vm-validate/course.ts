@@ -1,0 +1,23 @@
+import type { Log } from '../lib/log/log.ts'
+import type { TestMachine } from './test-machine.ts'
+
+/** What everything that is tried on one machine shares. */
+export interface Course {
+  test: TestMachine
+  /** The folder of the spec. */
+  project: string
+  /** Scenarios get their scratch folders in here. */
+  workDirectory: string
+  /** Evidence goes to `evidence/<scenario>/` in here. */
+  outDirectory: string
+  /** `{{name}}`s known from the start. */
+  variables: ReadonlyMap<string, string>
+  /** Texts that must not show anywhere. */
+  secrets: ReadonlySet<string>
+  /** Tags that were asked for; empty for all. */
+  tags: readonly string[]
+  /** Names of evidence folders given away already. */
+  folders: Set<string>
+  log: Log
+  signal: AbortSignal
+}

@@ -1,0 +1,55 @@
+import { join, relative } from 'node:path'
+import { formatDuration } from '../lib/units/duration.ts'
+import type { Course } from './course.ts'
+import { collectEvidence, type EvidenceText, tail } from './evidence.ts'
+import { concealing } from './saved.ts'
+import { failedStep, type ScenarioResult, type StepResult } from './verdict.ts'
+
+/** A step's result, and all it printed or received (unless it is sensitive): not yet cleaned of secrets. */
+export interface StepRun {
+  result: StepResult
+  output?: string
+}
+
+/**
+ * What comes of a list of steps that ran: secrets taken out, the end of a failed step's output kept, evidence
+ * gathered where one failed, and a line for whoever is watching.
+ *
+ * @param about `began` is of `performance.now()`, `folder` the name of its evidence folder
+ */
+export async function report(
+  about: Pick<ScenarioResult, 'name' | 'kind' | 'file'> & { began: number; folder: string },
+  runs: readonly StepRun[],
+  secrets: Iterable<string>,
+  { test, outDirectory, log, signal }: Course,
+): Promise<ScenarioResult> {
+  const { began, folder, ...named } = about
+  const clean = concealing(secrets)
+  const steps = runs.map(({ result, output }): StepResult => {
+    const shown = result.status === 'failed' && output ? { output: tail(clean(output)) } : {}
+    return { ...result, finding: clean(result.finding), remarks: result.remarks.map(clean), ...shown }
+  })
+  const failed = steps.some(({ status }) => status === 'failed')
+  const result: ScenarioResult = {
+    ...named,
+    status: failed ? 'failed' : 'passed',
+    steps,
+    remarks: [],
+    evidence: [],
+    duration: performance.now() - began,
+  }
+  if (!failed) {
+    log.info(`✓ ${result.name} (${formatDuration(result.duration)})`)
+    return result
+  }
+  const step = failedStep(result)!
+  log.warn(`✗ ${result.name}: ${step.title}: ${step.finding}`)
+  if (step.output) log.guest(`${step.output}\n`)
+  const texts = runs.flatMap(({ result, output }, index): EvidenceText[] =>
+    result.status === 'failed' && output
+      ? [{ name: `step-${index + 1}.txt`, content: `${result.title}\n\n${output}\n` }]
+      : [],
+  )
+  const files = await collectEvidence(test, join(outDirectory, 'evidence', folder), texts, clean, signal)
+  return { ...result, evidence: files.map((file) => relative(outDirectory, file)) }
+}

@@ -1,0 +1,62 @@
+import { ApplianceError } from '../lib/errors/error.ts'
+import { nearest } from '../lib/errors/nearest.ts'
+import type { ScenarioStep } from '../lib/spec/scenario.ts'
+
+const reference = /\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g
+
+/**
+ * Fills every `{{name}}` in a step's strings, however deep they lie. `$NAME` is left to the guest's shell.
+ *
+ * @throws ApplianceError `input` naming what is not known, with what is
+ */
+export function fill<T>(value: T, values: ReadonlyMap<string, string>): T {
+  if (typeof value === 'string')
+    return value.replace(reference, (_, name: string) => {
+      const found = values.get(name)
+      if (found !== undefined) return found
+      const near = nearest(name, values.keys())
+      throw new ApplianceError(
+        'input',
+        `{{${name}}} has no value here${near ? `; did you mean {{${near}}}?` : ''}`,
+        { hint: 'A value is known after the step that saves it, in the same scenario.' },
+      )
+    }) as T
+  if (Array.isArray(value)) return value.map((entry) => fill(entry, values)) as T
+  if (isPlain(value))
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, fill(entry, values)])) as T
+  return value
+}
+
+/** Where a step holds regular expressions. */
+const patterns: readonly string[] = ['stdout', 'stderr', 'expect.body']
+/** What a step says about itself. */
+const labels: readonly string[] = ['kind', 'name', 'save', 'tags']
+
+/** A step with its values in place; inside a regular expression a value stands for itself. */
+export function fillStep<S extends ScenarioStep>(step: S, values: ReadonlyMap<string, string>): S {
+  const literal = new Map(
+    [...values].map(([name, value]) => [name, value.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')]),
+  )
+  const filled = (key: string, value: unknown): unknown => {
+    if (labels.includes(key)) return value
+    if (key === 'expect' && isPlain(value))
+      return eachKey(value, (inner) => filled(`expect.${inner}`, value[inner]))
+    return fill(value, patterns.includes(key) ? literal : values)
+  }
+  const given: Record<string, unknown> = { ...step }
+  return eachKey(given, (key) => filled(key, given[key])) as S
+}
+
+function eachKey(object: Record<string, unknown>, value: (key: string) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.keys(object).map((key) => [key, value(key)]))
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** A function that takes secrets out of text; the longest first, so that none is left in part. */
+export function concealing(secrets: Iterable<string>): (text: string) => string {
+  const sorted = [...new Set(secrets)].filter((secret) => secret !== '').sort((a, b) => b.length - a.length)
+  return (text) => sorted.reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
+}

@@ -1,0 +1,51 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Scenario } from '../lib/spec/scenario.ts'
+import type { Course } from './course.ts'
+import { folderName } from './evidence.ts'
+import { report, type StepRun } from './report.ts'
+import { runStep, type Trial } from './step-run.ts'
+import { stepTitle } from './steps/perform.ts'
+import type { ScenarioResult } from './verdict.ts'
+
+/**
+ * Runs one scenario from the pristine machine. After the first step that fails the others are skipped, and what
+ * shows why is gathered. Only an abort is thrown.
+ */
+export async function runScenario(scenario: Scenario, course: Course): Promise<ScenarioResult> {
+  const began = performance.now()
+  const folder = folderName(scenario.name, course.folders)
+  const scratch = join(course.workDirectory, folder)
+  await mkdir(scratch, { recursive: true })
+  const trial: Trial = {
+    test: course.test,
+    scratch,
+    project: course.project,
+    values: new Map(course.variables),
+    secrets: new Set(course.secrets),
+    signal: course.signal,
+  }
+
+  const runs: StepRun[] = []
+  const ready = await runStep({ kind: 'boot' }, trial)
+  if (ready.result.status === 'failed') runs.push(ready)
+  for (const step of scenario.steps) {
+    course.signal.throwIfAborted()
+    const failed = runs.some(({ result }) => result.status === 'failed')
+    const why = failed ? 'an earlier step failed' : notAskedFor(step.tags, course.tags)
+    runs.push(why === undefined ? await runStep(step, trial) : skipped(stepTitle(step), why))
+  }
+  const about = { name: scenario.name, kind: 'scenario', file: scenario.file, began, folder } as const
+  return await report(about, runs, trial.secrets, course)
+}
+
+/** When tags were asked for, a step that has tags runs only if it has one of them. */
+function notAskedFor(tags: readonly string[] | undefined, asked: readonly string[]): string | undefined {
+  if (!tags || tags.length === 0 || asked.length === 0 || tags.some((tag) => asked.includes(tag)))
+    return undefined
+  return `only ${asked.join(', ')} was asked for`
+}
+
+function skipped(title: string, finding: string): StepRun {
+  return { result: { title, status: 'skipped', finding, remarks: [], duration: 0 } }
+}

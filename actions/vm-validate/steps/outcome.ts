@@ -1,0 +1,52 @@
+import type { Guest } from '../../lib/guest/guest.ts'
+import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
+
+/** What a step can reach. */
+export interface Surroundings {
+  guest: Guest
+  machine: Machine
+  /** The scenario's own folder on this computer: where downloads go, and where uploads are looked for first. */
+  scratch: string
+  /** The folder of the spec: where uploads are looked for then. */
+  project: string
+  /** Milliseconds the step has; a command still running in the guest then is ended there. */
+  limit: number
+  signal: AbortSignal
+}
+
+/**
+ * Whether what a step expects is so. A step that could not find out (no answer, broken connection, out of time)
+ * throws instead: that is no outcome which `not` could turn into success.
+ */
+export interface Outcome {
+  met: boolean
+  /** One line: what was found and, where it is not so, what was expected. */
+  finding: string
+  /** All that the step printed or received; for the report (its end) and the evidence. */
+  output?: string
+  remarks?: string[]
+  /** What `save` takes. */
+  value?: string
+}
+
+/** `expected stdout to match /x/, got "y"`; what is sensitive is not shown. */
+export function unlike(what: string, expected: string, got: string, sensitive = false): string {
+  return sensitive ? `${what} is not as expected (not shown)` : `expected ${what} ${expected}, got ${got}`
+}
+
+/** A value as a message shows it: JSON, on one line, at most 200 characters, of which the end counts most. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  return text.length <= 200 ? text : `${text.slice(0, 60)} … ${text.slice(-120)}`
+}
+
+/** One line about a text that does not match a regular expression, or undefined when it does. */
+export function mismatch(
+  what: string,
+  pattern: string | undefined,
+  text: string,
+  sensitive = false,
+): string | undefined {
+  if (pattern === undefined || new RegExp(pattern, 'mu').test(text)) return undefined
+  return unlike(what, `to match /${pattern}/`, shown(text.trim()), sensitive)
+}

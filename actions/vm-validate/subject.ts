@@ -1,0 +1,102 @@
+import { mkdir, open } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { ApplianceError } from '../lib/errors/error.ts'
+import { sha256File } from '../lib/files/digest.ts'
+import { buildKey } from '../lib/guest/key.ts'
+import type { MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import type { StageWork } from '../lib/stage/stage.ts'
+import type { inputs } from './inputs.ts'
+import { importOva } from './ova/import.ts'
+import type { Subject } from './verdict.ts'
+
+type Work = StageWork<typeof inputs>
+
+/** What is to be validated: where it lies, and its digest where an earlier stage recorded it. */
+interface Given {
+  kind: 'disk' | 'ova'
+  path: string
+  recorded: string | undefined
+}
+
+/** The disk or OVA that was named, or else the disk that chef-provision made. */
+async function given({ inputs, earlier }: Work): Promise<Given> {
+  if (inputs.ova !== undefined && inputs.disk !== undefined)
+    throw new ApplianceError('input', 'give a disk or an OVA to vm-validate, not both')
+  if (inputs.ova !== undefined) {
+    const packed = await earlier('ova-pack').catch(() => undefined)
+    const ours = packed?.path('ova') === inputs.ova
+    return { kind: 'ova', path: inputs.ova, recorded: ours ? packed?.sha256('ova') : undefined }
+  }
+  if (inputs.disk !== undefined) return { kind: 'disk', path: inputs.disk, recorded: undefined }
+  const provisioned = await earlier('chef-provision')
+  return { kind: 'disk', path: provisioned.path('disk'), recorded: provisioned.sha256('disk') }
+}
+
+/** Its SHA-256, as recorded when it was made, or else of its bytes. */
+export async function subjectDigest(work: Work): Promise<string> {
+  const { path, recorded } = await given(work)
+  return recorded ?? (await sha256File(path, work.signal))
+}
+
+/** A subject ready to boot. */
+export interface Prepared {
+  subject: Subject
+  machine: MachineSpec
+  remarks: string[]
+}
+
+/**
+ * Reads every byte of the subject (what is tested must be what ships), unpacks an OVA, and says what machine it
+ * makes: an OVA's as its descriptor says, a disk's as the spec says. Always throw-away.
+ */
+export async function prepareSubject(work: Work): Promise<Prepared> {
+  const { kind, path, recorded } = await given(work)
+  const { project, signal, outDirectory, workDirectory } = work
+  const { spec } = project
+  const common = {
+    name: 'validate',
+    throwAway: true,
+    readOnlyDisks: [],
+    login: { user: 'root', key: await buildKey(project.buildDirectory), credential: true },
+    evidence: join(outDirectory, 'evidence', 'machine'),
+    accel: spec.accel,
+  }
+  const name = basename(path)
+  if (kind === 'ova') {
+    const folder = join(workDirectory, 'ova')
+    await mkdir(folder, { recursive: true })
+    const { machine, disk, diskSha256, ovaSha256 } = await importOva(path, folder, signal)
+    sameAsRecorded(name, recorded, ovaSha256)
+    const { cpus, memory, firmware, nic, controller, remarks } = machine
+    return {
+      subject: { kind, name, diskSha256, ovaSha256 },
+      machine: { ...common, disk: { path: disk, format: 'vmdk' }, cpus, memory, firmware, nic, controller },
+      remarks,
+    }
+  }
+  const diskSha256 = await sha256File(path, signal)
+  sameAsRecorded(name, recorded, diskSha256)
+  const { cpus = spec.basebox.cpus, memory = spec.basebox.memory } = spec.pack.hardware
+  const hardware = { cpus, memory, firmware: 'bios', nic: 'virtio', controller: 'virtio' } as const
+  const format = await diskFormat(path)
+  return {
+    subject: { kind, name, diskSha256 },
+    machine: { ...common, ...hardware, disk: { path, format } },
+    remarks: [],
+  }
+}
+
+function sameAsRecorded(name: string, recorded: string | undefined, found: string): void {
+  if (recorded === undefined || recorded === found) return
+  throw new ApplianceError('digest-mismatch', `${name} has SHA-256 ${found}, but was made with ${recorded}`, {
+    hint: 'Something changed it since: run the stage that makes it again (appliance build --verify).',
+  })
+}
+
+/** By its first bytes: QCOW2's and VMDK's magic numbers; everything else is taken as it is. */
+async function diskFormat(path: string): Promise<'qcow2' | 'vmdk' | 'raw'> {
+  await using file = await open(path)
+  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0)
+  const magic = buffer.toString('latin1')
+  return magic === 'QFI\xfb' ? 'qcow2' : magic === 'KDMV' ? 'vmdk' : 'raw'
+}
