@@ -1,5 +1,5 @@
-import { createServer } from 'node:net'
 import { ApplianceError } from '../errors/error.ts'
+import { freePort } from './free-port.ts'
 import type { MachineNetwork, Plug } from './network.ts'
 import type { NetworkOptions } from './private.ts'
 
@@ -15,7 +15,7 @@ const GUEST_ADDRESS = '10.0.2.15'
  * - There is no name `mirror`: clients must be given `mirrorUrl`, which names an address.
  * - A forwarded connection is accepted before the guest is asked, so `connectionProves` is false.
  * - Attempts to leave die unseen inside QEMU: `escapes` cannot know them.
- * - Only the ports named when plugging can be reached.
+ * - Only the ports named when plugging can be reached; a driver may have QEMU forward more (`hostfwd_add`).
  */
 export async function userNetwork({ serve, log }: NetworkOptions): Promise<MachineNetwork> {
   const port = await freePort()
@@ -39,9 +39,7 @@ async function plugUser(ports: readonly number[], mirrorPort: number): Promise<P
     async reach(port) {
       const forward = forwards.get(port)
       if (forward) return { host: '127.0.0.1', port: forward, connectionProves: false }
-      throw new ApplianceError('input', `port ${port} of the guest is not forwarded (network: user)`, {
-        hint: 'Name it under validate.listens, or use network: private, where every port can be reached.',
-      })
+      throw new ApplianceError('internal', `port ${port} of the guest is not forwarded`)
     },
     [Symbol.asyncDispose]: async () => {},
   }
@@ -69,13 +67,4 @@ export function userNetdev(forwards: ReadonlyMap<number, number>, relay: string)
 export function relayCommand(node: string, port: number): string {
   const script = `const s=require('net').connect(${port},'127.0.0.1');process.stdin.pipe(s);s.pipe(process.stdout)`
   return `"${node}" -e "${script}"`
-}
-
-/** A port of the loopback device nobody listens on right now. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

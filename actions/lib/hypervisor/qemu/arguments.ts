@@ -30,8 +30,7 @@ export function qemuArguments(hardware: Hardware): string[] {
   return [
     ['-name', value(spec.name)],
     ['-nodefaults', '-no-user-config'],
-    // The emulator has no business with other programs; only the user network's relay is one.
-    ['-sandbox', `on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny,spawn=${spawns(netdev)}`],
+    sandbox(netdev),
     machine(hardware),
     processor(hardware),
     ['-smp', `cpus=${spec.cpus},sockets=1,cores=${spec.cpus}`],
@@ -118,8 +117,13 @@ function credential(publicKey: string): string {
   return `io.systemd.credential.binary:ssh.authorized_keys.root=${Buffer.from(`${publicKey.trim()}\n`).toString('base64')}`
 }
 
-function spawns(netdev: readonly string[]): 'allow' | 'deny' {
-  return netdev.some((word) => word.includes('-cmd:')) ? 'allow' : 'deny'
+/**
+ * The emulator has no business with other programs or privileges. Only the user network's relay is a program of
+ * its own, which would inherit the sandbox and die of it.
+ */
+function sandbox(netdev: readonly string[]): string[] {
+  if (netdev.some((word) => word.includes('-cmd:'))) return []
+  return ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
 }
 
 /** A comma inside a value is doubled. @see qemu(1) */

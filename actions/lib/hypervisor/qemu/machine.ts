@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
 import type { Guest } from '../../guest/guest.ts'
 import { openGuest } from '../../guest/ssh.ts'
+import { freePort } from '../../network/free-port.ts'
 import type { Plug } from '../../network/network.ts'
 import type { RunningCommand } from '../../process/command.ts'
 import { formatDuration } from '../../units/duration.ts'
@@ -180,19 +180,22 @@ export class QemuMachine implements Machine {
 
   /** By SSH, which every system obeys; the power button needs something that listens for it. */
   async #askToPowerOff(signal: AbortSignal): Promise<boolean> {
-    if (this.#gone.signal.aborted) return true
-    try {
-      const guest = [...this.#guests].at(-1) ?? (await this.#connect(signal, 15_000))
-      const as = this.#parts.spec.login.user === 'root' ? {} : { as: 'root' }
-      const asked = guest.run('systemctl poweroff', { ...as, signal, timeout: 60_000, allowFailure: true })
-      const { status } = await Promise.race([asked, this.#ended.then(() => ({ status: 0 }))])
-      asked.catch(() => {})
-      return status === 0
-    } catch (error) {
-      signal.throwIfAborted()
-      // It hung up on us in the middle of its shutdown, which is an answer too.
-      return error instanceof ApplianceError && error.code === 'no-answer' && this.#guests.size > 0
-    }
+    const as = this.#parts.spec.login.user === 'root' ? {} : { as: 'root' }
+    const last = [...this.#guests].at(-1)
+    // The last connection may have been closed by whoever had it.
+    for (const connection of [async () => last, () => this.#connect(signal, 15_000)])
+      try {
+        const guest = await connection()
+        if (!guest) continue
+        const asked = guest.run('systemctl poweroff', { ...as, signal, timeout: MINUTE })
+        asked.catch(() => {})
+        await Promise.race([asked, this.#ended])
+        return true
+      } catch {
+        signal.throwIfAborted()
+        if (this.#gone.signal.aborted) return true
+      }
+    return false
   }
 
   get evidence(): string[] {
@@ -258,13 +261,4 @@ function lastLines(text: string): string {
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds))
-}
-
-/** A port of the loopback device nobody listens on right now. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
