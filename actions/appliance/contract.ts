@@ -1,0 +1,53 @@
+import { choice, flag, type InputDeclaration, type InputDeclarations } from '../lib/stage/input.ts'
+import { type StageName, stageNames } from '../lib/stage/stage.ts'
+import { everywhere } from './command.ts'
+import { stageNamed } from './stages.ts'
+
+/** The five stages, and all of them as one action. */
+export type ActionName = StageName | 'appliance'
+export const actionNames: readonly ActionName[] = [...stageNames, 'appliance']
+
+/** What an action promises in its `action.yml` and README; a test holds both to it. */
+export interface Contract {
+  readonly name: ActionName
+  readonly description: string
+  readonly inputs: InputDeclarations
+  /** Output name → description. */
+  readonly outputs: Readonly<Record<string, string>>
+}
+
+/** Inputs that only make sense in a workflow. */
+const upload: InputDeclaration<boolean> = {
+  ...flag('Upload the OVA as an artifact of the run'),
+  default: 'true',
+}
+
+const cacheHit = 'Whether the cache held a mirror made from this very lock'
+
+/** Everything an action takes and gives. */
+export function contractOf(name: ActionName): Contract {
+  if (name === 'appliance') return pipeline()
+  const { description, inputs, outputs } = stageNamed(name)
+  return {
+    name,
+    description,
+    inputs: { ...everywhere, ...inputs, ...(name === 'ova-pack' ? { upload } : {}) },
+    outputs: { ...outputs, ...(name === 'mirror-deps' ? { 'cache-hit': cacheHit } : {}) },
+  }
+}
+
+/** The whole pipeline: its inputs are few, its outputs those of the stages at its ends. */
+function pipeline(): Contract {
+  const verify = flag('Read every byte of earlier results before calling them up to date')
+  const until = choice('Stop after this stage', [...stageNames].reverse() as [StageName, ...StageName[]])
+  return {
+    name: 'appliance',
+    description: 'Mirrors, builds, configures, validates and packs a virtual appliance: all five stages',
+    inputs: { ...everywhere, until, verify, upload },
+    outputs: {
+      'cache-hit': cacheHit,
+      ...stageNamed('vm-validate').outputs,
+      ...stageNamed('ova-pack').outputs,
+    },
+  }
+}

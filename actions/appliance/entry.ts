@@ -1,0 +1,50 @@
+import { resolve } from 'node:path'
+import { exitStatus, toApplianceError } from '../lib/errors/error.ts'
+import { jsonLog } from '../lib/log/json.ts'
+import { type DoorLog, plainLog, standardLines } from '../lib/log/plain.ts'
+import { terminalLog } from '../lib/log/terminal.ts'
+import { interruption } from '../lib/runner/signals.ts'
+import { workflowLog } from '../lib/runner/workflow-log.ts'
+import { act } from './action.ts'
+import { runCommand as command } from './command.ts'
+import type { ActionName } from './contract.ts'
+import { type Door, isInside, serveInside } from './inside.ts'
+
+/** `appliance ARGV`, from a shell: the door of `dist/cli/index.js`. */
+export async function runCommand(argv: readonly string[]): Promise<void> {
+  const isLogFlag = (word: string) => word === '--json' || word === '--debug'
+  const logFlags = argv.filter(isLogFlag)
+  const words = argv.filter((word) => !isLogFlag(word))
+  const debug = logFlags.includes('--debug') || process.env.RUNNER_DEBUG === '1'
+  const log = logFlags.includes('--json')
+    ? jsonLog({ debug, out: standardLines.out })
+    : process.stderr.isTTY
+      ? terminalLog({ debug, screen: process.stderr })
+      : plainLog({ debug, lines: standardLines })
+  await through(log, logFlags, (door) => command(words, door))
+}
+
+/** One step of a workflow: the door of `dist/<action>/index.js`. */
+export async function runAction(name: ActionName): Promise<void> {
+  const directory = () => resolve(process.env['INPUT_WORKING-DIRECTORY'] ?? '.')
+  await through(workflowLog(directory), [], (door) => act(name, door))
+}
+
+/** Opens a door: the same program is the outer process and, started again by itself, the inner one. */
+async function through(
+  log: DoorLog,
+  args: readonly string[],
+  work: (door: Door) => Promise<void>,
+): Promise<void> {
+  // Whoever reads our output may have had enough (`appliance help | head -1`).
+  process.stdout.on('error', () => process.exit(141))
+  if (isInside()) return serveInside(log)
+  using stopped = interruption()
+  try {
+    await work({ log, signal: stopped.signal, entry: [process.argv[1]!, ...args] })
+  } catch (thrown) {
+    const error = toApplianceError(thrown)
+    log.failure(error)
+    process.exitCode = exitStatus(error)
+  }
+}

@@ -1,0 +1,52 @@
+import { stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { DefaultArtifactClient } from '@actions/artifact'
+import { ApplianceError } from '../errors/error.ts'
+import type { Log } from '../log/log.ts'
+import { formatSize } from '../units/size.ts'
+
+/** Why artifacts cannot be uploaded from here; undefined when they can. */
+export function noArtifacts(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const server = new URL(env.GITHUB_SERVER_URL ?? 'https://github.com').hostname.toLowerCase()
+  // As @actions/artifact decides it (isGhes in internal/shared/config.ts).
+  if (server !== 'github.com' && !server.endsWith('.ghe.com') && !server.endsWith('.localhost'))
+    return `GitHub Enterprise Server (${server}) takes no artifacts from this client`
+  if (!env.ACTIONS_RUNTIME_TOKEN || !env.ACTIONS_RESULTS_URL) return 'this runner has no artifact service'
+  return undefined
+}
+
+/**
+ * Uploads one file as it is, without a zip around it, and proves that it arrived: the service's digest must be ours.
+ *
+ * @param sha256 hex, as recorded when the file was made
+ */
+export async function uploadFile(path: string, sha256: string, log: Log): Promise<void> {
+  const reason = noArtifacts()
+  if (reason !== undefined) return log.warn(`${basename(path)} stays in the workspace (${path}): ${reason}`)
+  const { size } = await stat(path)
+  log.info(`uploading ${basename(path)} (${formatSize(size)})`)
+  const client = new DefaultArtifactClient()
+  const { digest } = await client.uploadArtifact(basename(path), [path], dirname(path), { skipArchive: true })
+  if (digest !== undefined && digest.replace(/^sha256:/, '') !== sha256)
+    throw new ApplianceError(
+      'digest-mismatch',
+      `${basename(path)} arrived as another file: expected SHA-256 ${sha256}, got ${digest}`,
+      { hint: 'It may have changed while it was uploaded. Run the job again.' },
+    )
+}
+
+/** Keeps what shows a failure (screens, consoles, journals). What goes wrong here must not hide the failure itself. */
+export async function uploadEvidence(
+  name: string,
+  files: readonly string[],
+  root: string,
+  log: Log,
+): Promise<void> {
+  if (files.length === 0 || noArtifacts() !== undefined) return
+  try {
+    await new DefaultArtifactClient().uploadArtifact(name, [...files], root)
+    log.info(`the evidence is in the artifact ${name}`)
+  } catch (error) {
+    log.warn(`the evidence could not be uploaded: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
