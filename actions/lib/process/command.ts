@@ -111,7 +111,8 @@ export async function start(
     options.onOutput?.(chunk.toString(), 'stderr')
     stderr = (stderr + chunk.toString()).slice(-STDERR_TAIL)
   })
-  if (options.onOutput) child.stdout!.on('data', (chunk: Buffer) => options.onOutput!(chunk.toString(), 'stdout'))
+  if (options.onOutput)
+    child.stdout!.on('data', (chunk: Buffer) => options.onOutput!(chunk.toString(), 'stdout'))
   child.stdin!.on('error', () => {})
   const ended = ending(child, command, () => stderr)
   ended.catch(() => {})
@@ -147,7 +148,11 @@ export function launch(
 }
 
 /** Resolves with the exit status when a program has ended and its streams are closed. */
-export function ending(child: ChildProcess, command: string, stderr: () => string = () => ''): Promise<number> {
+export function ending(
+  child: ChildProcess,
+  command: string,
+  stderr: () => string = () => '',
+): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(couldNotStart('setpriv', error)))
     child.once('close', (code, signalName) => {

@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rename, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { LockedFile } from '../lib/lock/lock.ts'
+import { objectPath } from '../lib/mirror/store.ts'
+import type { Spec } from '../lib/spec/spec.ts'
+import { download } from './download.ts'
+import type { LockedWanted } from './fetch.ts'
+
+export type FileEntry = Spec['mirror']['file'][number]
+
+/** Downloads a file whose digest is not known yet (or is, from the spec) and puts it into the store by digest. */
+export async function lockFile(entry: FileEntry, store: string, signal: AbortSignal): Promise<LockedFile> {
+  const { name, url, mirrors } = entry
+  const known = entry.sha256 && (await stat(objectPath(store, entry.sha256)).catch(() => undefined))
+  if (entry.sha256 && known) return { name, url, mirrors, sha256: entry.sha256, size: known.size }
+  const partial = join(store, `.${randomBytes(4).toString('hex')}.download`)
+  const wanted = {
+    title: `file ${name}`,
+    urls: [url, ...mirrors],
+    ...(entry.sha256 ? { sha256: entry.sha256 } : {}),
+  }
+  const { sha256, size } = await download(wanted, partial, { signal })
+  await mkdir(dirname(objectPath(store, sha256)), { recursive: true })
+  await rename(partial, objectPath(store, sha256))
+  return { name, url, mirrors, sha256, size }
+}
+
+export function wantedOfFile({ name, url, mirrors, sha256, size }: LockedFile): LockedWanted {
+  return { title: `file ${name}`, urls: [url, ...mirrors], sha256, size }
+}
+
+/** `file/<name>/<basename of the address>` in the tree. */
+export function fileInTree({ name, url }: LockedFile): string {
+  return join('file', name, basename(new URL(url).pathname))
+}

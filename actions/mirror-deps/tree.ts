@@ -1,0 +1,78 @@
+import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ApplianceError } from '../lib/errors/error.ts'
+import type { Lock, LockedDebRepository } from '../lib/lock/lock.ts'
+import { objectPath } from '../lib/mirror/store.ts'
+import type { StageWork } from '../lib/stage/stage.ts'
+import { writeDebRepository } from './deb-tree.ts'
+import { fileInTree } from './file.ts'
+import { writeGemSource } from './gem-tree.ts'
+import { restoreGit } from './git.ts'
+import { type MirrorKey, mirrorKey } from './mirror-key.ts'
+import { type MirrorPaths, mirrorPaths } from './paths.ts'
+import { type RubyRoot, rubyRoot } from './ruby-root.ts'
+
+/** Name of the mirror's public key in the tree's deb folder. */
+export const PUBLIC_KEY = 'appliance-mirror.gpg'
+
+/** Makes the whole tree anew from lock and store, by hard links; the old one is there until the new one is whole. */
+export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
+  const paths = mirrorPaths(work)
+  const fresh = join(work.workDirectory, 'tree')
+  const key = await mirrorKey(paths.key)
+  await rm(fresh, { recursive: true, force: true })
+  await writeDebTrees(lock.deb, join(fresh, 'deb'), paths, key, work)
+  await writeDebTrees(lock.tools.deb, join(fresh, 'tools/deb'), paths, key, work)
+  for (const git of lock.git)
+    await restoreGit(git, join(fresh, 'git', `${git.name}.git`), {
+      store: paths.store,
+      work: work.workDirectory,
+      signal: work.signal,
+    })
+  for (const file of lock.file) {
+    const to = join(fresh, fileInTree(file))
+    await mkdir(dirname(to), { recursive: true })
+    await link(objectPath(paths.store, file.sha256), to)
+  }
+  const gems = [
+    ...lock.gem.map((source) => ['gem', source] as const),
+    ...lock.tools.gem.map((source) => ['tools/gem', source] as const),
+  ]
+  if (gems.length > 0) {
+    const root = await toolsRuby(lock.tools.deb, fresh, paths, work)
+    for (const [folder, source] of gems)
+      await writeGemSource(source, join(fresh, folder, source.name), paths.store, root, work.signal)
+  }
+  const old = join(work.workDirectory, 'old-tree')
+  await rename(paths.tree, old).catch(() => {})
+  await rename(fresh, paths.tree)
+  await rm(old, { recursive: true, force: true })
+}
+
+/** Repositories side by side, and the key that signed them. */
+export async function writeDebTrees(
+  repositories: readonly LockedDebRepository[],
+  directory: string,
+  { store }: MirrorPaths,
+  key: MirrorKey,
+  work: Pick<StageWork, 'signal'>,
+): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  await writeFile(join(directory, PUBLIC_KEY), key.publicKey)
+  for (const repository of repositories)
+    await writeDebRepository(repository, join(directory, repository.name), store, key, work.signal)
+}
+
+/** The tools' Ruby, from the tools' part of a tree. */
+export async function toolsRuby(
+  repositories: readonly LockedDebRepository[],
+  tree: string,
+  paths: MirrorPaths,
+  work: Pick<StageWork, 'signal'>,
+): Promise<RubyRoot> {
+  if (repositories.length === 0)
+    throw new ApplianceError('internal', 'gems need the tools, and the lock has none')
+  const trees = repositories.map(({ name }) => join(tree, 'tools/deb', name))
+  const publicKey = join(tree, 'tools/deb', PUBLIC_KEY)
+  return await rubyRoot(repositories, trees, publicKey, { directory: paths.ruby, signal: work.signal })
+}
