@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -58,6 +59,7 @@ export class LocalMachine implements Machine {
   readonly root: string
   readonly folder: string
   dead = false
+  #forGood = false
   #server: Server | undefined
   #port = 0
 
@@ -105,7 +107,14 @@ export class LocalMachine implements Machine {
     await cp(this.root, join(this.folder, name), { recursive: true })
   }
 
+  /** As when QEMU itself is killed: not even a rollback brings it back. */
+  dieForGood() {
+    this.dead = true
+    this.#forGood = true
+  }
+
   async rollback(name: string) {
+    if (this.#forGood) throw new ApplianceError('no-answer', 'the machine is gone')
     this.hypervisor.rollbacks++
     await rm(this.root, { recursive: true })
     await cp(join(this.folder, name), this.root, { recursive: true })
@@ -180,8 +189,16 @@ class LocalGuest implements Guest {
     const child = spawn('/bin/sh', ['-c', commandLine], {
       cwd: root,
       env: { HOME: folder, PATH, ROOT: root, ...(options.as ? { LOGIN: options.as } : {}), ...options.env },
-      ...(options.signal ? { signal: options.signal } : {}),
+      detached: true,
     })
+    const kill = () => {
+      try {
+        process.kill(-child.pid!, 'SIGKILL')
+      } catch {
+        // It has ended.
+      }
+    }
+    options.signal?.addEventListener('abort', kill)
     const result = { status: 0, stdout: '', stderr: '' }
     child.stdout.on('data', (chunk) => {
       result.stdout += chunk
@@ -189,11 +206,17 @@ class LocalGuest implements Guest {
     child.stderr.on('data', (chunk) => {
       result.stderr += chunk
     })
+    child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
+    const watch = setInterval(() => this.machine.dead && kill(), 20)
     result.status = await new Promise<number>((resolve, reject) => {
       child.once('error', reject)
       child.once('close', (code) => resolve(code ?? 137))
+    }).finally(() => {
+      clearInterval(watch)
+      options.signal?.removeEventListener('abort', kill)
     })
+    options.signal?.throwIfAborted()
     if (this.machine.dead) throw new ApplianceError('no-answer', 'the connection to the guest broke')
     if (result.status !== 0 && !options.allowFailure)
       throw new ApplianceError('guest-failed', `${options.title ?? commandLine} failed (${result.status})`)
@@ -206,6 +229,8 @@ class LocalGuest implements Guest {
   }
 
   async download(from: string, to: string) {
+    if (!existsSync(join(this.machine.root, from)))
+      throw new ApplianceError('guest-failed', `there is no ${from}`)
     await cp(join(this.machine.root, from), to, { recursive: true })
   }
 
