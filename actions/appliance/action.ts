@@ -25,7 +25,8 @@ export async function act(name: ActionName, door: Door): Promise<void> {
     if (name === 'appliance') await runPipeline(values, door)
     else await runStage(name, values, door)
   } catch (thrown) {
-    const { message, hint, evidence } = toApplianceError(thrown)
+    const { code, message, hint, evidence } = toApplianceError(thrown)
+    if (code === 'interrupted') throw thrown
     await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
     await summarise(evidence)
     await uploadEvidence(`${name}-evidence`, evidence, commonFolder(evidence), door.log)
@@ -37,22 +38,17 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
   const project = await projectOf(values)
   await using _ = await occupy(project.buildDirectory)
   const stage = stageNamed(name)
-  const given = Object.fromEntries(Object.keys(stage.inputs).map((input) => [input, values[input]]))
-  const own = resolvePaths(stage.inputs, given, String(values['working-directory'] ?? '.'))
+  const inputs = Object.fromEntries(Object.keys(stage.inputs).map((input) => [input, values[input]]))
+  const own: Record<string, unknown> = resolvePaths(stage.inputs, inputs, String(values['working-directory'] ?? '.'))
   const work = () =>
     execute(stage, project, own, {
       log: door.log,
       signal: door.signal,
-      verify: false,
-      inside: (inner, _project, inputs) => runInside(inner, project, inputs, door),
+      verify: own.verify === true,
+      inside: (inner, _project, innerInputs) => runInside(inner, project, innerInputs, door),
     })
-  if (name === 'mirror-deps') {
-    const { result, hit } = await withMirrorCache(values, door, work)
-    setOutputs({ ...outputsOf(result), 'cache-hit': String(hit) })
-    return
-  }
-  const execution = await work()
-  setOutputs(outputsOf(execution))
+  const execution = name === 'mirror-deps' ? await withMirrorCache(values, door, work) : await work()
+  setOutputs(given(execution))
   await summarise(Object.values(outputsOf(execution)))
   if (values.upload === true) await uploadOva(execution, door)
 }
@@ -72,19 +68,24 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
       renewLock: false,
       unvalidated: false,
     })
-  const { result: mirrored, hit } = await withMirrorCache(values, door, () => stagesUntil('mirror-deps'))
+  const mirrored = await withMirrorCache(values, door, () => stagesUntil('mirror-deps'))
   const built = until === 'mirror-deps' ? mirrored : await stagesUntil(until)
-  const outputs = Object.assign({}, ...built.map(({ execution }) => outputsOf(execution))) as Record<
-    string,
-    string
-  >
-  const promised = Object.keys(contractOf('appliance').outputs)
-  const given = Object.entries({ ...outputs, 'cache-hit': String(hit) })
-  setOutputs(Object.fromEntries(given.filter(([output]) => promised.includes(output))))
-  await addToSummary(`## ${project.spec.name} ${project.spec.version}\n\n${fenced(buildTable(built))}\n`)
-  for (const { execution } of built) await summarise(Object.values(outputsOf(execution)))
+  const stages = [...mirrored, ...built.slice(1)]
+  const executions = stages.map(({ execution }) => execution)
+  const promised = contractOf('appliance').outputs
+  const outputs = Object.entries(Object.assign({}, ...executions.map(given)) as Record<string, string>)
+  setOutputs(Object.fromEntries(outputs.filter(([output]) => Object.hasOwn(promised, output))))
+  await addToSummary(`## ${project.spec.name} ${project.spec.version}\n\n${fenced(buildTable(stages))}\n`)
+  for (const execution of executions) await summarise(Object.values(outputsOf(execution)))
   const packed = built.find(({ title }) => title === 'ova-pack')
   if (packed && values.upload === true) await uploadOva(packed.execution, door)
+}
+
+/** The record tells how things were made; what this run had to do for them may be nothing. */
+function given(execution: Execution): Record<string, string> {
+  const outputs = outputsOf(execution)
+  const idle = execution.state === 'up-to-date' && outputs['downloaded-bytes'] !== undefined
+  return idle ? { ...outputs, 'cache-hit': 'true', 'downloaded-bytes': '0' } : outputs
 }
 
 async function uploadOva({ record, outputs }: Execution, door: Door): Promise<void> {

@@ -22,8 +22,6 @@ const upload: InputDeclaration<boolean> = {
   default: 'true',
 }
 
-const cacheHit = 'Whether the cache held a mirror made from this very lock'
-
 /** Everything an action takes and gives. */
 export function contractOf(name: ActionName): Contract {
   if (name === 'appliance') return pipeline()
@@ -32,7 +30,7 @@ export function contractOf(name: ActionName): Contract {
     name,
     description,
     inputs: { ...everywhere, ...inputs, ...(name === 'ova-pack' ? { upload } : {}) },
-    outputs: { ...outputs, ...(name === 'mirror-deps' ? { 'cache-hit': cacheHit } : {}) },
+    outputs,
   }
 }
 
@@ -45,7 +43,7 @@ function pipeline(): Contract {
     description: 'Mirrors, builds, configures, validates and packs a virtual appliance: all five stages',
     inputs: { ...everywhere, until, verify, upload },
     outputs: {
-      'cache-hit': cacheHit,
+      ...stageNamed('mirror-deps').outputs,
       ...stageNamed('vm-validate').outputs,
       ...stageNamed('ova-pack').outputs,
     },

@@ -15,10 +15,10 @@ export async function withMirrorCache<T>(
   values: Record<string, unknown>,
   { log, signal }: Door,
   work: () => Promise<T>,
-): Promise<{ result: T; hit: boolean }> {
+): Promise<T> {
   if (isRelease()) {
     log.info('cache: a release takes nothing from it')
-    return { result: await work(), hit: false }
+    return await work()
   }
   const before = await projectOf(values)
   const { exact } = before.lock
@@ -28,7 +28,7 @@ export async function withMirrorCache<T>(
   // The stage may have written the lock.
   const after = store(await projectOf(values))
   if (!exact || after.key !== store(before).key) await saveFolder(after, log)
-  return { result, hit: exact }
+  return result
 
   async function distrust(folder: string, lock: Lock): Promise<void> {
     const { kept, removed } = await keepOnlyLocked(folder, lock, signal)
