@@ -2,7 +2,7 @@ import { chefProvision } from '../chef-provision/stage.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import { type Execution, execute } from '../lib/stage/execute.ts'
-import type { InputValues } from '../lib/stage/input.ts'
+import type { InputDeclarations, InputValues } from '../lib/stage/input.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { formatSize } from '../lib/units/size.ts'
@@ -99,15 +99,15 @@ async function mirror(
 }
 
 /** Every input at its declared default. */
-export function defaults<I extends Record<string, { kind: string; default: string }>>(
+export function defaults<I extends InputDeclarations>(
   declarations: I,
-): InputValues<I & {}> {
+): InputValues<I> {
   return Object.fromEntries(
     Object.entries(declarations).map(([name, { kind, default: word }]) => [
       name,
       kind === 'flag' ? word === 'true' : word === '' ? undefined : word,
     ]),
-  ) as InputValues<I & {}>
+  ) as InputValues<I>
 }
 
 /** The closing table: stage, seconds, what it gave. */

@@ -47,6 +47,7 @@ export class PrivateApt {
     for (const folder of [
       'etc/sources.d',
       'etc/preferences.d',
+      'etc/none.d',
       'state/lists/partial',
       'cache/archives/partial',
       'log',
@@ -153,9 +154,8 @@ APT::Architectures { "amd64"; };
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
-Acquire::GzipIndexes "true";
+Acquire::ForceHash "sha256";
 Acquire::PDiffs "false";
-Acquire::CompressionTypes::Order:: "xz";
 Acquire::Retries "3";
 `
 }

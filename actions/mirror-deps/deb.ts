@@ -1,10 +1,11 @@
-import { link, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { link, mkdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import type { LockedDebRepository } from '../lib/lock/lock.ts'
 import { objectPath } from '../lib/mirror/store.ts'
 import { type AptSource, PrivateApt, type SolvedPackage } from './apt.ts'
+import { download } from './download.ts'
 import type { LockedWanted } from './fetch.ts'
 
 export interface DebSource extends AptSource {
@@ -25,7 +26,7 @@ export async function resolveDebs(
   const solved = await apt.solve(packages)
   const repositories: LockedDebRepository[] = []
   for (const source of sources) {
-    const evidence = await keepEvidence(source, apt.lists, options.store)
+    const evidence = await keepEvidence(source, apt.lists, options)
     repositories.push({
       name: source.name,
       uri: source.uri,
@@ -54,31 +55,50 @@ function withSlash(uri: string): string {
   return uri.endsWith('/') ? uri : `${uri}/`
 }
 
-/** Copies a source's InRelease files and indexes, as downloaded, into the store. */
-async function keepEvidence(source: AptSource, lists: string, store: string) {
-  const names = await readdir(lists)
+/**
+ * Keeps a source's signed InRelease files, which apt has verified, and the indexes they vouch for, exactly as
+ * upstream publishes them, in the store. apt itself keeps indexes unpacked, which is faster to solve with.
+ */
+async function keepEvidence(source: AptSource, lists: string, { store, signal }: Keeping) {
   const prefix = withSlash(source.uri)
     .replace(/^[a-z]+:\/\//, '')
     .replaceAll('/', '_')
   const files: LockedDebRepository['evidence'] = []
   let newest = 0
   for (const suite of source.suites) {
-    const stem = `${prefix}dists_${suite.replaceAll('/', '_')}_`
-    for (const name of names.filter((candidate) => candidate.startsWith(stem))) {
-      const rest = name.slice(stem.length)
-      const component = source.components.find((candidate) =>
-        rest.startsWith(`${candidate.replaceAll('/', '_')}_binary-`),
-      )
-      if (rest !== 'InRelease' && !component) continue
-      const path = component
-        ? `dists/${suite}/${component}/${rest.slice(component.length + 1).replace('_', '/')}`
-        : `dists/${suite}/InRelease`
-      files.push({ path, ...(await keep(join(lists, name), store)) })
-      if (rest === 'InRelease') newest = Math.max(newest, dateOf(await readFile(join(lists, name), 'utf8')))
+    const release = join(lists, `${prefix}dists_${suite.replaceAll('/', '_')}_InRelease`)
+    files.push({ path: `dists/${suite}/InRelease`, ...(await keep(release, store)) })
+    const text = await readFile(release, 'utf8')
+    newest = Math.max(newest, dateOf(text))
+    for (const component of source.components) {
+      const index = `${component}/binary-amd64/Packages.xz`
+      const promised = digestIn(text, index)
+      if (!promised) continue
+      const path = `dists/${suite}/${index}`
+      const url = `${withSlash(source.uri)}${path}`
+      const to = objectPath(store, promised.sha256)
+      if (!(await stat(to).catch(() => undefined)))
+        await download({ title: `${path} of ${source.name}`, urls: [url], ...promised }, to, { signal })
+      files.push({ path, ...promised })
     }
   }
   const timestamp = new Date(newest).toISOString().replace(/[-:]|\.\d+/g, '')
   return { files, timestamp }
+}
+
+interface Keeping {
+  store: string
+  signal: AbortSignal
+}
+
+/** What a Release file promises of one of its indexes (its section `SHA256:`). */
+function digestIn(release: string, index: string): { sha256: string; size: number } | undefined {
+  const section = /^SHA256:\n((?: .*\n)+)/m.exec(release)?.[1] ?? ''
+  for (const line of section.split('\n')) {
+    const [sha256, size, path] = line.trim().split(/\s+/)
+    if (path === index) return { sha256: sha256!, size: Number(size) }
+  }
+  return undefined
 }
 
 async function keep(from: string, store: string): Promise<{ sha256: string; size: number }> {

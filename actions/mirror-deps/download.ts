@@ -55,7 +55,7 @@ export async function download(
       } catch (thrown) {
         options.signal.throwIfAborted()
         const error = thrown as Error
-        if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw error
+        if (isOurs(error)) throw local(error, wanted, path)
         if (error instanceof ApplianceError && wanted.urls.length === 1) throw error
         if (!worthAnotherTry(error) || attempt === TRIES) {
           failures.push({ url, error, tries: attempt })
@@ -68,6 +68,21 @@ export async function download(
     }
   }
   throw verdict(wanted, failures)
+}
+
+/** A failure of this computer's files, not of the network: trying again would not help. */
+function isOurs(error: Error): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  return ['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EPERM', 'EFBIG', 'EIO'].includes(code)
+}
+
+function local(error: Error, { title }: Wanted, path: string): Error {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  return new ApplianceError('disk-full', `no space left on the disk for ${title} in ${dirname(path)}`, {
+    hint: 'Free some space (appliance gc names what may go) and run the same command again; it continues.',
+    cause: error,
+  })
 }
 
 function verdict(wanted: Wanted, failures: { url: string; error: Error; tries: number }[]): ApplianceError {
@@ -170,7 +185,9 @@ async function* bytesOf(url: string, signal: AbortSignal): AsyncGenerator<Uint8A
       received += chunk.length
       yield chunk
     }
-    const promised = response.headers.get('content-length')
+    // A body that fetch() decompressed has another length than the one on the wire.
+    const encoded = response.headers.has('content-encoding')
+    const promised = encoded ? null : response.headers.get('content-length')
     if (promised !== null && received !== Number(promised))
       throw new Error(`the connection broke after ${received} of ${promised} bytes`)
   } finally {

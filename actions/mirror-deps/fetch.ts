@@ -9,7 +9,6 @@ import { download, takeOver, type Wanted } from './download.ts'
 /** What the lock promises, and where it may be had. */
 export interface LockedWanted extends Wanted {
   sha256: string
-  size: number
   /** Losing it makes the proof poorer, not the machine: a failure is a warning. */
   evidence?: boolean
 }
@@ -33,7 +32,7 @@ export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOp
   if (absent.length === 0) return 0
   const progress = options.log.progress(
     `downloading ${absent.length} artefacts`,
-    absent.reduce((sum, { size }) => sum + size, 0),
+    absent.reduce((sum, { size }) => sum + (size ?? 0), 0),
     'bytes',
   )
   const stop = new AbortController()
@@ -77,7 +76,7 @@ async function absentOf(wanted: readonly LockedWanted[], options: FetchOptions):
     options.signal.throwIfAborted()
     const path = objectPath(options.store, one.sha256)
     const there = await stat(path).catch(() => undefined)
-    if (there && (one.size === there.size || one.evidence)) {
+    if (there && (one.size ?? there.size) === there.size) {
       if (!options.verify || (await sha256File(path, options.signal)) === one.sha256) continue
       options.log.warn(`${one.title}: the mirror's copy is damaged; fetching it again`)
       await rm(path)

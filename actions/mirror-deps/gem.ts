@@ -19,7 +19,7 @@ interface SolvedGem {
 const RESOLVE = `
 require 'bundler'
 require 'bundler/cli'
-Bundler::CLI.start(['lock', '--quiet'])
+Bundler::CLI.start(['lock'])
 require 'json'
 lock = Bundler::LockfileParser.new(File.read('Gemfile.lock'))
 foreign = lock.specs.reject { |s| Bundler::Source::Rubygems === s.source || Bundler::Source::Path === s.source && s.source.path.to_s == '.' }

@@ -42,11 +42,7 @@ export async function fetchGit(locked: LockedGit, directory: string, options: Gi
   if (await stat(pack).catch(() => undefined)) return 0
   const remote = /^[a-z+]+:\/\//.test(locked.url) || /^[^/]+@[^/]+:/.test(locked.url)
   const repository = await clone(locked.name, remote ? locked.url : resolve(directory, locked.url), options)
-  const there = await git(repository, ['cat-file', '-e', `${locked.commit}^{commit}`], options).then(
-    () => true,
-    () => false,
-  )
-  if (!there)
+  if (!(await hasCommit(repository, locked.commit, options)))
     throw new ApplianceError(
       'gone',
       `git ${locked.name}: ${locked.url} no longer has commit ${locked.commit} (${locked.ref})`,
@@ -73,20 +69,30 @@ export async function restoreGit(locked: LockedGit, repository: string, options:
     env: environment,
     signal: options.signal,
   })
-  await indexPack(repository, packPath(options.store, locked.objects), options)
-  await git(repository, ['fsck', '--no-dangling', '--no-progress', locked.commit], options)
-  if ((await objectsDigest(repository, locked.commit, options)) !== locked.objects)
+  if (!(await isWhole(repository, locked, options))) {
+    await rm(packPath(options.store, locked.objects), { force: true })
     throw new ApplianceError(
       'digest-mismatch',
-      `git ${locked.name}: the mirror's objects are not those the lock promises`,
-      {
-        hint: 'Delete build/mirror-deps/store/git and run mirror-deps again.',
-      },
+      `git ${locked.name}: the mirror's objects are not those the lock promises; they are removed`,
+      { hint: 'Run the same command again: it fetches them anew.' },
     )
+  }
   await git(repository, ['update-ref', 'refs/heads/main', locked.commit], options)
   if (!/^[0-9a-f]{40}$/.test(locked.ref) && locked.ref !== 'main')
     await git(repository, ['update-ref', `refs/tags/${locked.ref}`, locked.commit], options)
   await git(repository, ['update-server-info'], options)
+}
+
+/** Every object checked by git, and the set of them against the lock. */
+async function isWhole(repository: string, locked: LockedGit, options: GitOptions): Promise<boolean> {
+  try {
+    await indexPack(repository, locked, options)
+    await git(repository, ['fsck', '--no-dangling', '--no-progress', locked.commit], options)
+    return (await objectsDigest(repository, locked.commit, options)) === locked.objects
+  } catch (error) {
+    if (error instanceof CommandFailed) return false
+    throw error
+  }
 }
 
 async function clone(name: string, from: string, options: GitOptions): Promise<string> {
@@ -131,6 +137,20 @@ async function commitOf(
   throw new ApplianceError('input', `git ${name}: ${url} has no tag, branch or commit ${ref}`)
 }
 
+/** Whether the commit is there; one that no branch leads to any more is asked for by its id, which some allow. */
+async function hasCommit(repository: string, commit: string, options: GitOptions): Promise<boolean> {
+  for (const ask of [false, true]) {
+    const args = ask ? ['fetch', '-q', 'origin', commit] : ['cat-file', '-e', `${commit}^{commit}`]
+    const { status } = await run('git', ['-C', repository, ...args], {
+      env: environment,
+      signal: options.signal,
+      allowFailure: true,
+    })
+    if (status === 0) return true
+  }
+  return false
+}
+
 /** Packs the objects reachable from a commit into the store; returns their digest. */
 async function keepObjects(repository: string, commit: string, options: GitOptions): Promise<string> {
   const digest = await objectsDigest(repository, commit, options)
@@ -159,9 +179,10 @@ async function objectsDigest(repository: string, commit: string, options: GitOpt
     .digest('hex')
 }
 
-async function indexPack(repository: string, pack: string, options: GitOptions): Promise<void> {
-  const placed = join(repository, 'objects/pack/pack-locked.pack')
-  await copyFile(pack, placed)
+/** Over plain HTTP git looks at no pack whose name is not `pack-` and 40 hex digits; which ones does not matter. */
+async function indexPack(repository: string, locked: LockedGit, options: GitOptions): Promise<void> {
+  const placed = join(repository, `objects/pack/pack-${locked.objects.slice(0, 40)}.pack`)
+  await copyFile(packPath(options.store, locked.objects), placed)
   await git(repository, ['index-pack', '--strict', placed], options)
 }
 

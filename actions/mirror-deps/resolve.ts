@@ -129,7 +129,6 @@ async function lockGems(
     title: `gem ${fullName(gem)} of ${entry.name}`,
     urls: [gemUrl(entry.source, gem)],
     sha256: gem.sha256,
-    size: Number.NaN,
   }))
   await fetchAll(wanted, fetching)
   const gems = await Promise.all(

@@ -1,4 +1,4 @@
-import { access, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
 import type { LockedDebRepository } from '../lib/lock/lock.ts'
@@ -41,6 +41,7 @@ export async function rubyRoot(
         '--quiet',
         '--variant=extract',
         '--include=ruby,ruby-bundler',
+        '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
         '--skip=check/empty',
         'appliance',
         partial,
@@ -68,15 +69,12 @@ async function rubyIn(directory: string, args: readonly string[], options: Comma
     'HOME=/work',
     'LANG=C.UTF-8',
     'SSL_CERT_FILE=/ca.crt',
-    'PATH=/usr/bin:/bin',
+    'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
     'BUNDLE_SILENCE_ROOT_WARNING=1',
     'BUNDLE_FORCE_RUBY_PLATFORM=true',
   ]
-  const { stdout } = await asRoot(
-    'chroot',
-    [directory, '/usr/bin/env', '-i', '-C', '/work', ...environment, 'ruby', ...args],
-    options,
-  )
+  const ruby = ['chroot', directory, '/usr/bin/ruby', '-C', '/work', ...args]
+  const { stdout } = await asRoot('env', ['-i', ...environment, ...ruby], options)
   return stdout
 }
 
