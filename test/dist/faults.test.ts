@@ -1,0 +1,78 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { Workspace } from './emulator/step.ts'
+
+let workspace: Workspace
+beforeEach(async () => {
+  workspace = await Workspace.create()
+})
+afterEach(() => workspace[Symbol.asyncDispose]())
+
+const errors = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('::error'))
+
+test('every fault of the spec is an annotation at its place, and nothing else happens', async () => {
+  await writeFile(workspace.path('appliance.yml'), 'nmae: tiny\nversion: 1.0.0\nmirror:\n  fil: []\n')
+  const { status, stdout, stderr, outputs } = await workspace.run('mirror-deps')
+  expect(status).toBe(1)
+  expect(stderr).toBe('')
+  expect(outputs).toEqual({})
+  const said = errors(stdout)
+  expect(said).toContainEqual(expect.stringMatching(/^::error .*file=appliance\.yml,line=1,.*nmae.*name/))
+  expect(said).toContainEqual(expect.stringMatching(/^::error .*file=appliance\.yml,line=4,.*fil\b.*file/))
+  expect(stdout).not.toMatch(/^ {4}at /m)
+})
+
+test('annotations name files from the workspace on', async () => {
+  await mkdir(workspace.path('one'))
+  await writeFile(workspace.path('one/appliance.yml'), 'name: [1]\n')
+  const { stdout } = await workspace.run('mirror-deps', { 'working-directory': 'one' })
+  expect(errors(stdout).join('\n')).toContain('file=one/appliance.yml,')
+})
+
+test('wrong inputs are told all at once, with what was expected', async () => {
+  await writeFile(workspace.path('appliance.yml'), 'name: tiny\nversion: 1.0.0\n')
+  const { status, stdout } = await workspace.run('mirror-deps', { frozen: 'yes', update: 'TRUE' })
+  expect(status).toBe(1)
+  expect(errors(stdout)).toEqual([
+    '::error title=appliance::input frozen: expected true or false, got "yes"',
+    '::error title=appliance::input update: expected true or false, got "TRUE"',
+  ])
+})
+
+test('the runner shows ten annotations; the rest stands in the log', async () => {
+  const entries = Array.from({ length: 15 }, (_, index) => `    - url: nowhere-${index}`)
+  await writeFile(
+    workspace.path('appliance.yml'),
+    `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n${entries.join('\n')}\n`,
+  )
+  const { stdout } = await workspace.run('mirror-deps')
+  expect(errors(stdout)).toHaveLength(10)
+  expect(errors(stdout).at(-1)).toContain("6 more faults are in this step's log")
+  for (let line = 5; line < 20; line++) expect(stdout).toMatch(new RegExp(`(line=|yml:)${line}\\b`))
+})
+
+test.each(['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'])(
+  '%s says which stage has to run first',
+  async (stage) => {
+    await writeFile(
+      workspace.path('appliance.yml'),
+      'name: tiny\nversion: 1.0.0\nbasebox: { bootstrap: { suite: bookworm } }\n',
+    )
+    const { status, stdout, summary } = await workspace.run(stage)
+    expect(status).toBe(1)
+    expect(errors(stdout)).toHaveLength(1)
+    expect(stdout).toMatch(/Run `appliance [a-z-]+`/)
+    expect(summary).toContain(`### ❌ ${stage} failed`)
+  },
+)
+
+test('all five at once stop where the first one fails', async () => {
+  const spec = 'name: tiny\nversion: 1.0.0\nmirror:\n  file:\n    - url: file:///nowhere/data.txt\n'
+  await writeFile(workspace.path('appliance.yml'), spec)
+  const { status, stdout, outputs } = await workspace.run('appliance')
+  expect(status).toBe(1)
+  expect(errors(stdout)).toEqual([expect.stringContaining('/nowhere/data.txt')])
+  expect(outputs).toEqual({})
+  // Said before anything is downloaded: this runner keeps no artifacts.
+  expect(stdout.indexOf('will stay in the workspace')).toBeLessThan(stdout.indexOf('::error'))
+})
