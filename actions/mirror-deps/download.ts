@@ -217,7 +217,12 @@ export async function takeOver(from: string, to: string, sha256: string): Promis
   const there = await stat(from).catch(() => undefined)
   if (!there?.isFile() || (await sha256File(from)) !== sha256) return false
   await mkdir(dirname(to), { recursive: true })
-  await rm(to, { force: true })
-  await link(from, to).catch(() => copyFile(from, to))
+  const partial = `${to}.${randomBytes(4).toString('hex')}.partial`
+  try {
+    await link(from, partial).catch(() => copyFile(from, partial))
+    await rename(partial, to)
+  } finally {
+    await rm(partial, { force: true })
+  }
   return true
 }

@@ -1,10 +1,11 @@
-import { link, mkdir, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import type { Log } from '../lib/log/log.ts'
 import { objectPath } from '../lib/mirror/store.ts'
 import { download, takeOver, type Wanted } from './download.ts'
+import { Verified } from './verified.ts'
 
 /** What the lock promises, and where it may be had. */
 export interface LockedWanted extends Wanted {
@@ -19,7 +20,7 @@ export interface FetchOptions {
   sharedStore: string | undefined
   log: Log
   signal: AbortSignal
-  /** Hash what is there already instead of trusting its size. */
+  /** Hash everything that is there already, also what looks as it did when it was last hashed. */
   verify: boolean
 }
 
@@ -28,8 +29,21 @@ const AT_ONCE = 8
 /** Brings everything wanted into the store. Returns how many bytes were downloaded. */
 export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOptions): Promise<number> {
   const unique = [...new Map(wanted.map((one) => [one.sha256, one])).values()]
-  const absent = await absentOf(unique, options)
-  if (absent.length === 0) return 0
+  const verified = await Verified.read(join(dirname(options.store), 'verified.json'))
+  try {
+    const absent = await absentOf(unique, verified, options)
+    return absent.length === 0 ? 0 : await fetchAbsent(absent, verified, options)
+  } finally {
+    await verified.write()
+  }
+}
+
+async function fetchAbsent(
+  absent: readonly LockedWanted[],
+  verified: Verified,
+  options: FetchOptions,
+): Promise<number> {
+  await sweep(options.store)
   const progress = options.log.progress(
     `downloading ${absent.length} artefacts`,
     absent.reduce((sum, { size }) => sum + (size ?? 0), 0),
@@ -37,54 +51,89 @@ export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOp
   )
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
+  const gone: ApplianceError[] = []
+  let failure: unknown
   let bytes = 0
   const queue = absent[Symbol.iterator]()
   const worker = async () => {
     for (const one of queue) {
-      signal.throwIfAborted()
+      if (signal.aborted) return
       try {
         const path = objectPath(options.store, one.sha256)
-        const onBytes = (count: number) => {
-          progress.add(count)
-        }
-        bytes += (await download(one, path, { signal, onBytes })).size
+        bytes += (await download(one, path, { signal, onBytes: (count) => progress.add(count) })).size
+        verified.note(one.sha256, await stat(path))
         await share(path, one.sha256, options)
       } catch (error) {
-        const lost =
-          error instanceof ApplianceError && ['gone', 'unreachable', 'digest-mismatch'].includes(error.code)
-        if (!one.evidence || !lost) throw error
-        options.log.warn(
-          `${one.title} can no longer be had from upstream; its packages are checked by the lock alone`,
-        )
+        if (one.evidence && isLost(error))
+          options.log.warn(
+            `${one.title} can no longer be had from upstream; its packages are checked by the lock alone`,
+          )
+        else if (error instanceof ApplianceError && error.code === 'gone') gone.push(error)
+        else {
+          failure ??= error
+          stop.abort()
+        }
       }
     }
   }
-  try {
-    await Promise.all(Array.from({ length: AT_ONCE }, worker))
-  } catch (error) {
-    stop.abort()
-    throw error
-  } finally {
-    progress.done()
-  }
+  // Every worker has ended, and swept up after itself, before anything is said.
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  progress.done()
+  options.signal.throwIfAborted()
+  if (failure) throw failure
+  if (gone.length > 0) throw allGone(gone)
   return bytes
 }
 
-async function absentOf(wanted: readonly LockedWanted[], options: FetchOptions): Promise<LockedWanted[]> {
+function isLost(error: unknown): boolean {
+  return error instanceof ApplianceError && ['gone', 'unreachable', 'digest-mismatch'].includes(error.code)
+}
+
+/** When upstream has moved on, several packages are gone at once: the user wants to know them all. */
+function allGone(gone: readonly ApplianceError[]): ApplianceError {
+  const [first, ...others] = gone as [ApplianceError, ...ApplianceError[]]
+  if (others.length === 0) return first
+  const titles = others.map(({ message }) => message.replace(/ is no longer at .*/, ''))
+  return new ApplianceError('gone', `${first.message}; nor are ${titles.join(', ')}`, {
+    ...(first.hint ? { hint: first.hint } : {}),
+    cause: first,
+  })
+}
+
+async function absentOf(
+  wanted: readonly LockedWanted[],
+  verified: Verified,
+  options: FetchOptions,
+): Promise<LockedWanted[]> {
   const absent: LockedWanted[] = []
   for (const one of wanted) {
     options.signal.throwIfAborted()
     const path = objectPath(options.store, one.sha256)
     const there = await stat(path).catch(() => undefined)
     if (there && (one.size ?? there.size) === there.size) {
-      if (!options.verify || (await sha256File(path, options.signal)) === one.sha256) continue
+      if (!options.verify && verified.vouchesFor(one.sha256, there)) continue
+      if ((await sha256File(path, options.signal)) === one.sha256) {
+        verified.note(one.sha256, there)
+        continue
+      }
+    }
+    if (there) {
       options.log.warn(`${one.title}: the mirror's copy is damaged; fetching it again`)
       await rm(path)
-    } else if (there) await rm(path)
+    }
     const shared = options.sharedStore && objectPath(options.sharedStore, one.sha256)
-    if (!shared || !(await takeOver(shared, path, one.sha256))) absent.push(one)
+    if (shared && (await takeOver(shared, path, one.sha256))) verified.note(one.sha256, await stat(path))
+    else absent.push(one)
   }
   return absent
+}
+
+/** Half-written files that a killed run left behind; nobody else writes here (see occupy). */
+async function sweep(store: string): Promise<void> {
+  const objects = join(store, 'sha256')
+  for (const folder of await readdir(objects).catch(() => []))
+    for (const name of await readdir(join(objects, folder)))
+      if (name.endsWith('.partial')) await rm(join(objects, folder, name), { force: true })
 }
 
 /** Other projects of this user need not download it again; where that cannot be arranged, they will. */

@@ -125,7 +125,7 @@ async function commitOf(
   for (const candidate of [`refs/tags/${ref}`, `refs/heads/${ref}`, ref]) {
     const { status, stdout } = await run(
       'git',
-      ['-C', repository, 'rev-parse', '-q', '--verify', `${candidate}^{commit}`],
+      ['-C', repository, 'rev-parse', '-q', '--verify', '--end-of-options', `${candidate}^{commit}`],
       {
         env: environment,
         signal: options.signal,

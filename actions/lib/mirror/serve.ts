@@ -54,7 +54,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    return void response.writeHead(405, { allow: 'GET, HEAD' }).end()
+    return void response.writeHead(405, { allow: 'GET, HEAD', 'content-length': 0 }).end()
   const path = await fileAt(root, request.url ?? '/')
   if (!path) {
     const asked = request.url ?? '/'
@@ -64,7 +64,7 @@ async function answer(
   const { size } = await stat(path)
   const range = rangeOf(request.headers.range, size)
   if (range === 'unsatisfiable')
-    return void response.writeHead(416, { 'content-range': `bytes */${size}` }).end()
+    return void response.writeHead(416, { 'content-range': `bytes */${size}`, 'content-length': 0 }).end()
   const [first, last] = range ?? [0, size - 1]
   response.writeHead(range ? 206 : 200, {
     'accept-ranges': 'bytes',
@@ -98,7 +98,10 @@ async function fileAt(root: string, url: string): Promise<string | undefined> {
 function rangeOf(header: string | undefined, size: number): [number, number] | 'unsatisfiable' | undefined {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '')
   if (!match || (match[1] === '' && match[2] === '')) return undefined
-  if (match[1] === '') return [Math.max(0, size - Number(match[2])), size - 1]
+  if (match[1] === '')
+    return size === 0 || Number(match[2]) === 0
+      ? 'unsatisfiable'
+      : [Math.max(0, size - Number(match[2])), size - 1]
   const first = Number(match[1])
   const last = match[2] === '' ? size - 1 : Math.min(size - 1, Number(match[2]))
   return first >= size || first > last ? 'unsatisfiable' : [first, last]
