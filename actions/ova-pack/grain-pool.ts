@@ -1,16 +1,24 @@
 import { Worker } from 'node:worker_threads'
-import { type GrainWorkerData, grainWorker, type PackedStretch, type Stretch } from './grain-worker.ts'
+import {
+  type GrainWorkerData,
+  grainWorker,
+  type PackedStretch,
+  type Stretch,
+  type StretchDigest,
+  type Task,
+} from './grain-worker.ts'
 import { GRAIN, GRAIN_MARKER, SECTOR } from './vmdk.ts'
 
 interface Job {
   stretch: Stretch
-  resolve(packed: PackedStretch): void
+  task: Task
+  resolve(result: unknown): void
   reject(error: Error): void
 }
 
 /**
- * Threads that read and compress stretches of a raw disk. Results come back in the order asked for, whatever the
- * number of threads, so the bytes are the same for any.
+ * Threads that read, compress and digest stretches of a raw disk. Results come back in the order asked for, so they
+ * are the same for any number of threads.
  */
 export class GrainPool implements AsyncDisposable {
   readonly #workers: Worker[]
@@ -26,29 +34,14 @@ export class GrainPool implements AsyncDisposable {
     this.#idle = [...this.#workers]
   }
 
-  /**
-   * Compresses the stretches. At most three a thread are under way or waiting to be taken, so memory stays bounded
-   * however slowly the results are taken.
-   */
-  async *pack(
-    stretches: Iterable<Stretch>,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ stretch: Stretch; packed: PackedStretch }> {
-    const ahead: { stretch: Stretch; packed: Promise<PackedStretch> }[] = []
-    const limit = this.#workers.length * 3
-    const next = async () => {
-      const { stretch, packed } = ahead.shift()!
-      const result = await packed
-      signal.throwIfAborted()
-      return { stretch, packed: result }
-    }
-    for (const stretch of stretches) {
-      const packed = this.#submit(stretch)
-      packed.catch(() => {}) // seen when its turn comes, or not at all after an earlier failure
-      ahead.push({ stretch, packed })
-      if (ahead.length >= limit) yield await next()
-    }
-    while (ahead.length > 0) yield await next()
+  /** Compresses the stretches, in their order. */
+  pack(stretches: Iterable<Stretch>, signal: AbortSignal): AsyncGenerator<Answer<PackedStretch>> {
+    return this.#inOrder<PackedStretch>('pack', stretches, signal)
+  }
+
+  /** Digests the stretches, in their order. */
+  digest(stretches: Iterable<Stretch>, signal: AbortSignal): AsyncGenerator<Answer<StretchDigest>> {
+    return this.#inOrder<StretchDigest>('digest', stretches, signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -56,10 +49,35 @@ export class GrainPool implements AsyncDisposable {
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 
+  /**
+   * At most three stretches a thread are under way or waiting to be taken: memory stays bounded however slowly the
+   * results are taken.
+   */
+  async *#inOrder<T>(
+    task: Task,
+    stretches: Iterable<Stretch>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Answer<T>> {
+    const ahead: { stretch: Stretch; result: Promise<unknown> }[] = []
+    const next = async (): Promise<Answer<T>> => {
+      const { stretch, result } = ahead.shift()!
+      const answer = { stretch, result: (await result) as T }
+      signal.throwIfAborted()
+      return answer
+    }
+    for (const stretch of stretches) {
+      const result = this.#submit(stretch, task)
+      result.catch(() => {}) // seen when its turn comes, or not at all after an earlier failure
+      ahead.push({ stretch, result })
+      if (ahead.length >= this.#workers.length * 3) yield await next()
+    }
+    while (ahead.length > 0) yield await next()
+  }
+
   #start(workerData: GrainWorkerData): Worker {
     const worker = new Worker(`(${grainWorker})(require)`, { eval: true, workerData, execArgv: [] })
-    worker.on('message', (packed: PackedStretch) => {
-      this.#running.get(worker)?.resolve(packed)
+    worker.on('message', (result: unknown) => {
+      this.#running.get(worker)?.resolve(result)
       this.#running.delete(worker)
       this.#idle.push(worker)
       this.#dispatch()
@@ -68,10 +86,10 @@ export class GrainPool implements AsyncDisposable {
     return worker
   }
 
-  #submit(stretch: Stretch): Promise<PackedStretch> {
+  #submit(stretch: Stretch, task: Task): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure)
-      this.#waiting.push({ stretch, resolve, reject })
+      this.#waiting.push({ stretch, task, resolve, reject })
       this.#dispatch()
     })
   }
@@ -81,7 +99,7 @@ export class GrainPool implements AsyncDisposable {
       const worker = this.#idle.pop()!
       const job = this.#waiting.shift()!
       this.#running.set(worker, job)
-      worker.postMessage(job.stretch)
+      worker.postMessage({ stretch: job.stretch, task: job.task })
     }
   }
 
@@ -90,4 +108,9 @@ export class GrainPool implements AsyncDisposable {
     for (const job of [...this.#running.values(), ...this.#waiting.splice(0)]) job.reject(error)
     this.#running.clear()
   }
+}
+
+export interface Answer<T> {
+  stretch: Stretch
+  result: T
 }

@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
+import type { GuestSystem } from './descriptor.ts'
+import { missingDrivers } from './drivers.ts'
 import { Ext4, type Tools } from './ext4.ts'
 import { dataExtents } from './extents.ts'
 import { proveFreeSpaceEmpty } from './free-space.ts'
@@ -33,6 +35,9 @@ export interface SealReport {
   free: number
   /** Finds of the scan that may stay. */
   tolerated: Suspect[]
+  /** Drivers a kernel lacks, for which a hypervisor would not find disk or network. */
+  missingDrivers: string[]
+  system: GuestSystem
 }
 
 /**
@@ -46,6 +51,9 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   const wanted = operations(generalisation)
 
   await repair(root)
+  const lacking = await missingDrivers(root)
+  if (lacking.length > 0)
+    log.warn(`the kernel lacks ${lacking.join(', ')}: some hypervisors will not boot this appliance`)
   const plans = await plan(wanted, root)
   await root.apply(plans.flatMap(({ changes }) => changes))
   await renewJournal(root)
@@ -56,7 +64,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   for (const { operation, changes } of plans)
     if (changes.length > 0) log.debug(`${operation.name}: ${changes.length} changed`)
 
-  const needles = [privateKeys, mirrorAddress(generalisation.mirrorUrl), ...order.needles]
+  const needles = [privateKeys, ...generalisation.mirrorUrls.map(mirrorAddress), ...order.needles]
   const size = (await stat(disk)).size
   const finds = await scan(disk, size, await dataExtents(disk, signal), needles, log, signal)
   const suspects = await judge(finds, root, partition.start, partition.length, order.allowed)
@@ -69,7 +77,16 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     })),
     free,
     tolerated: suspects,
+    missingDrivers: lacking,
+    system: await guestSystem(root),
   }
+}
+
+/** What os-release(5) says. */
+async function guestSystem(root: Ext4): Promise<GuestSystem> {
+  const text = (await root.read(['/usr/lib/os-release'])).get('/usr/lib/os-release')?.toString() ?? ''
+  const id = /^ID="?(\w+)"?$/m.exec(text)?.[1]
+  return id === 'debian' || id === 'ubuntu' || id === 'rhel' || id === 'centos' ? id : 'linux'
 }
 
 function changedPaths(changes: Plan['changes']): string[] {

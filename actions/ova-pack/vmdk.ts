@@ -30,8 +30,8 @@ export interface VmdkIdentity {
   name: string
   /** Bytes; a multiple of 1 MiB. */
   capacity: number
-  /** SHA-256 of the disk in hex; its content identity is taken from it, so equal disks make equal files. */
-  disk: string
+  /** Digest of what the disk holds, in hex: its content identity (CID), so that equal disks make equal files. */
+  content: string
   adapterType: AdapterType
 }
 
@@ -69,9 +69,9 @@ function sparseHeader(capacity: number, directorySector: bigint): Buffer {
 }
 
 /** The text descriptor. Content identities 0xffffffff and 0xfffffffe are reserved ("no parent"). */
-function embeddedDescriptor({ name, capacity, disk, adapterType }: VmdkIdentity): string {
+function embeddedDescriptor({ name, capacity, content, adapterType }: VmdkIdentity): string {
   const sectors = capacity / SECTOR
-  const cid = disk.slice(0, 8) >= 'fffffffe' ? '0fffffff' : disk.slice(0, 8)
+  const cid = content.slice(0, 8) >= 'fffffffe' ? '0fffffff' : content.slice(0, 8)
   const heads = adapterType === 'ide' ? 16 : 255
   const cylinders = Math.min(
     Math.max(Math.floor(sectors / (heads * 63)), 1),
@@ -93,7 +93,7 @@ ddb.adapterType = "${adapterType}"
 ddb.geometry.cylinders = "${cylinders}"
 ddb.geometry.heads = "${heads}"
 ddb.geometry.sectors = "63"
-ddb.longContentID = "${disk.slice(8, 32)}${cid}"
+ddb.longContentID = "${content.slice(8, 32)}${cid}"
 ddb.toolsInstallType = "4"
 ddb.toolsVersion = "2147483647"
 ddb.virtualHWVersion = "13"

@@ -3,8 +3,9 @@ import { dropLines, type Operation, remove, removeIf } from './operation.ts'
 const MAC = '[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}'
 
 /** Where a machine was plugged in when it was built. */
-export function network(mirrorUrl: string): Operation[] {
-  const mirrorHost = new URL(mirrorUrl).hostname.replaceAll('.', '\\.')
+export function network(mirrorUrls: readonly string[]): Operation[] {
+  const hosts = mirrorUrls.map((url) => new URL(url).hostname.replaceAll('.', '\\.'))
+  const mirrorHost = `(?:${hosts.join('|')})`
   const mirror = new RegExp(`https?://${mirrorHost}(?![\\w.-])`)
   return [
     {
@@ -78,7 +79,7 @@ export function network(mirrorUrl: string): Operation[] {
           '/etc/{environment,gemrc,gitconfig,pip.conf}',
           '~/{.gemrc,.gitconfig,.npmrc,.bundle/config,.config/pip/pip.conf}',
         ),
-        ...dropLines(new RegExp(`^\\s*[0-9.]+\\s+${mirrorHost}\\s*$`), '/etc/hosts'),
+        ...dropLines(new RegExp(`^\\s*[0-9.]+\\s+${mirrorHost}(?:\\s|$)`), '/etc/hosts'),
       ],
     },
   ]

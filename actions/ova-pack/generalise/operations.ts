@@ -6,13 +6,13 @@ import { traces } from './traces.ts'
 export interface Generalisation {
   /** The appliance's name becomes the machine's. */
   hostname: string
-  /** As the guest saw it during the build: `http://mirror`. */
-  mirrorUrl: string
+  /** As guests see the mirror during a build: `http://mirror`, and by address. */
+  mirrorUrls: readonly string[]
   /** The account of `login:` in the spec, if it was not root. */
   buildUser: string | undefined
 }
 
 /** Everything that is done to a disk before it is shipped, in order. virt-sysprep's list was the checklist. */
-export function operations({ hostname, mirrorUrl, buildUser }: Generalisation): Operation[] {
-  return [...identity(hostname), ...network(mirrorUrl), ...traces(buildUser)]
+export function operations({ hostname, mirrorUrls, buildUser }: Generalisation): Operation[] {
+  return [...identity(hostname), ...network(mirrorUrls), ...traces(buildUser)]
 }

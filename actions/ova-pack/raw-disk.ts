@@ -1,0 +1,98 @@
+import { open, stat } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
+import { ApplianceError } from '../lib/errors/error.ts'
+import { run } from '../lib/process/command.ts'
+import { formatSize } from '../lib/units/size.ts'
+import { dataExtents, type Extent } from './extents.ts'
+import { GPT_HEAD, relocateBackup } from './gpt.ts'
+
+const MIB = 2 ** 20
+
+/** Writes a qcow2 disk as a sparse raw one. */
+export async function toRaw(qcow2: string, raw: string, signal: AbortSignal): Promise<void> {
+  await run('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', 'raw', '-S', '4k', qcow2, raw], { signal })
+}
+
+/**
+ * Makes a raw disk larger, to `wanted` bytes or at least to a whole MiB: the backup partition table moves to the new
+ * end, partitions stay as they are (the guest may grow them at its first boot).
+ *
+ * @returns its size
+ */
+export async function enlarge(disk: string, wanted: number | undefined): Promise<number> {
+  const before = (await stat(disk)).size
+  const size = Math.ceil(Math.max(wanted ?? 0, before) / MIB) * MIB
+  if (wanted !== undefined && wanted < before)
+    throw new ApplianceError(
+      'input',
+      `pack.hardware.disk: ${formatSize(wanted)} is less than the disk has (${formatSize(before)})`,
+      { hint: 'A disk can be packed larger than it was built, never smaller.' },
+    )
+  if (size === before) return size
+  const file = await open(disk, 'r+')
+  try {
+    const head = Buffer.alloc(GPT_HEAD)
+    await file.read(head, 0, GPT_HEAD, 0)
+    await file.truncate(size)
+    for (const { position, bytes } of relocateBackup(head, before, size))
+      await file.write(bytes, 0, bytes.length, position)
+  } finally {
+    await file.close()
+  }
+  return size
+}
+
+/**
+ * SHA-256 of a raw disk in hex, holes and all: the appliance's primary identity. In a thread of its own, since
+ * empty space costs as much as data.
+ */
+export async function rawSha256(disk: string, size: number, signal: AbortSignal): Promise<string> {
+  const workerData: DigestWorkerData = { disk, size, extents: await dataExtents(disk, signal) }
+  signal.throwIfAborted()
+  const worker = new Worker(`(${digestWorker})(require)`, { eval: true, workerData, execArgv: [] })
+  const stop = () => void worker.terminate()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      worker.once('message', resolve)
+      worker.once('error', reject)
+      worker.once('exit', () => reject(signal.reason ?? new Error('the digest thread ended early')))
+    })
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await worker.terminate()
+  }
+}
+
+interface DigestWorkerData {
+  disk: string
+  size: number
+  extents: Extent[]
+}
+
+/** Runs in a thread, from its source text, as `grainWorker` does: refers to nothing outside itself. */
+function digestWorker(load: NodeJS.Require): void {
+  const { parentPort, workerData } = load('node:worker_threads') as typeof import('node:worker_threads')
+  const { createHash } = load('node:crypto') as typeof import('node:crypto')
+  const { openSync, readSync } = load('node:fs') as typeof import('node:fs')
+  const { disk, size, extents } = workerData as DigestWorkerData
+  const file = openSync(disk, 'r')
+  const hash = createHash('sha256')
+  const buffer = Buffer.alloc(1 << 20)
+  const zeros = Buffer.alloc(1 << 20)
+  let at = 0
+  for (const { start, length } of [...extents, { start: size, length: 0 }]) {
+    while (at < start) {
+      const part = Math.min(zeros.length, start - at)
+      hash.update(zeros.subarray(0, part))
+      at += part
+    }
+    for (const end = Math.min(start + length, size); at < end; ) {
+      const read = readSync(file, buffer, 0, Math.min(buffer.length, end - at), at)
+      if (read === 0) throw new Error(`${disk} ended at byte ${at}`)
+      hash.update(buffer.subarray(0, read))
+      at += read
+    }
+  }
+  parentPort!.postMessage(hash.digest('hex'))
+}

@@ -1,0 +1,70 @@
+import type { SealReport } from './seal.ts'
+import type { Permission } from './verdict.ts'
+
+export interface PackReport {
+  name: string
+  version: string
+  permission: Permission
+  disk: {
+    /** SHA-256 of the raw disk in the OVA: the appliance's primary identity. */
+    sha256: string
+    /** Bytes. */
+    capacity: number
+    /** SHA-256 of the provisioned disk it was made of. */
+    provisioned: string
+  }
+  files: PackedFile[]
+  seal: SealReport
+  /** Program → version. */
+  tools: Record<string, string>
+}
+
+export interface PackedFile {
+  name: string
+  /** Relative to the spec. */
+  path: string
+  bytes: number
+  sha256: string
+}
+
+/** What was sealed and packed, for people. The same facts, every path among them, are in `report.json`. */
+export function reportMarkdown(report: PackReport): string {
+  const { name, version, permission, disk, files, seal, tools } = report
+  return `# ${name} ${version}
+
+${permission === 'validated' ? 'The disk has a passing verdict of vm-validate.' : '**This disk was packed without a passing verdict of vm-validate (`--unvalidated`).**'}
+
+| file | bytes | SHA-256 |
+|---|---:|---|
+${files.map((file) => `| ${file.name} | ${file.bytes} | \`${file.sha256}\` |`).join('\n')}
+
+Raw disk: ${disk.capacity / 2 ** 20} MiB, SHA-256 \`${disk.sha256}\`, made of the provisioned disk \`${disk.provisioned}\`.
+
+## Sealed
+
+Each operation was proved by reading the disk again.
+
+| operation | why | changed |
+|---|---|---:|
+${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
+
+Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
+${toleratedSection(seal)}${driversSection(seal)}
+Packed with ${Object.entries(tools)
+    .map(([tool, version]) => `${tool} ${version}`)
+    .join(', ')}.
+`
+}
+
+function toleratedSection({ tolerated }: SealReport): string {
+  if (tolerated.length === 0) return ''
+  const lines = new Set(
+    tolerated.map(({ name, place, tolerated }) => `- ${name} in \`${place}\`: ${tolerated}`),
+  )
+  return `\nFound by the scan and left, since every copy of the package has it:\n\n${[...lines].join('\n')}\n`
+}
+
+function driversSection({ missingDrivers }: SealReport): string {
+  if (missingDrivers.length === 0) return ''
+  return `\n**The kernel lacks ${missingDrivers.join(', ')}: some hypervisors will not boot this appliance.**\n`
+}

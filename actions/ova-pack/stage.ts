@@ -1,0 +1,199 @@
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { ApplianceError } from '../lib/errors/error.ts'
+import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
+import { sha256, sha256File } from '../lib/files/digest.ts'
+import { buildKey } from '../lib/guest/key.ts'
+import type { Spec } from '../lib/spec/spec.ts'
+import { flag, path } from '../lib/stage/input.ts'
+import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
+import { openToolsRoot } from '../lib/tools/root.ts'
+import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { type DescribedDisk, descriptor, type GuestSystem } from './descriptor.ts'
+import { packOva } from './ova.ts'
+import { packQcow2 } from './qcow2.ts'
+import { enlarge, rawSha256, toRaw } from './raw-disk.ts'
+import { type PackedFile, type PackReport, reportMarkdown } from './report.ts'
+import { type SealReport, seal } from './seal.ts'
+import { type Needle, publicKey, secretText } from './secrets.ts'
+import { permission } from './verdict.ts'
+
+const RECIPE = '1'
+
+/** The mirror as guests see it: by name, in the private network, and in QEMU's own. */
+const MIRROR_URLS = ['http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
+
+const inputs = {
+  disk: path('The configured disk, qcow2 (default: that of chef-provision)'),
+  unvalidated: flag('Pack a disk that has no passing verdict of vm-validate; the report will say so'),
+}
+
+type Work = StageWork<typeof inputs>
+
+/** The validated disk, generalised, sealed and packed: what customers get. */
+export const ovaPack: Stage<typeof inputs> = {
+  name: 'ova-pack',
+  description: 'Seals the validated disk and packs it as an OVA that imports anywhere',
+  inputs,
+  outputs: {
+    ova: 'The appliance',
+    'ova-sha256': 'Its SHA-256',
+    files: 'Everything packed, as JSON: name, path (relative to the spec), bytes, sha256',
+    report: 'What was sealed and packed (Markdown; report.json beside it)',
+  },
+  place: 'private-network',
+
+  async dependsOn(work) {
+    const { spec } = work.project
+    const disk = await provisionedDisk(work)
+    const validation = await validationOf(work)
+    return {
+      recipe: RECIPE,
+      disk: disk.sha256,
+      validated: validation ? `${validation.value('verdict')} ${validation.value('disk-sha256')}` : 'no',
+      unvalidated: String(work.inputs.unvalidated),
+      'spec.name': spec.name,
+      'spec.version': spec.version,
+      'spec.product': JSON.stringify(spec.product),
+      'spec.pack': JSON.stringify([spec.pack.formats, hardware(spec), spec.pack.annotation]),
+      eula: spec.pack.eula ? sha256(await readFile(spec.pack.eula)) : '',
+      zlib: process.versions.zlib,
+    }
+  },
+
+  async run(work): Promise<StageResult> {
+    const { project, signal } = work
+    const { spec } = project
+    const provisioned = await provisionedDisk(work)
+    const permitted = permission(await validationOf(work), provisioned.sha256, work.inputs.unvalidated)
+    if (permitted === 'unvalidated') work.log.warn('packing a disk without a passing verdict, as asked')
+    const tools = await openToolsRoot(work)
+
+    const disk = join(work.workDirectory, 'disk.raw')
+    await work.timed('unpack', () => toRaw(provisioned.path, disk, signal))
+    const sealed = await work.timed('seal', () => sealDisk(work, disk, tools))
+    const capacity = await enlarge(disk, hardware(spec).disk)
+
+    await mkdir(work.outDirectory, { recursive: true })
+    const stem = join(work.outDirectory, `${spec.name}-${spec.version}`)
+    const rawDigest = rawSha256(disk, capacity, signal)
+    rawDigest.catch(() => {}) // seen below, or not at all when packing fails first
+    const paths: string[] = []
+    if (spec.pack.formats.includes('ova'))
+      paths.push(await work.timed('ova', () => packDisk(work, disk, `${stem}.ova`, sealed.system)))
+    if (spec.pack.formats.includes('qcow2'))
+      paths.push(await work.timed('qcow2', () => packQcow2(disk, `${stem}.qcow2`, signal)))
+
+    const report: PackReport = {
+      name: spec.name,
+      version: spec.version,
+      permission: permitted,
+      disk: { sha256: await rawDigest, capacity, provisioned: provisioned.sha256 },
+      files: await work.timed('digest', () => Promise.all(paths.map((file) => described(work, file)))),
+      seal: sealed,
+      tools: { zlib: process.versions.zlib, e2fsprogs: await e2fsprogsVersion(tools) },
+    }
+    return await recorded(work, report)
+  },
+}
+
+/** The disk to pack and its digest: as chef-provision recorded them, or the one given. */
+async function provisionedDisk(work: Work): Promise<{ path: string; sha256: string }> {
+  const given = work.inputs.disk
+  if (given) return { path: given, sha256: await sha256File(given, work.signal) }
+  const earlier = await work.earlier('chef-provision')
+  return { path: earlier.path('disk'), sha256: earlier.sha256('disk') }
+}
+
+/** undefined when vm-validate has not been run. */
+async function validationOf(work: Work): Promise<EarlierStage | undefined> {
+  return await work.earlier('vm-validate').catch((error) => {
+    if (error instanceof ApplianceError && error.code === 'stale') return undefined
+    throw error
+  })
+}
+
+/** Sizes of the build hold unless the spec enlarges them for the customer. */
+function hardware({ basebox, pack }: Spec): { cpus: number; memory: number; disk: number | undefined } {
+  const { cpus, memory, disk } = pack.hardware
+  return { cpus: cpus ?? basebox.cpus, memory: memory ?? basebox.memory, disk }
+}
+
+async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<SealReport> {
+  const { project, log, signal, workDirectory } = work
+  const key = await readFile(`${await buildKey(project.buildDirectory)}.pub`, 'utf8')
+  return await seal({
+    disk,
+    tools,
+    scratch: workDirectory,
+    generalisation: { hostname: project.spec.name, mirrorUrls: MIRROR_URLS, buildUser: undefined },
+    needles: [publicKey(key), ...secretNeedles(project.spec)],
+    allowed: [],
+    log,
+    signal,
+  })
+}
+
+/** Secrets from the environment that are long enough not to occur by chance. */
+function secretNeedles(spec: Spec): Needle[] {
+  return Object.entries(spec.secrets).flatMap(([name, source]) => {
+    const value = source.startsWith('env:') ? process.env[source.slice(4)] : undefined
+    return value && value.length >= 8 ? [secretText(`the secret ${name}`, value)] : []
+  })
+}
+
+async function packDisk(work: Work, disk: string, path: string, system: GuestSystem): Promise<string> {
+  const { spec } = work.project
+  const eula = spec.pack.eula ? await readFile(spec.pack.eula, 'utf8') : undefined
+  const { cpus, memory } = hardware(spec)
+  const describe = (described: DescribedDisk) =>
+    descriptor({
+      name: spec.name,
+      version: spec.version,
+      product: { title: spec.product.title ?? spec.name, vendor: spec.product.vendor, url: spec.product.url },
+      annotation: spec.pack.annotation,
+      eula,
+      properties: [],
+      system,
+      cpus,
+      memory: Math.ceil(memory / 2 ** 20) * 2 ** 20,
+      nic: 'VmxNet3',
+      firmware: 'bios',
+      disk: described,
+    })
+  await packOva({ disk, path, describe, log: work.log, signal: work.signal })
+  return path
+}
+
+async function described(work: Work, path: string): Promise<PackedFile> {
+  return {
+    name: basename(path),
+    path: relative(work.project.directory, path),
+    bytes: (await stat(path)).size,
+    sha256: await sha256File(path, work.signal),
+  }
+}
+
+async function e2fsprogsVersion(tools: ToolsRoot): Promise<string> {
+  const { stderr } = await tools.run('debugfs', ['-V'])
+  return /^debugfs (\S+)/.exec(stderr)?.[1] ?? 'unknown'
+}
+
+/** Writes the report and says what `stage.json` records. */
+async function recorded(work: Work, report: PackReport): Promise<StageResult> {
+  const markdown = join(work.outDirectory, 'report.md')
+  await writeAtomically(markdown, reportMarkdown(report))
+  await writeJson(join(work.outDirectory, 'report.json'), report)
+  const ova = report.files.find(({ name }) => name.endsWith('.ova'))
+  return {
+    outputs: {
+      ...(ova && {
+        ova: { path: join(work.outDirectory, ova.name), sha256: ova.sha256 },
+        'ova-sha256': { value: ova.sha256 },
+      }),
+      files: { value: JSON.stringify(report.files) },
+      report: { path: markdown },
+    },
+    tools: report.tools,
+  }
+}
