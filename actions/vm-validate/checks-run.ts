@@ -31,8 +31,11 @@ export function bootMachine(course: Course): Promise<ScenarioResult> {
 }
 
 /** What only a sealed disk, booted for the first time, can pass. */
-export function checkHygiene(publicKey: string, course: Course): Promise<ScenarioResult> {
-  const checks = hygieneChecks({ publicKey, root: '' }).map(
+export function checkHygiene(
+  expected: { publicKey: string; hostname: string },
+  course: Course,
+): Promise<ScenarioResult> {
+  const checks = hygieneChecks({ ...expected, root: '' }).map(
     (check): Check => ({
       title: check.title,
       passed: 'so it is',

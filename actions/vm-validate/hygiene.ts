@@ -10,6 +10,8 @@ export interface HygieneCheck {
 export interface HygieneFacts {
   /** Our public key as `authorized_keys` would hold it: type, base64, comment. */
   publicKey: string
+  /** What the machine is to call itself: the appliance's name. */
+  hostname: string
   /** Prefix of all paths, for looking at a folder instead of the running system; empty for the guest. */
   root: string
 }
@@ -18,7 +20,7 @@ export interface HygieneFacts {
  * The list of checks; further ones are further entries. `born FILE…` prints those that are older than this boot
  * (ten seconds are forgiven: the hardware's clock counts whole seconds, and the kernel reads it early).
  */
-export function hygieneChecks({ publicKey, root }: HygieneFacts): HygieneCheck[] {
+export function hygieneChecks({ publicKey, hostname, root }: HygieneFacts): HygieneCheck[] {
   const blob = publicKey.trim().split(/\s+/)[1] ?? ''
   const prelude = [
     'set -f',
@@ -57,7 +59,7 @@ grep -rlF '${blob}' $root/etc $root/home $root/opt $root/srv $root/usr/local 2>/
       title: 'its name is its own',
       script: `
 name=$(cat $root/etc/hostname 2>/dev/null)
-case "$name" in mirror|basebox|build) echo "/etc/hostname still says $name" ;; esac
+[ "$name" = '${hostname}' ] || echo "/etc/hostname says '$name', not ${hostname}"
 grep -wn mirror $root/etc/hosts 2>/dev/null | sed 's/^/\\/etc\\/hosts names the mirror: /'`,
     },
     {

@@ -93,7 +93,10 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
       const results = [await work.timed('boot', () => bootMachine(course))]
       if (results[0]!.status === 'passed') {
         const publicKey = await readFile(`${prepared.machine.login.key}.pub`, 'utf8')
-        if (sealed) results.push(await work.timed('checks', () => checkHygiene(publicKey, course)))
+        if (sealed)
+          results.push(
+            await work.timed('checks', () => checkHygiene({ publicKey, hostname: spec.name }, course)),
+          )
         const { listens } = spec.validate
         if (listens) results.push(await work.timed('checks', () => checkListens(listens, course)))
         if (selected.length > 0) await work.timed('snapshot', () => test.keep(work.signal))
@@ -148,7 +151,7 @@ async function conclude(verdict: Verdict, { outDirectory }: Work): Promise<Stage
       failed.map((result) => failureLine(result, outDirectory)).join('\n'),
       {
         hint: `Everything that was found is in ${path('summary.md')}.`,
-        evidence: failed.flatMap(({ evidence }) => evidence.map(path)),
+        evidence: ['summary.md', 'report.xml', ...failed.flatMap(({ evidence }) => evidence)].map(path),
       },
     )
   return {

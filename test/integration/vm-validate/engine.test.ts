@@ -130,17 +130,16 @@ describe('a failing scenario', () => {
     })
     const { error, found } = await failing(folder)
     const out = join(folder, 'build/vm-validate')
+    const files = ['step-1.txt', 'screen.png', 'serial.log', 'journal.txt'].map((name) =>
+      join(out, 'evidence/broken-one', name),
+    )
     expect(error.message).toBe(
-      `Broken one: step 1, run echo some words; echo why >&2; exit 3: expected exit status 0, got 3: why; see ${error.evidence.join(', ')}`,
+      `Broken one: step 1, run echo some words; echo why >&2; exit 3: expected exit status 0, got 3: why; see ${files.join(', ')}`,
     )
-    expect(error.evidence).toEqual(
-      ['step-1.txt', 'screen.png', 'serial.log', 'journal.txt'].map((name) =>
-        join(out, 'evidence/broken-one', name),
-      ),
-    )
+    expect(error.evidence).toEqual([join(out, 'summary.md'), join(out, 'report.xml'), ...files])
     for (const file of error.evidence) await access(file)
-    expect(await readFile(error.evidence[0]!, 'utf8')).toContain('some words\n\nwhy')
-    expect(await readFile(error.evidence[3]!, 'utf8')).toBe('the journal of this boot\n')
+    expect(await readFile(files[0]!, 'utf8')).toContain('some words\n\nwhy')
+    expect(await readFile(files[3]!, 'utf8')).toBe('the journal of this boot\n')
     expect(found.verdict).toBe('failed')
     expect(found.results.map(({ status }) => status)).toEqual(['passed', 'failed', 'passed'])
     expect(found.results[1]!.steps[1]).toMatchObject({ status: 'skipped', finding: 'an earlier step failed' })
@@ -348,7 +347,7 @@ steps:
     const all = [...texts, error.message, JSON.stringify(found), ...log.lines].join('\n')
     expect(all).not.toMatch(/hush-hush-1|echo sensitive-3|sensitive-3\n/)
     // The command that made the token is in the scenario file for all to read; what it printed is not shown.
-    expect(texts[0]).toContain('got *** and *** and ***')
+    expect(texts[2]).toContain('got *** and *** and ***')
     expect(all).toContain('stdout is not as expected (not shown)')
   })
 
@@ -425,7 +424,7 @@ esac
     expect(found.results[0]!.steps[0]!.finding).toBe(
       'the first boot failed (exit-code): make-secrets.sh: no entropy',
     )
-    expect(await readFile(error.evidence[0]!, 'utf8')).toContain('make-secrets.sh: no entropy')
+    expect(await readFile(error.evidence[2]!, 'utf8')).toContain('make-secrets.sh: no entropy')
   })
 
   test('with failed units is remarked upon', async () => {

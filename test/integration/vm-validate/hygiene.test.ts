@@ -38,7 +38,7 @@ describe('a sealed disk at its first boot', () => {
       run: (script: string) => run('/bin/sh', ['-c', script], { allowFailure: true }),
     } as unknown as Guest
     const found: Record<string, string[]> = {}
-    for (const check of hygieneChecks({ publicKey, root })) {
+    for (const check of hygieneChecks({ publicKey, hostname: 'license-server', root })) {
       const lines = await faultsFound(here, check, new AbortController().signal)
       if (lines.length > 0) found[check.title] = lines.map((line) => line.replaceAll(root, ''))
     }
@@ -129,7 +129,7 @@ describe('a sealed disk at its first boot', () => {
     const broken = {
       run: async () => ({ status: 2, stdout: '', stderr: 'sh: syntax error\n' }),
     } as unknown as Guest
-    const [check] = hygieneChecks({ publicKey, root })
+    const [check] = hygieneChecks({ publicKey, hostname: 'license-server', root })
     const found = await faultsFound(broken, check!, new AbortController().signal)
     expect(found).toEqual(['the check broke off: sh: syntax error'])
   })

@@ -7,6 +7,7 @@ import type { MachineNetwork } from '../../../actions/lib/network/network.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { type Execution, execute, stageWork } from '../../../actions/lib/stage/execute.ts'
 import { openProject } from '../../../actions/lib/stage/project.ts'
+import type { StageWork } from '../../../actions/lib/stage/stage.ts'
 import { vmValidateOn } from '../../../actions/vm-validate/stage.ts'
 
 /** A project folder with a disk of nothing, and the scenarios of a test. */
@@ -49,14 +50,21 @@ export class Lines implements Log {
   }
 }
 
+interface ValidateOptions {
+  inputs?: { disk?: string | undefined; ova?: string; tags?: string; scenario?: string }
+  log?: Lines
+  signal?: AbortSignal
+  network?: MachineNetwork
+}
+
 /** Runs the stage as the pipeline does, on a hypervisor of the test's choice. */
 export async function validate(
   folder: string,
-  hypervisor: Hypervisor,
-  options: { inputs?: { tags?: string; scenario?: string }; log?: Lines; signal?: AbortSignal } = {},
+  hypervisor: Hypervisor | ((work: StageWork) => Hypervisor),
+  options: ValidateOptions = {},
 ): Promise<Execution> {
   const project = await openProject(folder, 'appliance.yml')
-  const stage = vmValidateOn(() => hypervisor)
+  const stage = vmValidateOn(typeof hypervisor === 'function' ? hypervisor : () => hypervisor)
   const inputs = {
     disk: join(folder, 'disk.qcow2'),
     ova: undefined,
@@ -72,7 +80,7 @@ export async function validate(
     verify: false,
     inside: async () => {
       const parts = {}
-      const work = stageWork(stage, project, inputs, log, signal, parts, nothing)
+      const work = stageWork(stage, project, inputs, log, signal, parts, options.network ?? nothing)
       return { result: await stage.run(work), parts }
     },
   })

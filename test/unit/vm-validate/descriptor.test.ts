@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { descriptor as packedDescriptor } from '../../../actions/ova-pack/descriptor.ts'
 import { bytesOfUnit, parseDescriptor } from '../../../actions/vm-validate/ova/descriptor.ts'
 import { parseManifest } from '../../../actions/vm-validate/ova/manifest.ts'
 import { parseXml } from '../../../actions/vm-validate/ova/xml.ts'
@@ -46,6 +47,33 @@ describe('a descriptor', () => {
       controller: 'lsi',
       nic: 'vmxnet3',
       remarks: [expect.stringMatching(/lsilogic: booted as LSI 53C895A/)],
+    })
+  })
+
+  test('of our own packing is understood', () => {
+    const text = packedDescriptor({
+      name: 'license-server',
+      version: '1.4.0',
+      product: { title: 'A <Licence> & Server', vendor: undefined, url: undefined },
+      annotation: undefined,
+      eula: undefined,
+      properties: [],
+      system: 'debian',
+      cpus: 2,
+      memory: 2 ** 31,
+      nic: 'VmxNet3',
+      firmware: 'bios',
+      disk: { file: 'license-server-1.4.0-disk1.vmdk', bytes: 1, capacity: 20 * 2 ** 30, populated: 1 },
+    })
+    expect(parseDescriptor(text)).toMatchObject({
+      name: 'license-server',
+      cpus: 2,
+      memory: 2 ** 31,
+      firmware: 'bios',
+      disk: 'license-server-1.4.0-disk1.vmdk',
+      capacity: 20 * 2 ** 30,
+      controller: 'lsi',
+      nic: 'vmxnet3',
     })
   })
 
