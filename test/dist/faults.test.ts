@@ -40,7 +40,7 @@ test('wrong inputs are told all at once, with what was expected', async () => {
 })
 
 test('the runner shows ten annotations; the rest stands in the log', async () => {
-  const entries = Array.from({ length: 15 }, (_, index) => `    - url: nowhere-${index}`)
+  const entries = Array.from({ length: 15 }, (_, index) => `    - { name: n${index}, url: nowhere }`)
   await writeFile(
     workspace.path('appliance.yml'),
     `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n${entries.join('\n')}\n`,

@@ -73,7 +73,7 @@ export class Services implements AsyncDisposable {
         if (this.caches.some((entry) => entry.key === key && entry.version === version)) return { ok: false }
         const blob = `/blobs/cache/${this.caches.length}`
         this.caches.push({ key, version, blob })
-        return { ok: true, signed_upload_url: `${this.#url}${blob}?sig=1` }
+        return { ok: true, signed_upload_url: `${this.#url}${blob}?sig=signature` }
       }
       case 'CacheService/FinalizeCacheEntryUpload':
         return { ok: true, entry_id: '1' }
@@ -88,14 +88,18 @@ export class Services implements AsyncDisposable {
           usable.find((entry) => entry.key === key) ??
           usable.findLast((entry) => [key, ...others].some((beginning) => entry.key.startsWith(beginning)))
         if (!found) return { ok: false }
-        return { ok: true, matched_key: found.key, signed_download_url: `${this.#url}${found.blob}?sig=1` }
+        return {
+          ok: true,
+          matched_key: found.key,
+          signed_download_url: `${this.#url}${found.blob}?sig=signature`,
+        }
       }
       case 'ArtifactService/CreateArtifact': {
         const { name, mime_type: mimeType } = asked as { name: string; mime_type: string }
         this.#pending[name] = { name, mimeType }
         return {
           ok: true,
-          signed_upload_url: `${this.#url}/blobs/artifact/${encodeURIComponent(name)}?sig=1`,
+          signed_upload_url: `${this.#url}/blobs/artifact/${encodeURIComponent(name)}?sig=signature`,
         }
       }
       case 'ArtifactService/FinalizeArtifact': {
