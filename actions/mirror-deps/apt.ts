@@ -81,7 +81,10 @@ export class PrivateApt {
     } catch (error) {
       throw explained('unsatisfiable', 'these packages cannot be installed together', error)
     }
-    return printed.split('\n').flatMap((line) => parseUri(line) ?? [])
+    return printed
+      .split('\n')
+      .filter((line) => line.startsWith("'"))
+      .map(parseUri)
   }
 
   private async apt(args: string[]): Promise<string> {
@@ -161,16 +164,28 @@ Acquire::Retries "3";
 }
 
 /** `'URL' name_version_arch.deb SIZE SHA256:HEX`, where a version's colon is written %3a. */
-export function parseUri(line: string): SolvedPackage | undefined {
+export function parseUri(line: string): SolvedPackage {
   const match = /^'([^']+)' (\S+)_(\S+)_(\S+)\.deb (\d+) SHA256:([0-9a-f]{64})$/.exec(line.trim())
-  if (!match) return undefined
+  if (!match) throw new ApplianceError('internal', `apt-get --print-uris printed something unknown: ${line}`)
   const [, url, name, version, arch, size, sha256] = match as unknown as string[]
   return {
     name: name!,
     version: decodeURIComponent(version!),
     arch: arch!,
-    url: decodeURI(url!),
+    url: decodeURIComponent(url!),
     size: Number(size),
     sha256: sha256!,
   }
+}
+
+/**
+ * The name under which apt keeps what it downloaded from an address.
+ *
+ * @see URItoFileName and QuoteString in apt-pkg/contrib/strutl.cc
+ */
+export function listName(uri: string): string {
+  return uri
+    .replace(/^[a-z+]+:(\/\/([^/@]*@)?)?/, '')
+    .replace(/[\\|{}[\]<>"^~_=!@#$%&*\s]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
+    .replaceAll('/', '_')
 }

@@ -16,6 +16,8 @@ export interface Wanted {
   /** Expected; undefined only while locking. */
   sha256?: string
   size?: number
+  /** How often each address is tried; 4 unless said otherwise. */
+  tries?: number
 }
 
 export interface Downloaded {
@@ -57,7 +59,7 @@ export async function download(
         const error = thrown as Error
         if (isOurs(error)) throw local(error, wanted, path)
         if (error instanceof ApplianceError && wanted.urls.length === 1) throw error
-        if (!worthAnotherTry(error) || attempt === TRIES) {
+        if (!worthAnotherTry(error) || attempt >= (wanted.tries ?? TRIES)) {
           failures.push({ url, error, tries: attempt })
           break
         }
@@ -132,7 +134,7 @@ async function once(
   try {
     const file = await open(partial, 'wx')
     try {
-      for await (const chunk of bytesOf(url, signal)) {
+      for await (const chunk of bytesOf(url, signal, (promised) => refuseOther(wanted, url, promised))) {
         hash.update(chunk)
         await file.writeFile(chunk)
         size += chunk.length
@@ -144,13 +146,7 @@ async function once(
     }
     const sha256 = hash.digest('hex')
     if (wanted.sha256 !== undefined && sha256 !== wanted.sha256)
-      throw new ApplianceError(
-        'digest-mismatch',
-        `${wanted.title}: ${url} gives other bytes than the lock promises: expected sha256 ${wanted.sha256}, got ${sha256}`,
-        {
-          hint: 'Nothing of it was kept. If upstream really replaced it, look at it first, then: appliance lock --update',
-        },
-      )
+      throw mismatch(wanted, url, `sha256 ${wanted.sha256}`, sha256)
     await rename(partial, path)
     return { sha256, size }
   } catch (error) {
@@ -160,7 +156,27 @@ async function once(
   }
 }
 
-async function* bytesOf(url: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+function mismatch({ title }: Wanted, url: string, expected: string, got: string): ApplianceError {
+  return new ApplianceError(
+    'digest-mismatch',
+    `${title}: ${url} gives other bytes than the lock promises: expected ${expected}, got ${got}`,
+    {
+      hint: 'Nothing of it was kept. If upstream really replaced it, look at it first, then: appliance lock --update',
+    },
+  )
+}
+
+/** A server that promises another length need not be listened to. */
+function refuseOther(wanted: Wanted, url: string, promised: number): void {
+  if (wanted.sha256 !== undefined && wanted.size !== undefined && promised !== wanted.size)
+    throw mismatch(wanted, url, `${wanted.size} bytes with sha256 ${wanted.sha256}`, `${promised} bytes`)
+}
+
+async function* bytesOf(
+  url: string,
+  signal: AbortSignal,
+  onLength: (promised: number) => void = () => {},
+): AsyncGenerator<Uint8Array> {
   if (url.startsWith('file:')) {
     const path = fileURLToPath(url)
     const there = await stat(path).catch(() => undefined)
@@ -179,19 +195,21 @@ async function* bytesOf(url: string, signal: AbortSignal): AsyncGenerator<Uint8A
       await response.body?.cancel()
       throw new HttpStatus(response.status)
     }
+    // A body that fetch() decompressed has another length than the one on the wire.
+    const encoded = response.headers.has('content-encoding')
+    const promised = encoded ? null : response.headers.get('content-length')
+    if (promised !== null) onLength(Number(promised))
     let received = 0
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       timer.refresh()
       received += chunk.length
       yield chunk
     }
-    // A body that fetch() decompressed has another length than the one on the wire.
-    const encoded = response.headers.has('content-encoding')
-    const promised = encoded ? null : response.headers.get('content-length')
     if (promised !== null && received !== Number(promised))
       throw new Error(`the connection broke after ${received} of ${promised} bytes`)
   } finally {
     clearTimeout(timer)
+    stalled.abort()
   }
 }
 

@@ -29,7 +29,7 @@ const AT_ONCE = 8
 /** Brings everything wanted into the store. Returns how many bytes were downloaded. */
 export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOptions): Promise<number> {
   const unique = [...new Map(wanted.map((one) => [one.sha256, one])).values()]
-  const verified = await Verified.read(join(dirname(options.store), 'verified.json'))
+  const verified = await Verified.read(recordOf(options.store))
   try {
     const absent = await absentOf(unique, verified, options)
     return absent.length === 0 ? 0 : await fetchAbsent(absent, verified, options)
@@ -52,6 +52,7 @@ async function fetchAbsent(
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
   const gone: ApplianceError[] = []
+  const lost: string[] = []
   let failure: unknown
   let bytes = 0
   const queue = absent[Symbol.iterator]()
@@ -64,10 +65,7 @@ async function fetchAbsent(
         verified.note(one.sha256, await stat(path))
         await share(path, one.sha256, options)
       } catch (error) {
-        if (one.evidence && isLost(error))
-          options.log.warn(
-            `${one.title} can no longer be had from upstream; its packages are checked by the lock alone`,
-          )
+        if (one.evidence && isLost(error)) lost.push(one.title)
         else if (error instanceof ApplianceError && error.code === 'gone') gone.push(error)
         else {
           failure ??= error
@@ -81,6 +79,10 @@ async function fetchAbsent(
   progress.done()
   options.signal.throwIfAborted()
   if (failure) throw failure
+  if (lost.length > 0)
+    options.log.warn(
+      `upstream has moved on from ${lost.length} signed indexes; their packages are checked by the lock alone`,
+    )
   if (gone.length > 0) throw allGone(gone)
   return bytes
 }
@@ -107,17 +109,10 @@ async function absentOf(
 ): Promise<LockedWanted[]> {
   const absent: LockedWanted[] = []
   for (const one of wanted) {
-    options.signal.throwIfAborted()
     const path = objectPath(options.store, one.sha256)
-    const there = await stat(path).catch(() => undefined)
-    if (there && (one.size ?? there.size) === there.size) {
-      if (!options.verify && verified.vouchesFor(one.sha256, there)) continue
-      if ((await sha256File(path, options.signal)) === one.sha256) {
-        verified.note(one.sha256, there)
-        continue
-      }
-    }
-    if (there) {
+    const state = await stateOf(one, verified, options)
+    if (state === 'whole') continue
+    if (state === 'damaged') {
       options.log.warn(`${one.title}: the mirror's copy is damaged; fetching it again`)
       await rm(path)
     }
@@ -126,6 +121,42 @@ async function absentOf(
     else absent.push(one)
   }
   return absent
+}
+
+/** How many of the wanted objects the store lacks or holds damaged; evidence that was lost is not missed. */
+export async function lacking(
+  wanted: readonly LockedWanted[],
+  options: Pick<FetchOptions, 'store' | 'signal' | 'verify'>,
+): Promise<number> {
+  const verified = await Verified.read(recordOf(options.store))
+  let count = 0
+  for (const one of wanted) {
+    const state = await stateOf(one, verified, options)
+    if (state === 'damaged' || (state === 'absent' && !one.evidence)) count++
+  }
+  await verified.write()
+  return count
+}
+
+async function stateOf(
+  { sha256, size }: LockedWanted,
+  verified: Verified,
+  { store, signal, verify }: Pick<FetchOptions, 'store' | 'signal' | 'verify'>,
+): Promise<'whole' | 'absent' | 'damaged'> {
+  signal.throwIfAborted()
+  const path = objectPath(store, sha256)
+  const there = await stat(path).catch(() => undefined)
+  if (!there) return 'absent'
+  if ((size ?? there.size) !== there.size) return 'damaged'
+  if (!verify && verified.vouchesFor(sha256, there)) return 'whole'
+  if ((await sha256File(path, signal)) !== sha256) return 'damaged'
+  verified.note(sha256, there)
+  return 'whole'
+}
+
+/** Beside the store, not in it: it says something about the files of this computer only. */
+function recordOf(store: string): string {
+  return join(dirname(store), 'verified.json')
 }
 
 /** Half-written files that a killed run left behind; nobody else writes here (see occupy). */

@@ -1,0 +1,113 @@
+import { copyFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ApplianceError } from '../lib/errors/error.ts'
+import { sha256File } from '../lib/files/digest.ts'
+import type { Artefact, LockedDebRepository } from '../lib/lock/lock.ts'
+import { objectPath } from '../lib/mirror/store.ts'
+import { type AptSource, listName } from './apt.ts'
+import { download } from './download.ts'
+
+type Evidence = LockedDebRepository['evidence']
+
+interface Keeping {
+  store: string
+  signal: AbortSignal
+}
+
+/**
+ * Keeps a source's signed Release files, which apt has verified, and the indexes they vouch for, exactly as
+ * upstream publishes them, in the store: the chain signature → index → package can be proved again years later.
+ * apt itself keeps indexes unpacked, which is faster to solve with.
+ */
+export async function keepEvidence(source: AptSource, lists: string, keeping: Keeping) {
+  const files: Evidence = []
+  let newest = 0
+  for (const suite of source.suites) {
+    const folder = `dists/${suite}`
+    const released = await releaseFiles(source, folder, lists)
+    for (const name of released)
+      files.push({
+        path: `${folder}/${name}`,
+        ...(await keep(join(lists, listName(`${source.uri}${folder}/${name}`)), keeping)),
+      })
+    const text = await readFile(join(lists, listName(`${source.uri}${folder}/${released[0]}`)), 'utf8')
+    newest = Math.max(newest, dateOf(text))
+    for (const [path, promised] of indexesIn(text, source.components)) {
+      const one = { path: `${folder}/${path}`, ...promised }
+      const to = objectPath(keeping.store, promised.sha256)
+      const urls = evidenceUrls(source.uri, one)
+      if (!(await stat(to).catch(() => undefined)))
+        await download({ title: `${one.path} of ${source.name}`, urls, ...promised }, to, keeping)
+      files.push(one)
+    }
+  }
+  const timestamp = new Date(newest).toISOString().replace(/[-:]|\.\d+/g, '')
+  return { files, timestamp }
+}
+
+/**
+ * Where an index (or a Release file) of that digest may be had: many repositories keep older generations of their
+ * indexes for some days by digest (Debian repository format, `Acquire-By-Hash`).
+ *
+ * @param base with a slash at its end
+ */
+export function evidenceUrls(base: string, { path, sha256 }: Evidence[number]): string[] {
+  const byHash = /\/Packages(\.\w+)?$/.test(path)
+    ? [`${base}${path.replace(/[^/]+$/, '')}by-hash/SHA256/${sha256}`]
+    : []
+  return [...byHash, `${base}${path}`]
+}
+
+/** `InRelease`, or the older pair. */
+async function releaseFiles({ uri, name }: AptSource, folder: string, lists: string): Promise<string[]> {
+  for (const files of [['InRelease'], ['Release', 'Release.gpg']]) {
+    const found = await Promise.all(
+      files.map((file) => stat(join(lists, listName(`${uri}${folder}/${file}`))).catch(() => undefined)),
+    )
+    if (found.every((status) => status !== undefined)) return files
+  }
+  throw new ApplianceError('internal', `apt kept no Release file of ${folder} of ${name} in ${lists}`)
+}
+
+/** The package indexes of the components that a Release file vouches for (section `SHA256:`), each packed once. */
+export function indexesIn(release: string, components: readonly string[]): [string, Artefact][] {
+  const section = /^SHA256:\n((?: .*(?:\n|$))+)/m.exec(release)?.[1] ?? ''
+  const promised = new Map<string, Artefact>()
+  for (const line of section.split('\n')) {
+    const [sha256, size, path] = line.trim().split(/\s+/)
+    if (path) promised.set(path, { sha256: sha256!, size: Number(size) })
+  }
+  // Where this is said, packages for all architectures are in the index of each one.
+  const separate = !/^No-Support-for-Architecture-all:.*\bPackages\b/m.test(release)
+  const folders = components.flatMap((component) => [
+    `${component}/binary-amd64`,
+    ...(separate && /^Architectures:.*\ball\b/m.test(release) ? [`${component}/binary-all`] : []),
+  ])
+  return folders.flatMap((folder) => {
+    for (const packed of ['.xz', '.gz', '']) {
+      const path = `${folder}/Packages${packed}`
+      const found = promised.get(path)
+      if (found) return [[path, found] as [string, Artefact]]
+    }
+    return []
+  })
+}
+
+async function keep(from: string, { store }: Keeping): Promise<Artefact> {
+  const sha256 = await sha256File(from)
+  const to = objectPath(store, sha256)
+  await mkdir(dirname(to), { recursive: true })
+  const partial = `${to}.partial`
+  try {
+    await copyFile(from, partial)
+    await rename(partial, to)
+  } finally {
+    await rm(partial, { force: true })
+  }
+  return { sha256, size: (await stat(to)).size }
+}
+
+/** The `Date:` of a Release file (Debian repository format), milliseconds since 1970. */
+function dateOf(release: string): number {
+  return Date.parse(/^Date: (.+)$/m.exec(release)?.[1] ?? '') || 0
+}
