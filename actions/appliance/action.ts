@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { toApplianceError } from '../lib/errors/error.ts'
 import { noArtifacts, uploadEvidence, uploadFile } from '../lib/runner/artifact.ts'
 import { actionInputs } from '../lib/runner/inputs.ts'
@@ -11,7 +11,7 @@ import { type StageName, stageNames } from '../lib/stage/stage.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import { build, buildTable } from './build.ts'
 import { projectOf } from './command.ts'
-import { type ActionName, contractOf } from './contract.ts'
+import { type ActionName, contractOf, pipelineOutputs } from './contract.ts'
 import { type Door, runInside } from './inside.ts'
 import { withMirrorCache } from './mirror-cache.ts'
 import { stageNamed } from './stages.ts'
@@ -39,7 +39,11 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
   await using _ = await occupy(project.buildDirectory)
   const stage = stageNamed(name)
   const inputs = Object.fromEntries(Object.keys(stage.inputs).map((input) => [input, values[input]]))
-  const own: Record<string, unknown> = resolvePaths(stage.inputs, inputs, String(values['working-directory'] ?? '.'))
+  const own: Record<string, unknown> = resolvePaths(
+    stage.inputs,
+    inputs,
+    String(values['working-directory'] ?? '.'),
+  )
   const work = () =>
     execute(stage, project, own, {
       log: door.log,
@@ -72,9 +76,10 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
   const built = until === 'mirror-deps' ? mirrored : await stagesUntil(until)
   const stages = [...mirrored, ...built.slice(1)]
   const executions = stages.map(({ execution }) => execution)
-  const promised = contractOf('appliance').outputs
-  const outputs = Object.entries(Object.assign({}, ...executions.map(given)) as Record<string, string>)
-  setOutputs(Object.fromEntries(outputs.filter(([output]) => Object.hasOwn(promised, output))))
+  for (const [output, stage] of Object.entries(pipelineOutputs)) {
+    const value = executions.findLast(({ record }) => record.stage === stage)
+    if (value) setOutputs({ [output]: given(value)[output] ?? '' })
+  }
   await addToSummary(`## ${project.spec.name} ${project.spec.version}\n\n${fenced(buildTable(stages))}\n`)
   for (const execution of executions) await summarise(Object.values(outputsOf(execution)))
   const packed = built.find(({ title }) => title === 'ova-pack')
@@ -100,8 +105,7 @@ function sayWhyNoArtifacts({ log }: Door): void {
 
 /** What a stage wrote for people to read goes to the job's summary. */
 async function summarise(paths: readonly string[]): Promise<void> {
-  for (const path of paths)
-    if (basename(path) === 'summary.md') await addToSummary(await readFile(path, 'utf8'))
+  for (const path of paths) if (path.endsWith('.md')) await addToSummary(await readFile(path, 'utf8'))
 }
 
 /** The deepest folder that holds all the files. */

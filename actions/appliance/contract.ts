@@ -34,18 +34,30 @@ export function contractOf(name: ActionName): Contract {
   }
 }
 
-/** The whole pipeline: its inputs are few, its outputs those of the stages at its ends. */
+/** Which stage each output of the whole pipeline comes from; vm-validate's are those of its last run, on the OVA. */
+export const pipelineOutputs = {
+  lock: 'mirror-deps',
+  'cache-hit': 'mirror-deps',
+  'downloaded-bytes': 'mirror-deps',
+  verdict: 'vm-validate',
+  report: 'vm-validate',
+  evidence: 'vm-validate',
+  ova: 'ova-pack',
+  'ova-sha256': 'ova-pack',
+  files: 'ova-pack',
+} as const satisfies Record<string, StageName>
+
 function pipeline(): Contract {
   const verify = flag('Read every byte of earlier results before calling them up to date')
   const until = choice('Stop after this stage', [...stageNames].reverse() as [StageName, ...StageName[]])
+  const outputs = Object.entries(pipelineOutputs).map(([output, stage]) => [
+    output,
+    `${stage}: ${stageNamed(stage).outputs[output]}`,
+  ])
   return {
     name: 'appliance',
     description: 'Mirrors, builds, configures, validates and packs a virtual appliance: all five stages',
     inputs: { ...everywhere, until, verify, upload },
-    outputs: {
-      ...stageNamed('mirror-deps').outputs,
-      ...stageNamed('vm-validate').outputs,
-      ...stageNamed('ova-pack').outputs,
-    },
+    outputs: Object.fromEntries(outputs) as Record<string, string>,
   }
 }
