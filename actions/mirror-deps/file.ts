@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { LockedFile } from '../lib/lock/lock.ts'
 import { objectPath } from '../lib/mirror/store.ts'
 import type { Spec } from '../lib/spec/spec.ts'
@@ -30,7 +30,18 @@ export function wantedOfFile({ name, url, mirrors, sha256, size }: LockedFile): 
   return { title: `file ${name}`, urls: [url, ...mirrors], sha256, size }
 }
 
-/** `file/<name>/<basename of the address>` in the tree. */
+/** `file/<name>/<basename of the address>` in the tree; an address that ends in a slash gives none. */
 export function fileInTree({ name, url }: LockedFile): string {
-  return join('file', name, basename(new URL(url).pathname))
+  const last = new URL(url).pathname.split('/').at(-1)!
+  const plain = /%2f|%00/i.test(last) ? last : decoded(last)
+  return join('file', name, ['', '.', '..'].includes(plain) ? name : plain)
+}
+
+/** Web servers decode what is asked for, so the file has the decoded name. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }

@@ -5,8 +5,9 @@ import type { Lock } from '../lib/lock/lock.ts'
 import { flag } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
+import { describeContents } from './contents.ts'
 import { wantedOfRepository } from './deb.ts'
-import { fetchAll } from './fetch.ts'
+import { fetchAll, type LockedWanted, lacking } from './fetch.ts'
 import { wantedOfFile } from './file.ts'
 import { wantedOfGems } from './gem.ts'
 import { fetchGit } from './git.ts'
@@ -15,6 +16,9 @@ import { resolveLock } from './resolve.ts'
 import { writeTree } from './tree.ts'
 
 const RECIPE = '1'
+
+/** Those whose `update:` has been done: from then on the lock counts, as in every later run. */
+const updated = new WeakSet<object>()
 
 const inputs = {
   verify: flag('Read every byte of the mirror again, not only sizes'),
@@ -35,12 +39,18 @@ export const mirrorDeps: Stage<typeof inputs> = {
   },
   place: 'host',
 
-  async dependsOn({ project, inputs: { update } }) {
+  async dependsOn(work) {
+    const { project, outDirectory, signal, inputs } = work
     const lock = await readLock(project.lockFile)
+    const spec = await lockKey(project.spec)
+    if (!lock || (inputs.update && !updated.has(work))) return { recipe: RECIPE, spec, lock: 'to be made' }
+    const { store } = mirrorPaths({ outDirectory })
+    const missing = await lacking(wantedOf(lock), { store, signal, verify: inputs.verify })
     return {
       recipe: RECIPE,
-      spec: await lockKey(project.spec),
-      lock: lock && !update ? sha256(JSON.stringify(lock)) : 'none',
+      spec,
+      lock: sha256(JSON.stringify(lock)),
+      mirror: missing === 0 ? 'whole' : `lacks ${missing} artefacts`,
     }
   },
 
@@ -48,14 +58,10 @@ export const mirrorDeps: Stage<typeof inputs> = {
     const { log } = work
     const paths = mirrorPaths(work)
     const lock = await work.timed('lock', () => fittingLock(work))
-    const wanted = [
-      ...[...lock.deb, ...lock.tools.deb].flatMap(wantedOfRepository),
-      ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
-      ...lock.file.map(wantedOfFile),
-    ]
+    for (const line of describeContents(lock)) log.info(line)
     const bytes = await work.timed('fetch', async () => {
       const { store, shared } = paths
-      let fetched = await fetchAll(wanted, {
+      let fetched = await fetchAll(wantedOf(lock), {
         store,
         sharedStore: shared,
         log,
@@ -70,7 +76,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
         })
       return fetched
     })
-    log.info(`downloaded ${formatSize(bytes)}; the mirror has ${contents(lock)}`)
+    log.info(bytes === 0 ? 'nothing had to be downloaded' : `downloaded ${formatSize(bytes)}`)
     await work.timed('tree', () => writeTree(lock, work))
     return {
       outputs: {
@@ -95,6 +101,7 @@ async function fittingLock(work: StageWork<typeof inputs>): Promise<Lock> {
   if (!there) log.info('there is no lock yet: resolving what the spec names')
   const lock = await resolveLock(work as unknown as StageWork)
   await writeLock(project.lockFile, lock)
+  updated.add(work)
   const changes = describeLockChanges(there, lock)
   if (there) for (const change of changes) log.info(`lock: ${change}`)
   log.info(`wrote ${project.lockFile}: commit it`)
@@ -115,10 +122,11 @@ function unfitting(project: Project, there: Lock | undefined): ApplianceError {
       })
 }
 
-function contents({ deb, gem, git, file, tools }: Lock): string {
-  const count = (repositories: { packages: unknown[] }[]) =>
-    repositories.reduce((sum, { packages }) => sum + packages.length, 0)
-  const gems = (sources: { gems: unknown[] }[]) =>
-    sources.reduce((sum, source) => sum + source.gems.length, 0)
-  return `${count(deb)} packages, ${gems(gem)} gems, ${git.length} git repositories, ${file.length} files; for the tools ${count(tools.deb)} packages, ${gems(tools.gem)} gems`
+/** Everything that the store is to hold under its SHA-256. */
+function wantedOf(lock: Lock): LockedWanted[] {
+  return [
+    ...[...lock.deb, ...lock.tools.deb].flatMap(wantedOfRepository),
+    ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
+    ...lock.file.map(wantedOfFile),
+  ]
 }
