@@ -171,7 +171,10 @@ export class Ext4 {
     for (const [index, change] of changes.entries()) {
       if (change.kind === 'remove') commands.push(removal(change.entry))
       else if (change.kind === 'empty')
-        commands.push(`punch <${change.entry.inode}> 0`, `set_inode_field <${change.entry.inode}> size 0`)
+        commands.push(
+          `punch ${quoted(change.entry.path)} 0`,
+          `set_inode_field ${quoted(change.entry.path)} size 0`,
+        )
       else if (change.kind === 'folder') commands.push(`mkdir ${quoted(change.path)}`)
       else if (change.kind === 'link') {
         if (change.over) commands.push(removal(change.over))

@@ -54,6 +54,8 @@ class Planner {
   readonly #homes: readonly string[]
   /** Paths that an earlier rule removes, replaces or empties. */
   readonly #settled = new Set<string>()
+  /** What an earlier rule made of a file's text. */
+  readonly #edited = new Map<string, string>()
   /** Folders that an earlier rule makes. */
   readonly #made = new Set<string>()
 
@@ -153,14 +155,13 @@ class Planner {
     const texts = await this.#texts(entries)
     const changes: Change[] = []
     for (const entry of entries) {
-      const text = texts.get(entry.path)
+      const text = this.#edited.get(entry.path) ?? texts.get(entry.path)
       if (text === undefined) continue
       const changed = rule.change(text)
       if (changed === text) continue
+      this.#edited.set(entry.path, changed)
       const content = Buffer.from(changed, 'latin1')
-      changes.push(
-        this.#settle({ kind: 'write', path: entry.path, content, mode: entry.mode, over: entry }, entry.path),
-      )
+      changes.push({ kind: 'write', path: entry.path, content, mode: entry.mode, over: entry })
     }
     return changes
   }

@@ -1,0 +1,306 @@
+import { createHash } from 'node:crypto'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { run } from '../../../actions/lib/process/command.ts'
+import { type SealReport, seal } from '../../../actions/ova-pack/seal.ts'
+import { type Needle, publicKey } from '../../../actions/ova-pack/secrets.ts'
+import { quietLog } from './quiet-log.ts'
+import { debugfs, type Files, ROOT, sampleDisk } from './sample-disk.ts'
+
+jest.setTimeout(120_000)
+
+const BODY = 'AAAAC3NzaC1lZDI1NTE5AAAAIMh0zT4KVBoVbX4K7T3yq1n6oYyGZ5tBqkZrS4oP9wLx'
+const BUILD_KEY = `ssh-ed25519 ${BODY} appliance build\n`
+const PEM = `-----BEGIN PRIVATE KEY-----\n${'MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n'.repeat(20)}-----END PRIVATE KEY-----\n`
+
+/** What must be gone afterwards. */
+const doomed: Files = {
+  '/etc/ssh/ssh_host_ed25519_key': PEM,
+  '/etc/ssh/ssh_host_ed25519_key.pub': 'ssh-ed25519 AAAA root@builder\n',
+  '/etc/ssl/private/ssl-cert-snakeoil.key': PEM,
+  '/etc/ssl/certs/ssl-cert-snakeoil.pem': 'certificate\n',
+  '/etc/ssl/certs/62742064.0': { link: 'ssl-cert-snakeoil.pem' },
+  '/etc/udev/rules.d/70-persistent-net.rules': 'SUBSYSTEM=="net"\n',
+  '/etc/netplan/50-cloud-init.yaml':
+    'network:\n  ethernets:\n    ens3:\n      match:\n        macaddress: "52:54:00:12:34:56"\n',
+  '/etc/NetworkManager/system-connections/wired.nmconnection': '[ethernet]\nmac-address=52:54:00:12:34:56\n',
+  '/etc/systemd/network/10-build.network': '[Match]\nMACAddress=52:54:00:12:34:56\n',
+  '/etc/apt/sources.list.d/mirror.list': 'deb http://mirror/deb/debian appliance main\n',
+  '/etc/passwd-': 'root:x:0:0::/root:/bin/sh\n',
+  '/root/.bash_history': 'passwd\n',
+  '/root/.ssh/authorized_keys': BUILD_KEY,
+  '/root/.cache/thing/deep/file': 'x',
+  '/home/ada/.ssh/authorized_keys': BUILD_KEY,
+  '/home/ada/.psql_history': 'select 1',
+  '/tmp/a folder/with "quotes"': 'x',
+  '/tmp/.X11-unix': 'folder',
+  '/var/tmp/left': { link: '/nowhere' },
+  '/var/crash/core.1': 'x',
+  '/var/cache/apt/pkgcache.bin': 'x',
+  '/var/cache/apt/archives/nginx_1_amd64.deb': 'x',
+  '/var/cache/ldconfig/aux-cache': 'x',
+  '/var/lib/apt/lists/mirror_deb_debian_dists_appliance_InRelease': 'x',
+  '/var/lib/apt/lists/partial/half_a_list': 'x',
+  '/var/lib/cloud/instances/i-1/user-data.txt': 'x',
+  '/var/lib/dhcp/dhclient.ens3.leases': 'lease {}\n',
+  '/var/lib/dhcpcd/ens3.lease': 'x',
+  '/var/lib/NetworkManager/internal-1-ens3.lease': 'x',
+  '/var/lib/NetworkManager/secret_key': 'x',
+  '/var/lib/dpkg/status-old': 'x',
+  '/var/lib/systemd/random-seed': 'x'.repeat(512),
+  '/var/lib/systemd/credential.secret': 'x',
+  '/var/lib/systemd/timers/stamp-apt-daily.timer': '',
+  '/var/lib/systemd/timesync/clock': '',
+  '/var/log/journal/0123456789abcdef0123456789abcdef/system.journal': 'x'.repeat(5000),
+  '/var/log/syslog.1': 'x',
+  '/var/log/nginx/access.log.2.gz': 'x',
+  '/var/mail/root': 'From cron\n',
+}
+
+/** What must stay, or be made: nothing of it may be lost with the rest. */
+const kept: Files = {
+  '/etc/passwd':
+    'root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\nwww:x:33:33::/:/bin/false\n',
+  '/etc/hostname': 'builder\n',
+  '/etc/hosts': '127.0.0.1\tlocalhost\n127.0.1.1\tbuilder\n10.77.0.1\tmirror\n',
+  '/etc/machine-id': '0123456789abcdef0123456789abcdef\n',
+  '/etc/resolv.conf': 'nameserver 10.77.0.1\n',
+  '/etc/netplan/60-any.yaml': 'network: {version: 2}\n',
+  '/etc/systemd/network/80-any.network': '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n',
+  '/etc/ssh/sshd_config': 'PermitRootLogin prohibit-password\n',
+  '/usr/sbin/sshd': 'x',
+  '/usr/sbin/make-ssl-cert': 'x',
+  '/usr/lib/os-release': 'PRETTY_NAME="Debian"\nID=debian\n',
+  '/usr/lib/systemd/systemd-resolved': 'x',
+  '/var/lib/dbus/machine-id': '0123456789abcdef0123456789abcdef\n',
+  '/var/lib/dpkg/status': 'Package: x\n',
+  '/var/lib/systemd/deb-systemd-helper-enabled/x': 'x',
+  '/var/log/nginx/access.log': 'GET /\n',
+  '/var/log/postgresql': 'folder',
+  '/var/backups/license-server/first.tar': 'x',
+  '/srv/app/logs/app.log': 'its own\n',
+}
+
+let folder: string
+let provisioned: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ova-seal-'))
+  provisioned = await sampleDisk(join(folder, 'provisioned.raw'), { ...doomed, ...kept })
+  // Logs belong to their programs; a file deleted during the build still lies in free space.
+  const secret = join(folder, 'deleted')
+  await writeFile(secret, PEM.repeat(200))
+  await debugfs(
+    provisioned,
+    'sif /var/log/postgresql uid 101',
+    'sif /var/log/postgresql mode 042770',
+    'sif /var/log/nginx/access.log uid 33',
+    'sif /var/log/nginx/access.log gid 4',
+    'sif /var/log/nginx/access.log mode 0100640',
+    `write ${secret} deleted`,
+    'rm deleted',
+  )
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function sealed(
+  name: string,
+  needles: Needle[] = [],
+  from = provisioned,
+): Promise<{ disk: string; report: SealReport }> {
+  const disk = join(folder, name)
+  await cp(from, disk)
+  const report = await seal({
+    disk,
+    tools: { run },
+    scratch: join(folder, `${name}.scratch`),
+    generalisation: {
+      hostname: 'license-server',
+      mirrorUrls: ['http://mirror', 'http://10.77.0.1'],
+      buildUser: undefined,
+    },
+    needles,
+    allowed: [],
+    log: quietLog(),
+    signal: new AbortController().signal,
+  })
+  return { disk, report }
+}
+
+async function changed(name: string, ...commands: string[]): Promise<string> {
+  const disk = join(folder, name)
+  await cp(provisioned, disk)
+  await debugfs(disk, ...commands)
+  return disk
+}
+
+async function textFile(text: string): Promise<string> {
+  const path = join(folder, `text-${createHash('md5').update(text).digest('hex')}`)
+  await writeFile(path, text)
+  return path
+}
+
+describe('a sealed disk, read by debugfs', () => {
+  let disk: string
+  let report: SealReport
+  beforeAll(async () => {
+    ;({ disk, report } = await sealed('sealed.raw', [publicKey(BUILD_KEY)]))
+  })
+
+  test.each(Object.keys(doomed))('%s is gone', async (path) => {
+    expect(await debugfs(provisioned, `stat "${path.replaceAll('"', '""')}"`)).toContain('Inode: ')
+    expect(await debugfs(disk, `stat "${path.replaceAll('"', '""')}"`)).toContain('File not found')
+  })
+
+  test('the folders of what is gone are still there', async () => {
+    for (const path of [
+      '/tmp',
+      '/var/tmp',
+      '/var/lib/dhcp',
+      '/var/log/journal',
+      '/var/lib/apt/lists/partial',
+      '/root/.ssh',
+    ])
+      expect(await debugfs(disk, `stat ${path}`)).toContain('Type: directory')
+  })
+
+  test('machine-id is empty and read-only, and dbus takes it from there', async () => {
+    expect(await debugfs(disk, 'stat /etc/machine-id')).toMatch(/Mode: {2}0444[\s\S]* Size: 0\n/)
+    expect(await debugfs(disk, 'stat /var/lib/dbus/machine-id')).toContain(
+      'Fast link dest: "/etc/machine-id"',
+    )
+  })
+
+  test('it has the name of the appliance, and only that', async () => {
+    expect(await debugfs(disk, 'cat /etc/hostname')).toBe('license-server\n')
+    expect(await debugfs(disk, 'cat /etc/hosts')).toBe('127.0.0.1\tlocalhost\n127.0.1.1\tlicense-server\n')
+  })
+
+  test('names are resolved by systemd-resolved, which is installed', async () => {
+    expect(await debugfs(disk, 'stat /etc/resolv.conf')).toContain(
+      'Fast link dest: "../run/systemd/resolve/stub-resolv.conf"',
+    )
+  })
+
+  test('host keys and certificate are made at first boot, by units that are enabled', async () => {
+    for (const [unit, target] of [
+      ['appliance-ssh-host-keys', 'multi-user'],
+      ['appliance-snakeoil', 'basic'],
+    ]) {
+      const link = await debugfs(disk, `stat /etc/systemd/system/${target}.target.wants/${unit}.service`)
+      expect(link).toContain(`"/usr/lib/systemd/system/${unit}.service"`)
+      expect(await debugfs(disk, `cat /usr/lib/systemd/system/${unit}.service`)).toMatch(
+        /\nConditionPathExists=!\/etc\/ss/,
+      )
+    }
+  })
+
+  test('logs are empty but keep owner and mode, and so do their folders', async () => {
+    const log = await debugfs(disk, 'stat /var/log/nginx/access.log')
+    expect(log).toMatch(/Mode: {2}0640[\s\S]*User: +33 +Group: +4 [\s\S]*Size: 0\n/)
+    expect(await debugfs(disk, 'stat /var/log/postgresql')).toMatch(/Mode: {2}02770[\s\S]*User: +101 /)
+  })
+
+  test('what belongs to the product and the system stays', async () => {
+    for (const path of [
+      '/etc/netplan/60-any.yaml',
+      '/etc/systemd/network/80-any.network',
+      '/var/lib/dpkg/status',
+      '/srv/app/logs/app.log',
+      '/var/backups/license-server/first.tar',
+      '/etc/passwd',
+      '/var/lib/systemd/deb-systemd-helper-enabled/x',
+    ])
+      expect(await debugfs(disk, `cat ${path}`)).toBe(kept[path])
+  })
+
+  test('nothing of what was deleted is left, neither in free space nor as a name in a folder', async () => {
+    expect((await readFile(provisioned)).includes('BEGIN PRIVATE KEY')).toBe(true)
+    const bytes = await readFile(disk)
+    for (const trace of ['BEGIN PRIVATE KEY', BODY, '0123456789abcdef0123456789abcdef', 'macaddress'])
+      expect([trace, bytes.includes(trace)]).toEqual([trace, false])
+    expect(report.free).toBeGreaterThan(20 * 2 ** 20)
+  })
+
+  test('the file system is whole, and the partitions are where they were', async () => {
+    const { stdout } = await run('e2fsck', ['-fn', `${disk}?offset=${ROOT}`])
+    expect(stdout).not.toMatch(/error|fix\?/i)
+    const table = async (path: string) => (await run('sfdisk', ['-d', path])).stdout.replaceAll(path, '')
+    expect(await table(disk)).toBe(await table(provisioned))
+  })
+
+  test('the report tells which operation changed what', () => {
+    const operation = (name: string) =>
+      report.operations.find((candidate) => candidate.name === name)?.changed
+    expect(operation('SSH host keys')).toEqual([
+      '/etc/ssh/ssh_host_ed25519_key',
+      '/etc/ssh/ssh_host_ed25519_key.pub',
+    ])
+    expect(operation('random seed')).toEqual(['/var/lib/systemd/random-seed'])
+    expect(report.system).toBe('debian')
+    expect(report.tolerated).toEqual([])
+  })
+
+  test('sealing again gives the same bytes, and sealing what is sealed changes nothing', async () => {
+    const digest = async (path: string) =>
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex')
+    const again = await sealed('again.raw')
+    expect(await digest(again.disk)).toBe(await digest(disk))
+    const twice = await sealed('twice.raw', [], disk)
+    expect(twice.report.operations.filter(({ changed }) => changed.length > 0)).toEqual([])
+  })
+})
+
+describe('sealing refuses, naming file and reason', () => {
+  test('a private key of the product', async () => {
+    const disk = await changed('key.raw', 'cd /srv/app', `write ${await textFile(PEM)} server.key`)
+    await expect(sealed('key-sealed.raw', [], disk)).rejects.toMatchObject({
+      code: 'check-failed',
+      message: expect.stringMatching(/a private key in \/srv\/app\/server\.key \(first at byte \d+\)$/),
+    })
+  })
+
+  test('the build’s key, wherever it was copied', async () => {
+    const disk = await changed('copied.raw', 'cd /srv', `write ${await textFile(BUILD_KEY)} deploy.pub`)
+    const needles = [publicKey(BUILD_KEY)]
+    await expect(sealed('copied-sealed.raw', needles, disk)).rejects.toThrow(
+      "the build's SSH key in /srv/deploy.pub",
+    )
+  })
+
+  test('the mirror’s address in a file', async () => {
+    const text = 'repository=http://mirror/git/app.git\n'
+    const disk = await changed('address.raw', 'cd /srv/app', `write ${await textFile(text)} settings.ini`)
+    await expect(sealed('address-sealed.raw', [], disk)).rejects.toThrow(
+      "the mirror's address http://mirror in /srv/app/settings.ini",
+    )
+  })
+
+  test('a file system that was not shut down in order and cannot be mended', async () => {
+    const disk = await changed('damaged.raw', 'clri <12>', 'sif /etc mode 0100644')
+    await expect(sealed('damaged-sealed.raw', [], disk)).rejects.toThrow(
+      'the root file system is damaged before sealing',
+    )
+  })
+})
+
+test('a private key that a Debian package ships is left and reported', async () => {
+  const md5 = createHash('md5').update(PEM).digest('hex')
+  const disk = await changed(
+    'shipped.raw',
+    'mkdir /usr/share',
+    'cd /usr/share',
+    `write ${await textFile(PEM)} example.pem`,
+    'mkdir /var/lib/dpkg/info',
+    'cd /var/lib/dpkg/info',
+    `write ${await textFile(`${md5}  usr/share/example.pem\n`)} example.md5sums`,
+  )
+  const { report } = await sealed('shipped-sealed.raw', [], disk)
+  expect(report.tolerated.map(({ place, tolerated }) => [place, tolerated])).toEqual([
+    ['/usr/share/example.pem', 'as its package shipped it'],
+  ])
+})

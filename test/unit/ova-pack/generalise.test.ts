@@ -1,0 +1,102 @@
+import { describe, expect, test } from '@jest/globals'
+import { alignedStretches } from '../../../actions/ova-pack/extents.ts'
+import { common } from '../../../actions/ova-pack/free-space.ts'
+import { operations } from '../../../actions/ova-pack/generalise/operations.ts'
+import { expandBraces, Pattern } from '../../../actions/ova-pack/generalise/pattern.ts'
+
+const all = operations({ hostname: 'license-server', mirrorUrls: ['http://mirror'], buildUser: 'vagrant' })
+const edits = (path: string) =>
+  all.flatMap(({ rules }) => rules).filter((rule) => rule.kind === 'edit' && rule.pattern === path)
+const edited = (path: string, text: string) =>
+  edits(path).reduce((current, rule) => (rule.kind === 'edit' ? rule.change(current) : current), text)
+
+describe('patterns', () => {
+  test.each([
+    ['/etc/ssh/ssh_host_*', '/etc/ssh/ssh_host_rsa_key.pub', true],
+    ['/etc/ssh/ssh_host_*', '/etc/ssh/sshd_config', false],
+    ['/tmp/*', '/tmp/.hidden', true],
+    ['/tmp/*', '/tmp/a/b', false],
+    ['/var/log/**', '/var/log/a/b/c', true],
+    ['/var/log/**/*.gz', '/var/log/syslog.2.gz', true],
+    ['/var/log/**/*.gz', '/var/log/nginx/access.log.2.gz', true],
+    ['/var/log/**/*.gz', '/var/log/gz', false],
+    ['/var/log/**/*.[0-9]', '/var/log/dmesg.0', true],
+    ['/etc/passwd-', '/etc/passwd', false],
+    ['/a.b', '/axb', false],
+  ])('%s and %s: %s', (pattern, path, matches) => {
+    expect(new Pattern(pattern).matches(path)).toBe(matches)
+  })
+
+  test('only folders that may lead to a match are looked into', () => {
+    const pattern = new Pattern('/var/lib/dhcp/*')
+    expect(['/', '/var', '/var/lib', '/var/lib/dhcp'].map((f) => pattern.mayMatchBelow(f))).toEqual(
+      Array(4).fill(true),
+    )
+    expect(['/etc', '/var/log', '/var/lib/dhcp/x'].map((f) => pattern.mayMatchBelow(f))).toEqual(
+      Array(3).fill(false),
+    )
+  })
+
+  test('braces may hold slashes and stand several times', () => {
+    expect(expandBraces('/{a,b/c}/{d,}')).toEqual(['/a/d', '/a/', '/b/c/d', '/b/c/'])
+  })
+})
+
+describe('operations', () => {
+  test('no two have one name: the report tells them apart', () => {
+    const names = all.map(({ name }) => name)
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  test('the name in /etc/hosts becomes the appliance’s, the mirror’s line goes, the rest stays', () => {
+    const before =
+      '127.0.0.1\tlocalhost\n127.0.1.1\tbuilder.example builder\n10.77.0.1 mirror\n192.0.2.1 mirrors\n'
+    const after = '127.0.0.1\tlocalhost\n127.0.1.1\tlicense-server\n192.0.2.1 mirrors\n'
+    expect(edited('/etc/hosts', before)).toBe(after)
+    expect(edited('/etc/hosts', after)).toBe(after)
+  })
+
+  test('the build account’s password is locked, once; no other account is touched', () => {
+    const before = 'root:$y$j9T$x:19000::::::\nvagrant:$y$j9T$z:19000::::::\nvagrant2:$y$a:1::::::\n'
+    const after = 'root:$y$j9T$x:19000::::::\nvagrant:!:19000::::::\nvagrant2:$y$a:1::::::\n'
+    expect(edited('/etc/shadow', before)).toBe(after)
+    expect(edited('/etc/shadow', after)).toBe(after)
+  })
+
+  test('another host whose name begins like the mirror’s is left alone', () => {
+    const lines = 'deb http://mirror.example.com/debian x main\ndeb http://mirror/deb/debian appliance main\n'
+    expect(edited('/etc/apt/sources.list', lines)).toBe('deb http://mirror.example.com/debian x main\n')
+  })
+})
+
+describe('extents', () => {
+  test('stretches are aligned, ascending, and each comes once', () => {
+    const extents = [
+      { start: 5, length: 2 },
+      { start: 8, length: 1 },
+      { start: 21, length: 30 },
+    ]
+    expect([...alignedStretches(extents, 10, 45)]).toEqual([
+      { offset: 0, length: 10 },
+      { offset: 20, length: 10 },
+      { offset: 30, length: 10 },
+      { offset: 40, length: 5 },
+    ])
+  })
+
+  test('what two lists have in common', () => {
+    const a = [
+      { start: 0, length: 10 },
+      { start: 20, length: 10 },
+    ]
+    const b = [
+      { start: 5, length: 20 },
+      { start: 29, length: 5 },
+    ]
+    expect(common(a, b)).toEqual([
+      { start: 5, length: 5 },
+      { start: 20, length: 5 },
+      { start: 29, length: 1 },
+    ])
+  })
+})
