@@ -146,7 +146,7 @@ export function hypervisorContract({ name, openNetwork, driver, machine: model }
       await symlink('/nowhere', join(tree, 'dangling'))
       await guest.upload(tree, '/srv/deep/er/tree', { owner: 'worker', group: 'worker' })
       const { stdout } = await guest.run(
-        'cd /srv/deep/er/tree && stat -c "%U:%G" . plain && stat -c %U ../../deep',
+        'cd /srv/deep/er/tree && stat -c "%U:%G" . plain && stat -c %U ../..',
       )
       expect(stdout).toBe('worker:worker\nworker:worker\nroot\n')
       await guest.download('/srv/deep/er/tree', join(folder, 'back', 'tree'))
@@ -257,7 +257,7 @@ export function hypervisorContract({ name, openNetwork, driver, machine: model }
 
     test('a snapshot that was never made is an error with the reason', async () => {
       await expect(machine.rollback('never', signal)).rejects.toThrow(/cannot be rolled back: .*never/)
-      guest = await machine.guest(signal)
+      guest = await machine.guest(signal, 60_000)
       expect((await guest.run('echo alive')).stdout).toBe('alive\n')
     })
 

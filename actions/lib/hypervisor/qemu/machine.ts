@@ -154,6 +154,8 @@ export class QemuMachine implements Machine {
       throw new ApplianceError('internal', `${name} is no name for a snapshot`)
     const said = (await qmp.human(`${command} ${name}`)).trim()
     if (said === '') return
+    // A machine that could not be loaded was stopped for it.
+    await qmp.execute('cont')
     const what = command === 'savevm' ? 'remembered' : 'rolled back'
     throw new ApplianceError(
       'command-failed',
