@@ -1,0 +1,31 @@
+import { expect, test } from '@jest/globals'
+import type { Lock, LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
+import { describeContents } from '../../../actions/mirror-deps/contents.ts'
+
+const repository = (name: string, ...sizes: number[]): LockedDebRepository => ({
+  name,
+  uri: '',
+  suites: [],
+  components: [],
+  timestamp: '',
+  evidence: [],
+  packages: sizes.map((size) => ({ name: 'a', version: '1', arch: 'all', path: '', sha256: '', size })),
+})
+
+test('a line for each kind there is', () => {
+  const lock: Lock = {
+    schema: 1,
+    arch: 'amd64',
+    for: '',
+    deb: [repository('debian', 2_000_000, 1_500_000), repository('security', 500_000)],
+    gem: [],
+    git: [{ name: 'catalogue', url: '', ref: '', commit: '', objects: '' }],
+    file: [],
+    tools: { deb: [repository('tools', 12)], gem: [] },
+  }
+  expect(describeContents(lock)).toEqual([
+    'packages: 3 from debian and security, 4.0 MB',
+    'git repositories: catalogue',
+    'packages of the build tools: 1 from tools, 12 B',
+  ])
+})

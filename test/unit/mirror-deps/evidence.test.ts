@@ -1,0 +1,81 @@
+import { describe, expect, test } from '@jest/globals'
+import { wantedOfRepository } from '../../../actions/mirror-deps/deb.ts'
+import { indexesIn } from '../../../actions/mirror-deps/evidence.ts'
+
+const [a, b, c, d] = ['aa', 'bb', 'cc', 'dd'].map((byte) => byte.repeat(32)) as [
+  string,
+  string,
+  string,
+  string,
+]
+
+const release = (head: string) => `Origin: Example
+Date: Sat, 21 Nov 2026 09:15:44 UTC
+${head}MD5Sum:
+ 0123 9 main/binary-amd64/Packages.xz
+SHA256:
+ ${a} 400 main/binary-amd64/Packages
+ ${b} 100 main/binary-amd64/Packages.xz
+ ${c} 120 contrib/binary-amd64/Packages.gz
+ ${d}  50 main/binary-all/Packages.xz
+SHA512:
+ ffff 100 main/binary-amd64/Packages.xz
+`
+
+describe('the indexes a Release file vouches for', () => {
+  test('each is taken once, the smallest form first, by its SHA-256', () => {
+    expect(indexesIn(release(''), ['main', 'contrib', 'non-free'])).toEqual([
+      ['main/binary-amd64/Packages.xz', { sha256: b, size: 100 }],
+      ['contrib/binary-amd64/Packages.gz', { sha256: c, size: 120 }],
+    ])
+  })
+
+  test('packages for all architectures may have an index of their own', () => {
+    const head = 'Architectures: all amd64 arm64\n'
+    expect(indexesIn(release(head), ['main']).map(([path]) => path)).toEqual([
+      'main/binary-amd64/Packages.xz',
+      'main/binary-all/Packages.xz',
+    ])
+    const debian = `${head}No-Support-for-Architecture-all: Packages\n`
+    expect(indexesIn(release(debian), ['main']).map(([path]) => path)).toEqual([
+      'main/binary-amd64/Packages.xz',
+    ])
+  })
+})
+
+test('addresses: upstream, then the snapshot of that time; older indexes by digest', () => {
+  const wanted = wantedOfRepository({
+    name: 'debian',
+    uri: 'https://deb.example.test/debian',
+    suites: ['bookworm'],
+    components: ['main'],
+    snapshot: 'https://snapshot.example.test/debian/{timestamp}/',
+    timestamp: '20261121T091544Z',
+    evidence: [{ path: 'dists/bookworm/main/binary-amd64/Packages.xz', sha256: a, size: 1 }],
+    packages: [
+      {
+        name: 'g++',
+        version: '4:12-3',
+        arch: 'amd64',
+        path: 'pool/main/g/g++_12-3_amd64.deb',
+        sha256: b,
+        size: 2,
+      },
+    ],
+  })
+  const index = `dists/bookworm/main/binary-amd64`
+  expect(wanted.map(({ title, urls }) => [title, ...urls])).toEqual([
+    [
+      'deb g++ 4:12-3 of debian',
+      'https://deb.example.test/debian/pool/main/g/g%2b%2b_12-3_amd64.deb',
+      'https://snapshot.example.test/debian/20261121T091544Z/pool/main/g/g%2b%2b_12-3_amd64.deb',
+    ],
+    [
+      'dists/bookworm/main/binary-amd64/Packages.xz of debian',
+      `https://deb.example.test/debian/${index}/by-hash/SHA256/${a}`,
+      `https://deb.example.test/debian/${index}/Packages.xz`,
+      `https://snapshot.example.test/debian/20261121T091544Z/${index}/by-hash/SHA256/${a}`,
+      `https://snapshot.example.test/debian/20261121T091544Z/${index}/Packages.xz`,
+    ],
+  ])
+})
