@@ -221,6 +221,22 @@ export function hypervisorContract({ name, openNetwork, driver, machine: model }
       expect((await away('192.0.2.7/443')).status).not.toBe(0)
     })
 
+    test('who tried to leave is known by name, where the network can know', async () => {
+      if (network.kind === 'user') {
+        expect(await network.escapes()).toEqual([]) // such attempts end unseen inside QEMU
+        return
+      }
+      expect((await guest.run('getent hosts deb.debian.org', { allowFailure: true })).status).not.toBe(0)
+      const tried = `bash -c 'echo > /dev/udp/192.0.2.8/123; echo > /dev/udp/224.0.0.251/5353'`
+      await guest.run(tried, { allowFailure: true })
+      const escapes = await network.escapes()
+      expect(escapes).toContainEqual({ to: 'deb.debian.org', how: 'dns', times: expect.any(Number) })
+      expect(escapes).toContainEqual({ to: '192.0.2.7', how: 'tcp/443', times: 2 })
+      expect(escapes).toContainEqual({ to: '192.0.2.8', how: 'udp/123', times: 1 })
+      expect(escapes.map(({ to }) => to)).not.toContain('mirror')
+      expect(escapes.filter(({ to }) => /^(10\.77\.|2(2[4-9]|[345]\d)\.)/.test(to))).toEqual([])
+    })
+
     test('an open port is open; a closed one refuses, or its connection is said to prove nothing', async () => {
       const ssh = await machine.reach(22)
       expect(await knock(ssh)).toBe('SSH-2.0')
