@@ -78,11 +78,15 @@ export function testMachine(hypervisor: Hypervisor, spec: MachineSpec, log: Log)
         remembers = true
       } catch (thrown) {
         signal.throwIfAborted()
-        remember(
-          `every scenario boots the machine anew, because it cannot be remembered: ${toApplianceError(thrown).message}`,
-        )
+        remember(`every scenario boots the machine anew, because it cannot be remembered: ${reason(thrown)}`)
       }
-      guest = await machine!.guest(signal)
+      try {
+        guest = await machine!.guest(signal)
+      } catch (thrown) {
+        signal.throwIfAborted()
+        remembers = false
+        remember(`the machine did not survive being remembered, so it is booted anew: ${reason(thrown)}`)
+      }
     },
     async rewind(signal) {
       if (!touched && guest) return
@@ -98,9 +102,7 @@ export function testMachine(hypervisor: Hypervisor, spec: MachineSpec, log: Log)
         } catch (thrown) {
           signal.throwIfAborted()
           remembers = false
-          remember(
-            `a rollback failed, so the machine was booted anew from then on: ${toApplianceError(thrown).message}`,
-          )
+          remember(`a rollback failed, so the machine was booted anew from then on: ${reason(thrown)}`)
         }
       await boot(signal)
       log.debug(`booted anew in ${formatDuration(performance.now() - began)}`)
@@ -111,4 +113,8 @@ export function testMachine(hypervisor: Hypervisor, spec: MachineSpec, log: Log)
       machine = undefined
     },
   }
+}
+
+function reason(thrown: unknown): string {
+  return toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')
 }

@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { ApplianceError } from '../../../actions/lib/errors/error.ts'
@@ -93,6 +92,7 @@ else
       const error = (await validate(folder, qemu, { inputs: { disk }, log, network }).catch(
         (thrown) => thrown,
       )) as ApplianceError
+      expect(error).toMatchObject({ code: 'check-failed' })
       const found = await verdict('build/vm-validate')
       const [machine, steps, claims, fails] = found.results
       expect(machine).toMatchObject({ status: 'passed' })
@@ -103,7 +103,6 @@ else
       expect(found.remarks.filter((remark: string) => /anew/.test(remark))).toEqual([])
       expect(found.escapes).toContainEqual(expect.objectContaining({ to: 'deb.example.test', how: 'dns' }))
 
-      expect(error.code).toBe('check-failed')
       expect(error.message.split('\n')).toHaveLength(2)
       const file = (name: RegExp) =>
         error.evidence.find((path) => path.includes('a-command-fails') && name.test(path))!
@@ -114,7 +113,7 @@ else
     })
 
     test('boots an OVA as imported, and finds out that it was not sealed', async () => {
-      const parts = await mkdtemp(join(tmpdir(), 'appliance-parts-'))
+      const parts = await mkdtemp(join(folder, 'parts-'))
       const vmdk = join(parts, 'box.vmdk')
       await run('qemu-img', [
         'convert',
@@ -136,9 +135,11 @@ else
       await run('tar', ['--format=ustar', '-cf', ova, 'box.ovf', 'box.mf', 'box.vmdk'], { cwd: parts })
 
       const log = new Lines()
-      await validate(folder, qemu, { inputs: { disk: undefined, ova }, log, network }).catch(() => {})
+      const inputs = { disk: undefined, ova }
+      await expect(validate(folder, qemu, { inputs, log, network })).rejects.toMatchObject({
+        code: 'check-failed',
+      })
       const found = await verdict('build/vm-validate/ova')
-      await rm(parts, { recursive: true })
       expect(found.subject).toMatchObject({ kind: 'ova', name: 'box.ova' })
       const [machine, hygiene, steps] = found.results
       expect(machine.status).toBe('passed')
