@@ -27,7 +27,12 @@ export async function report(
   const clean = concealing(secrets)
   const steps = runs.map(({ result, output }): StepResult => {
     const shown = result.status === 'failed' && output ? { output: tail(clean(output)) } : {}
-    return { ...result, finding: clean(result.finding), remarks: result.remarks.map(clean), ...shown }
+    return {
+      ...result,
+      finding: oneLine(clean(result.finding)),
+      remarks: result.remarks.map(clean),
+      ...shown,
+    }
   })
   const failed = steps.some(({ status }) => status === 'failed')
   const result: ScenarioResult = {
@@ -52,4 +57,9 @@ export async function report(
   )
   const files = await collectEvidence(test, join(outDirectory, 'evidence', folder), texts, clean, signal)
   return { ...result, evidence: files.map((file) => relative(outDirectory, file)) }
+}
+
+/** A finding may quote the guest: no line end or terminal escape of its may reach a log. */
+function oneLine(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, ' ').trim()
 }

@@ -40,7 +40,9 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
       evidence: 'Folder of what shows why something failed, and of the serial console',
     },
     place: 'private-network',
-    variant: ({ ova }) => (ova === undefined ? undefined : 'ova'),
+    // Only a run of everything may vouch for the disk, and what a selection found must not replace it.
+    variant: ({ ova, tags, scenario }) =>
+      ova !== undefined ? 'ova' : tags !== undefined || scenario !== undefined ? 'selected' : undefined,
 
     async dependsOn(work) {
       const { spec, directory } = work.project
@@ -131,7 +133,7 @@ function noScenario(all: number, tags: readonly string[]): string {
     : `none of the ${all} scenarios was run: none is tagged ${tags.join(' or ')}`
 }
 
-/** Nothing of an earlier run may be taken for this one's. The OVA's own folder lies in the disk's and stays. */
+/** Nothing of an earlier run may be taken for this one's. Folders of variants lie in the stage's and stay. */
 async function clean(folder: string): Promise<void> {
   for (const name of ['evidence', 'report.xml', 'summary.md', 'verdict.json'])
     await rm(join(folder, name), { recursive: true, force: true })

@@ -44,8 +44,8 @@ async function failing(folder: string, hypervisor = new LocalHypervisor(), log =
   return { error, found: await verdictOf(folder), log }
 }
 
-async function verdictOf(folder: string): Promise<Found> {
-  return JSON.parse(await readFile(join(folder, 'build/vm-validate/verdict.json'), 'utf8'))
+async function verdictOf(folder: string, variant = ''): Promise<Found> {
+  return JSON.parse(await readFile(join(folder, 'build/vm-validate', variant, 'verdict.json'), 'utf8'))
 }
 
 /** One scenario of the steps given; the finding of its failing step. */
@@ -244,6 +244,7 @@ describe('a port', () => {
 describe('a step', () => {
   test.each([
     ['run: { command: "echo hello", stdout: ^bye }', 'expected stdout to match /^bye/, got "hello"'],
+    ['run: printf "\\033[31m::error::x\\r\\n" >&2; exit 1', 'expected exit status 0, got 1: [31m::error::x'],
     ['run: { command: "exit 4", status: 3 }', 'expected exit status 3, got 4'],
     ['run: "true"\n    not: true', 'expected this not to be so, but: exit status 0'],
     ['get: /missing', 'expected status 2xx, got 404 Not Found: {"error":"not found"}'],
@@ -393,13 +394,14 @@ steps:
     })
   })
 
-  test('only what was asked for runs', async () => {
+  test('only what was asked for runs, which vouches for nothing', async () => {
     const folder = await project({
       a: 'name: A\ntags: [slow]\nsteps:\n  - run: exit 1\n',
       b: 'name: B\ntags: [smoke]\nsteps:\n  - run: "true"\n  - run: exit 1\n    tags: [slow]\n',
     })
     await validate(folder, new LocalHypervisor(), { inputs: { tags: 'smoke' } })
-    const { results } = await verdictOf(folder)
+    await expect(access(join(folder, 'build/vm-validate/stage.json'))).rejects.toThrow()
+    const { results } = await verdictOf(folder, 'selected')
     expect(results.map(({ name }) => name)).toEqual(['The machine', 'B'])
     expect(results[1]!.steps[1]!.status).toBe('skipped')
   })
