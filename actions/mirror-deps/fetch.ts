@@ -61,7 +61,8 @@ async function fetchAbsent(
       if (signal.aborted) return
       try {
         const path = objectPath(options.store, one.sha256)
-        bytes += (await download(one, path, { signal, onBytes: (count) => progress.add(count) })).size
+        const { size } = await download(one, path, { signal, onBytes: (count) => progress.add(count) })
+        bytes += size
         verified.note(one.sha256, await stat(path))
         await share(path, one.sha256, options)
       } catch (error) {

@@ -14,7 +14,7 @@ import { lockGit } from './git.ts'
 import { mirrorKey } from './mirror-key.ts'
 import { type MirrorPaths, mirrorPaths } from './paths.ts'
 import { type RubyRoot, rubyRoot } from './ruby-root.ts'
-import { PUBLIC_KEY, toolsRuby, writeDebTrees } from './tree.ts'
+import { toolsRuby, writeDebTrees } from './tree.ts'
 
 /** Resolves everything the spec names, with each ecosystem's own solver. What it downloads stays in the store. */
 export async function resolveLock(work: StageWork): Promise<Lock> {
@@ -102,8 +102,7 @@ async function resolveAllGems(
   const guestRuby = async () => {
     if (!deb.some(({ packages }) => packages.some(({ name }) => name === 'ruby'))) return tools
     await writeDebTrees(deb, join(tree, 'deb'), paths, key, work)
-    const trees = deb.map(({ name }) => join(tree, 'deb', name))
-    return await rubyRoot(deb, trees, join(tree, 'deb', PUBLIC_KEY), { directory: paths.ruby, signal })
+    return await rubyRoot(deb, join(tree, 'deb'), { directory: paths.ruby, signal })
   }
   const sources: LockedGemSource[] = []
   for (const entry of spec.mirror.gem) {

@@ -2,6 +2,7 @@ import { access, copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
 import type { LockedDebRepository } from '../lib/lock/lock.ts'
+import { bootstrapRoot } from '../lib/mirror/bootstrap.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import type { CommandOptions } from '../lib/process/command.ts'
 
@@ -15,11 +16,10 @@ export interface RubyRoot {
   ruby(args: readonly string[], options: CommandOptions): Promise<string>
 }
 
-/** Makes the root once per set of packages. `trees`: folders of the repositories, `publicKey`: who signed them. */
+/** Makes the root once per set of packages. `tree`: the folder of the repositories. */
 export async function rubyRoot(
   repositories: readonly LockedDebRepository[],
-  trees: readonly string[],
-  publicKey: string,
+  tree: string,
   options: { directory: string; signal: AbortSignal },
 ): Promise<RubyRoot> {
   const key = sha256(
@@ -34,23 +34,13 @@ export async function rubyRoot(
     const partial = `${directory}.partial`
     await remove(partial)
     await mkdir(options.directory, { recursive: true })
-    const sources = trees.map((tree) => `deb [signed-by=${publicKey}] copy://${tree} appliance main`)
-    await asRoot(
-      'mmdebstrap',
-      [
-        '--quiet',
-        '--variant=extract',
-        '--include=ruby,ruby-bundler',
-        '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-        '--skip=check/empty',
-        'appliance',
-        partial,
-        ...sources,
-      ],
-      {
-        signal: options.signal,
-      },
-    )
+    await bootstrapRoot(partial, {
+      tree,
+      repositories: repositories.map(({ name }) => name),
+      variant: 'extract',
+      packages: ['ruby', 'ruby-bundler'],
+      signal: options.signal,
+    })
     await mkdir(join(partial, 'work'), { recursive: true })
     await rename(partial, directory)
   }

@@ -72,7 +72,5 @@ export async function toolsRuby(
 ): Promise<RubyRoot> {
   if (repositories.length === 0)
     throw new ApplianceError('internal', 'gems need the tools, and the lock has none')
-  const trees = repositories.map(({ name }) => join(tree, 'tools/deb', name))
-  const publicKey = join(tree, 'tools/deb', PUBLIC_KEY)
-  return await rubyRoot(repositories, trees, publicKey, { directory: paths.ruby, signal: work.signal })
+  return await rubyRoot(repositories, join(tree, 'tools/deb'), { directory: paths.ruby, signal: work.signal })
 }

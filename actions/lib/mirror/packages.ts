@@ -20,6 +20,7 @@ export const toolsPackages = [
   'apt',
   'ruby',
   'ruby-bundler',
+  'ruby-shadow', // Chef sets passwords with it; as a gem it does not compile with Debian 13's Ruby
   'e2fsprogs',
   'mtools',
   'dosfstools',

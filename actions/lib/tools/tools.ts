@@ -11,5 +11,9 @@ export interface ToolsRoot {
    * Runs one of its programs *on this computer's files* through the root's own dynamic loader: mke2fs, debugfs,
    * e2fsck, grub-mkimage, mcopy, sfdisk … Throws CommandFailed.
    */
-  run(program: string, args: readonly string[], options?: import('../process/command.ts').CommandOptions): Promise<import('../process/command.ts').CommandResult>
+  run(
+    program: string,
+    args: readonly string[],
+    options?: import('../process/command.ts').CommandOptions,
+  ): Promise<import('../process/command.ts').CommandResult>
 }

@@ -1,0 +1,161 @@
+import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { asRoot } from '../process/as-root.ts'
+import type { StageWork } from '../stage/stage.ts'
+import { openToolsRoot } from './root.ts'
+
+/** Where the disk is mounted in the guest. */
+const TOOLS = '/tools'
+
+/** Ruby's ABI directory in the tools root (Debian 13). */
+const RUBY = '3.3'
+const ABI = '3.3.0'
+
+/** What Chef needs of the root, in the guest: a loader and libraries of its own, Ruby, gems. */
+const needed = [
+  'usr/lib64',
+  'usr/lib/ruby',
+  'usr/lib/x86_64-linux-gnu/ruby',
+  'usr/share/rubygems-integration',
+  'usr/share/zoneinfo/UTC',
+  'usr/local/bin',
+  'var/lib/gems',
+  `usr/bin/ruby${RUBY}`,
+]
+
+/**
+ * The read-only disk that brings Chef into any x86-64 guest, Debian or RPM, old or new, and is unplugged afterwards
+ * (DESIGN §6): made once per tools root, `build/tools/<key>/tools.ext4`.
+ *
+ * In the guest: `mount -o ro /dev/disk/by-id/virtio-tools /tools; sh /tools/chef-solo ARGUMENTS`.
+ */
+export async function toolsDisk(work: StageWork): Promise<{ path: string; serial: string }> {
+  const root = await openToolsRoot(work)
+  const path = join(dirname(root.directory), 'tools.ext4')
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (!there) {
+    const staging = join(dirname(root.directory), 'tools.partial')
+    const partial = `${path}.partial`
+    await asRoot('rm', ['-rf', staging], {})
+    await rm(partial, { force: true })
+    await stage(root.directory, staging)
+    const uuid = '7001d15c-0000-4000-8000-000000000001'
+    await root.run(
+      'mke2fs',
+      [
+        '-q',
+        '-t',
+        'ext4',
+        '-d',
+        staging,
+        '-U',
+        uuid,
+        '-L',
+        'tools',
+        '-m',
+        '0',
+        '-O',
+        '^has_journal',
+        '-E',
+        `hash_seed=${uuid},root_owner=0:0`,
+        partial,
+        '1G',
+      ],
+      {
+        env: { SOURCE_DATE_EPOCH: '1' },
+        signal: work.signal,
+      },
+    )
+    await rename(partial, path)
+    await asRoot('rm', ['-rf', staging], {})
+  }
+  return { path, serial: 'tools' }
+}
+
+async function stage(root: string, staging: string): Promise<void> {
+  await mkdir(staging, { recursive: true })
+  for (const path of needed) {
+    await mkdir(dirname(join(staging, path)), { recursive: true })
+    await asRoot('cp', ['-al', join(root, path), join(staging, path)], {})
+  }
+  const libraries = 'usr/lib/x86_64-linux-gnu'
+  await asRoot(
+    'find',
+    [
+      join(root, libraries),
+      '-maxdepth',
+      '1',
+      '-name',
+      '*.so*',
+      '-exec',
+      'cp',
+      '-al',
+      '-t',
+      join(staging, libraries),
+      '{}',
+      '+',
+    ],
+    {},
+  )
+  // What building the gems left behind.
+  const gems = join(staging, 'var/lib/gems', ABI)
+  await asRoot('rm', ['-rf', join(gems, 'cache'), join(gems, 'build_info'), join(gems, 'doc')], {})
+  await asRoot(
+    'find',
+    [
+      gems,
+      '(',
+      '-name',
+      '*.o',
+      '-o',
+      '-name',
+      '*.a',
+      '-o',
+      '-name',
+      'mkmf.log',
+      '-o',
+      '-name',
+      'gem_make.out',
+      ')',
+      '-delete',
+    ],
+    {},
+  )
+  await writeFile(join(staging, 'boot.rb'), BOOT)
+  await writeFile(join(staging, 'chef-solo'), LAUNCHER)
+}
+
+/** Starts the tools' Ruby through the tools' loader; what Chef starts are the guest's own programs. */
+const LAUNCHER = `#!/bin/sh
+# RUBYLIB is for Ruby's own start only; boot.rb takes it away again.
+libraries=${TOOLS}/usr/lib/x86_64-linux-gnu
+RUBYLIB=${TOOLS}/usr/lib/ruby/vendor_ruby:${TOOLS}/usr/lib/ruby/${ABI}:$libraries/ruby/${ABI}
+export RUBYLIB
+exec ${TOOLS}/usr/lib64/ld-linux-x86-64.so.2 --library-path "$libraries" ${TOOLS}/usr/bin/ruby${RUBY} \\
+  --disable-gems ${TOOLS}/boot.rb ${TOOLS}/usr/local/bin/chef-solo "$@"
+`
+
+const BOOT = `# frozen_string_literal: true
+# Makes a Ruby that was installed in / work from ${TOOLS}.
+ENV.delete('RUBYLIB')
+tools = '${TOOLS}'
+arch = "#{tools}/usr/lib/x86_64-linux-gnu/ruby"
+$LOAD_PATH.replace([
+  "#{tools}/usr/local/lib/site_ruby/${ABI}", "#{tools}/usr/local/lib/site_ruby",
+  "#{tools}/usr/lib/ruby/vendor_ruby/${ABI}", "#{arch}/vendor_ruby/${ABI}", "#{tools}/usr/lib/ruby/vendor_ruby",
+  "#{tools}/usr/lib/ruby/${ABI}", "#{arch}/${ABI}"
+])
+require 'rbconfig'
+RbConfig::CONFIG.each { |_, value| value.gsub!(%r{(?<![^:= ])/(usr|var)(?=/|\\z)}, "#{tools}/\\\\1") if value.is_a?(String) && !value.frozen? }
+require 'rubygems'
+Gem.use_paths('/run/appliance/gems', [
+  "#{tools}/var/lib/gems/${ABI}", "#{tools}/usr/lib/ruby/gems/${ABI}",
+  "#{tools}/usr/share/rubygems-integration/${ABI}", "#{tools}/usr/share/rubygems-integration/all"
+])
+script = ARGV.shift
+$PROGRAM_NAME = script
+load script
+`

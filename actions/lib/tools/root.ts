@@ -1,0 +1,150 @@
+import { access, mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplianceError } from '../errors/error.ts'
+import { sha256 } from '../files/digest.ts'
+import type { Lock, LockedGem } from '../lock/lock.ts'
+import { bootstrapRoot } from '../mirror/bootstrap.ts'
+import { compilerPackages, toolsPackages } from '../mirror/packages.ts'
+import { asRoot } from '../process/as-root.ts'
+import { type CommandOptions, type CommandResult, run } from '../process/command.ts'
+import type { StageWork } from '../stage/stage.ts'
+import type { ToolsRoot } from './tools.ts'
+
+/** Raise it when a root made of the same packages would come out differently. */
+const RECIPE = '1'
+
+/** Digest of everything the tools root is made of; for fingerprints. */
+export function toolsKey(lock: Lock): string {
+  const { deb, gem } = lock.tools
+  const digests = [...deb.flatMap(({ packages }) => packages), ...gem.flatMap(({ gems }) => gems)]
+  return sha256(JSON.stringify([RECIPE, digests.map((artefact) => artefact.sha256)]))
+}
+
+/**
+ * The tools root, made from the mirror alone the first time it is asked for: `build/tools/<key>/root`.
+ *
+ * @throws ApplianceError `stale` without a lock; CommandFailed when the root cannot be made
+ */
+export async function openToolsRoot(
+  work: Pick<StageWork, 'project' | 'log' | 'signal' | 'timed'>,
+): Promise<ToolsRoot> {
+  const { project, log } = work
+  const lock = project.lock
+  if (!lock || lock.tools.deb.length === 0)
+    throw new ApplianceError('stale', 'the lock has no build tools', {
+      hint: 'Run `appliance mirror-deps` first.',
+    })
+  const key = toolsKey(lock)
+  const folder = join(project.buildDirectory, 'tools', key.slice(0, 16))
+  const directory = join(folder, 'root')
+  if (!(await exists(directory))) {
+    const partial = join(folder, 'root.partial')
+    await asRoot('rm', ['-rf', partial], {})
+    await mkdir(folder, { recursive: true })
+    await log.group('making the tools root', async () => {
+      await work.timed('tools root', () => unpack(work, lock, partial))
+      await work.timed('Chef', () => installGems(work, lock, partial))
+    })
+    await rename(partial, directory)
+  }
+  return {
+    directory,
+    key,
+    run: (program, args, options = {}) => runThroughLoader(directory, program, args, options),
+  }
+}
+
+/** What documents a program, or speaks other languages, shows in no result. */
+const leftOut = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/info/*',
+  '/usr/share/locale/*',
+  '/usr/share/gtk-doc/*',
+]
+
+/** A Debian root of exactly the locked packages. */
+async function unpack(
+  { project, signal }: Pick<StageWork, 'project' | 'signal'>,
+  lock: Lock,
+  root: string,
+): Promise<void> {
+  const tree = join(project.buildDirectory, 'mirror-deps', 'tree', 'tools', 'deb')
+  await bootstrapRoot(root, {
+    tree,
+    repositories: lock.tools.deb.map(({ name }) => name),
+    variant: 'essential',
+    packages: [...toolsPackages, ...(lock.tools.gem.length > 0 ? compilerPackages : [])],
+    arguments: leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
+    signal,
+  })
+}
+
+/** Installs the tools' gems (Chef's) by RubyGems itself, in the root, from the mirror's gem source. */
+async function installGems(
+  { project, signal }: Pick<StageWork, 'project' | 'signal'>,
+  lock: Lock,
+  root: string,
+): Promise<void> {
+  for (const source of lock.tools.gem) {
+    const from = join(project.buildDirectory, 'mirror-deps', 'tree', 'tools', 'gem', source.name)
+    await asRoot('cp', ['-al', from, join(root, 'mirror')], { signal })
+    const wanted = source.gems.map((gem: LockedGem) => `${gem.name}:${gem.version}`)
+    const install = [
+      'gem',
+      'install',
+      '--quiet',
+      '--no-document',
+      '--clear-sources',
+      '--source',
+      'file:///mirror/',
+      ...wanted,
+    ]
+    await chroot(root, install, { signal })
+    await asRoot('rm', ['-rf', join(root, 'mirror')], { signal })
+  }
+}
+
+/** Runs a whole program in the root, with an environment of its own. */
+async function chroot(
+  root: string,
+  argv: readonly string[],
+  options: CommandOptions,
+): Promise<CommandResult> {
+  const environment = [
+    'HOME=/root',
+    'LANG=C.UTF-8',
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    'SOURCE_DATE_EPOCH=0',
+    'MAKEFLAGS=-j2',
+  ]
+  return await asRoot('env', ['-i', ...environment, 'chroot', root, ...argv], options)
+}
+
+/**
+ * Runs one of the root's programs on this computer's files: its own loader and libraries, our root directory
+ * (ld.so(8), --library-path).
+ */
+async function runThroughLoader(
+  root: string,
+  program: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<CommandResult> {
+  for (const folder of ['usr/sbin', 'usr/bin']) {
+    const path = join(root, folder, program)
+    if (!(await exists(path))) continue
+    const loader = join(root, 'usr/lib64/ld-linux-x86-64.so.2')
+    const libraries = join(root, 'usr/lib/x86_64-linux-gnu')
+    const env = { MKE2FS_CONFIG: join(root, 'etc/mke2fs.conf'), MTOOLSRC: '/dev/null', ...options.env }
+    return await run(loader, ['--library-path', libraries, path, ...args], { ...options, env })
+  }
+  throw new ApplianceError('internal', `the tools root has no ${program}`)
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

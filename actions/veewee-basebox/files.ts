@@ -1,0 +1,86 @@
+import type { Spec } from '../lib/spec/spec.ts'
+
+/** What the base machine's own files are made of. */
+export interface BaseFacts {
+  spec: Spec
+  rootUuid: string
+}
+
+/** The unit's name; ova-pack proves that it is there. */
+export const HOST_KEYS_UNIT = 'appliance-ssh-host-keys.service'
+
+/** Path in the guest → content: everything that makes packages into a machine that boots on anything. */
+export function baseFiles({ spec, rootUuid }: BaseFacts): Record<string, string> {
+  return {
+    'etc/hostname': `${spec.name}\n`,
+    'etc/hosts': `127.0.0.1\tlocalhost\n127.0.1.1\t${spec.name}\n::1\tlocalhost ip6-localhost ip6-loopback\n`,
+    'etc/fstab': `UUID=${rootUuid} / ext4 errors=remount-ro,x-systemd.growfs 0 1\n`,
+    'etc/default/locale': 'LANG=C.UTF-8\n',
+    'etc/systemd/network/80-any.network': network,
+    'etc/dpkg/dpkg.cfg.d/appliance': withoutManuals,
+    'boot/grub/grub.cfg': grubMenu(spec, rootUuid),
+    [`usr/lib/systemd/system/${HOST_KEYS_UNIT}`]: hostKeys,
+    ...Object.fromEntries(
+      spec.mirror.deb.map((source) => [`etc/apt/sources.list.d/${source.name}.sources`, aptSource(source)]),
+    ),
+  }
+}
+
+/** Any NIC under any name; nothing names a MAC (DESIGN §8). @see systemd.network(5) */
+const network = `[Match]
+Name=en* eth*
+
+[Network]
+DHCP=yes
+
+[DHCPv4]
+ClientIdentifier=mac
+`
+
+/** Debian does not make SSH host keys anew when they are gone. @see ssh-keygen(1) -A */
+const hostKeys = `[Unit]
+Description=Make this machine's own SSH host keys
+Before=ssh.service
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/ssh-keygen -A
+
+[Install]
+WantedBy=multi-user.target
+RequiredBy=ssh.service
+`
+
+/** An appliance is no place to read manuals; licences stay. @see dpkg(1) --path-exclude */
+const withoutManuals = `path-exclude=/usr/share/doc/*
+path-include=/usr/share/doc/*/copyright
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+`
+
+/**
+ * The links /vmlinuz and /initrd.img follow every kernel update (linux-base(7)), so the menu never changes. The
+ * screen is the last console: there a person looks.
+ */
+function grubMenu({ name, product, version }: Spec, rootUuid: string): string {
+  return `set default=0
+set timeout=1
+terminal_output console
+menuentry "${(product.title ?? name).replaceAll('"', '')} ${version}" {
+  linux /vmlinuz root=UUID=${rootUuid} ro console=ttyS0,115200n8 console=tty0
+  initrd /initrd.img
+}
+`
+}
+
+function aptSource({ uri, suites, components }: Spec['mirror']['deb'][number]): string {
+  return `Types: deb
+URIs: ${uri}
+Suites: ${suites.join(' ')}
+Components: ${components.join(' ')}
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+`
+}

@@ -1,0 +1,86 @@
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { uuidOf } from '../lib/disk/uuid.ts'
+import { ApplianceError } from '../lib/errors/error.ts'
+import { sha256 } from '../lib/files/digest.ts'
+import type { Lock } from '../lib/lock/lock.ts'
+import { asRoot } from '../lib/process/as-root.ts'
+import { run } from '../lib/process/command.ts'
+import type { Stage, StageResult } from '../lib/stage/stage.ts'
+import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
+import { baseFiles } from './files.ts'
+import { makeImage } from './image.ts'
+import { makeRoot } from './root.ts'
+
+/** Raise it when the same inputs would give another machine. */
+const RECIPE = '1'
+
+/** A minimal machine, no hypervisor's extensions in it, made straight from the mirror: no installer runs. */
+export const veeweeBasebox: Stage<Record<never, never>> = {
+  name: 'veewee-basebox',
+  description: 'Makes a minimal base machine from the mirror alone',
+  inputs: {},
+  outputs: { disk: 'The base disk (qcow2); boots by BIOS and by UEFI' },
+  place: 'private-network',
+
+  async dependsOn({ project }) {
+    const lock = lockOf(project.lock)
+    const { basebox } = project.spec
+    return {
+      recipe: RECIPE,
+      packages: packagesDigest(lock),
+      tools: toolsKey(lock),
+      'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
+      files: sha256(JSON.stringify(baseFiles({ spec: project.spec, rootUuid: '' }))),
+    }
+  },
+
+  async run(work): Promise<StageResult> {
+    const { project, signal } = work
+    const lock = lockOf(project.lock)
+    if (!project.spec.basebox.bootstrap)
+      throw new ApplianceError('input', 'appliance.yml: basebox needs bootstrap: { suite: … }', {
+        hint: 'Write `basebox: { bootstrap: { suite: bookworm } }`.',
+      })
+    const tools = await openToolsRoot(work)
+    // The same inputs have the same identifiers; nothing is younger than upstream's newest index.
+    const seed = sha256(JSON.stringify([RECIPE, project.spec.name, packagesDigest(lock)]))
+    const rootUuid = uuidOf(`${seed} root`)
+    const epoch = newest(lock)
+
+    const root = join(work.workDirectory, 'root')
+    const raw = join(work.workDirectory, 'basebox.raw')
+    await work.timed('root', () => makeRoot(work, lock, root, rootUuid, epoch))
+    const size = project.spec.basebox.disk
+    await work.timed('image', () =>
+      makeImage(raw, { root, rootUuid, size, seed, epoch, work: work.workDirectory, signal }, tools),
+    )
+    const made = join(work.workDirectory, 'basebox.qcow2')
+    await work.timed('qcow2', () =>
+      run('qemu-img', ['convert', '-q', '-f', 'raw', '-O', 'qcow2', raw, made], { signal }),
+    )
+    await asRoot('rm', ['-rf', root], {})
+    const disk = join(work.outDirectory, 'basebox.qcow2')
+    await rename(made, disk)
+    return { outputs: { disk: { path: disk } }, tools: {} }
+  },
+}
+
+function lockOf(lock: Lock | undefined): Lock {
+  if (lock) return lock
+  throw new ApplianceError('stale', 'there is no appliance.lock.json yet', {
+    hint: 'Run `appliance mirror-deps` first.',
+  })
+}
+
+function packagesDigest({ deb }: Lock): string {
+  return sha256(JSON.stringify(deb.map(({ packages }) => packages.map((one) => one.sha256))))
+}
+
+/** Upstream's newest date, seconds since 1970. */
+function newest({ deb }: Lock): number {
+  const dates = deb.map(({ timestamp }) =>
+    timestamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'),
+  )
+  return Math.max(...dates.map((date) => Date.parse(date))) / 1000
+}
