@@ -3,7 +3,7 @@ import { refuse } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
 import { execute } from '../lib/stage/execute.ts'
 import { choice, flag, type InputDeclarations, type InputValues, path, text } from '../lib/stage/input.ts'
-import { parseFlags } from '../lib/stage/parse.ts'
+import { parseFlags, resolvePaths } from '../lib/stage/parse.ts'
 import { openProject } from '../lib/stage/project.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
 import { occupy } from '../lib/stage/workplace.ts'
@@ -108,7 +108,8 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
   await using _ = await occupy(project.buildDirectory)
   const { force, spec, 'working-directory': _folder, 'appliance-version': _version, ...inputs } = values
   const stage = stageNamed(name)
-  const execution = await execute(stage, project, inputs, {
+  const own = resolvePaths(stage.inputs, inputs, String(values['working-directory'] ?? '.'))
+  const execution = await execute(stage, project, own, {
     log: door.log,
     signal: door.signal,
     verify: inputs.verify === true,
