@@ -1,0 +1,74 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { run } from '../../actions/lib/process/command.ts'
+import { dist, node24 } from './emulator/step.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp('/tmp/appliance-command-')
+  await writeFile(join(folder, 'data.txt'), 'data\n')
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+const spec = (text: string) => writeFile(join(folder, 'appliance.yml'), `name: tiny\nversion: 1.0.0\n${text}`)
+
+function appliance(...args: string[]) {
+  const env = { APPLIANCE_CACHE: 'off', RUNNER_DEBUG: undefined }
+  return run(node24, [join(dist, 'cli/index.js'), ...args], { cwd: folder, env, allowFailure: true })
+}
+
+test('a slip in a command or a flag is met with a suggestion and status 1', async () => {
+  expect(await appliance('mirror-dpes')).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^error: there is no command mirror-dpes; did you mean mirror-deps\?.*\n$/),
+  })
+  expect(await appliance('mirror-deps', '--froozen', '--spec')).toMatchObject({
+    status: 1,
+    stderr:
+      'error: there is no flag --froozen; did you mean --frozen?\nerror: --spec needs a value: a file or folder\n',
+  })
+})
+
+test('faults name file, line and column, each on a line of its own', async () => {
+  await spec('mirror:\n  file:\n    - { url: nowhere, nmae: x }\n    - 7\n')
+  const { status, stderr } = await appliance('check')
+  expect(status).toBe(1)
+  const lines = stderr.trimEnd().split('\n')
+  expect(lines.length).toBeGreaterThanOrEqual(2)
+  for (const line of lines) expect(line).toMatch(/^error: appliance\.yml:[56]:\d+: /)
+})
+
+test('--json says everything in objects, one a line', async () => {
+  await spec('mirror:\n  file:\n    - { url: nowhere }\n')
+  const { status, stdout, stderr } = await appliance('check', '--json')
+  expect([status, stderr]).toEqual([1, ''])
+  const [line, ...more] = stdout.trimEnd().split('\n')
+  expect(more).toEqual([])
+  expect(JSON.parse(line!)).toMatchObject({
+    level: 'error',
+    code: 'input',
+    faults: [{ file: 'appliance.yml', line: 5, message: expect.stringContaining('address') }],
+  })
+})
+
+test('a stage runs, is up to date in a blink, and its spec may lie elsewhere', async () => {
+  await mkdir(join(folder, 'product'))
+  await spec(`mirror:\n  file:\n    - url: file://${folder}/data.txt\n`)
+  await run('mv', [join(folder, 'appliance.yml'), join(folder, 'product/tiny.yml')])
+  const where = ['--working-directory', 'product', '--spec', 'tiny.yml']
+  const first = await appliance('mirror-deps', ...where)
+  expect(first).toMatchObject({ status: 0, stderr: '' })
+  expect(first.stdout).toContain(`mirror: ${folder}/product/build/mirror-deps/tree\n`)
+  const began = performance.now()
+  const second = await appliance('mirror-deps', ...where)
+  expect(second.stdout).toMatch(/mirror-deps: up to date\n$/)
+  expect(performance.now() - began).toBeLessThan(2_000)
+})
+
+test('whoever reads the output may stop listening', async () => {
+  const command = `"$0" "$1" help | head -1`
+  const { stdout, stderr } = await run('bash', ['-c', command, node24, join(dist, 'cli/index.js')])
+  expect([stdout, stderr]).toEqual(['appliance COMMAND [--flag …]\n', ''])
+})
