@@ -7,7 +7,7 @@ import { buildKey } from '../lib/guest/key.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import { flag, path } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
-import { openToolsRoot } from '../lib/tools/root.ts'
+import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
 import { type DescribedDisk, descriptor, type GuestSystem } from './descriptor.ts'
 import { packOva } from './ova.ts'
@@ -57,6 +57,7 @@ export const ovaPack: Stage<typeof inputs> = {
       'spec.product': JSON.stringify(spec.product),
       'spec.pack': JSON.stringify([spec.pack.formats, hardware(spec), spec.pack.annotation]),
       eula: spec.pack.eula ? sha256(await readFile(spec.pack.eula)) : '',
+      tools: work.project.lock ? toolsKey(work.project.lock) : '',
       zlib: process.versions.zlib,
     }
   },

@@ -84,19 +84,19 @@ export function identity(hostname: string): Operation[] {
   ]
 }
 
-/** Debian resolves a machine's own name by 127.0.1.1 (Debian Reference, 5.1.1). */
 function hostNameRules(hostname: string): Rule[] {
-  const own = new RegExp(`^127\\.0\\.1\\.1\\s+(?!${hostname.replaceAll('.', '\\.')}$)`)
   return [
     { kind: 'write', path: '/etc/hostname', content: `${hostname}\n`, mode: 0o644, where: '/etc' },
-    {
-      kind: 'edit',
-      pattern: '/etc/hosts',
-      change: (text) =>
-        text
-          .split('\n')
-          .map((line) => (own.test(line) ? `127.0.1.1\t${hostname}` : line))
-          .join('\n'),
-    },
+    { kind: 'edit', pattern: '/etc/hosts', change: (text) => ownName(text, hostname) },
   ]
+}
+
+/** Debian resolves a machine's own name by 127.0.1.1 (Debian Reference, 5.1.1). */
+function ownName(hosts: string, hostname: string): string {
+  const own = `127.0.1.1\t${hostname}`
+  const lines = hosts.split('\n')
+  const at = lines.findIndex((line) => /^127\.0\.1\.1\s/.test(line))
+  if (at >= 0) lines[at] = lines[at]!.trim().split(/\s+/).slice(1).join(' ') === hostname ? lines[at]! : own
+  else lines.splice(lines.findIndex((line) => /^127\.0\.0\.1\s/.test(line)) + 1, 0, own)
+  return lines.join('\n')
 }

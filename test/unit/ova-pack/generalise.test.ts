@@ -56,6 +56,12 @@ describe('operations', () => {
     expect(edited('/etc/hosts', after)).toBe(after)
   })
 
+  test('a machine that could not resolve its own name can', () => {
+    expect(edited('/etc/hosts', '127.0.0.1 localhost\n::1 localhost\n')).toBe(
+      '127.0.0.1 localhost\n127.0.1.1\tlicense-server\n::1 localhost\n',
+    )
+  })
+
   test('the build account’s password is locked, once; no other account is touched', () => {
     const before = 'root:$y$j9T$x:19000::::::\nvagrant:$y$j9T$z:19000::::::\nvagrant2:$y$a:1::::::\n'
     const after = 'root:$y$j9T$x:19000::::::\nvagrant:!:19000::::::\nvagrant2:$y$a:1::::::\n'
