@@ -22,6 +22,8 @@ export interface SolvedPackage {
   sha256: string
 }
 
+const RETRIES = 3
+
 /**
  * apt in a directory of its own: its own sources, keys, indexes and an empty dpkg status. Neither the host's lists
  * nor its configuration are read or touched.
@@ -69,7 +71,11 @@ export class PrivateApt {
     try {
       await this.apt(['update', '-qq', '--error-on=any'])
     } catch (error) {
-      throw explained('unreachable', 'the package indexes could not be had', error)
+      throw explained(
+        'unreachable',
+        `the package indexes could not be had (tried ${RETRIES + 1} times)`,
+        error,
+      )
     }
   }
 
@@ -77,7 +83,8 @@ export class PrivateApt {
   async solve(packages: readonly string[]): Promise<SolvedPackage[]> {
     let printed: string
     try {
-      printed = await this.apt(['install', '-qq', '-y', '--print-uris', '--', '?essential', ...packages])
+      // `-qq` would keep to itself why something cannot be installed.
+      printed = await this.apt(['install', '-q', '-y', '--print-uris', '--', '?essential', ...packages])
     } catch (error) {
       throw explained('unsatisfiable', 'these packages cannot be installed together', error)
     }
@@ -111,21 +118,24 @@ function explained(code: 'unreachable' | 'unsatisfiable', what: string, error: u
   const said = lines.filter((line) =>
     /^\s*(E: |W: .*(Failed|key|sign)| .*(Depends|Conflicts|Breaks|Recommends))/.test(line),
   )
-  return new ApplianceError(
-    code,
-    `${what}: ${(said.length > 0 ? said : lines)
-      .map((line) => line.trim())
-      .filter(Boolean)
-      .slice(0, 12)
-      .join('; ')}`,
-    {
-      hint:
-        code === 'unsatisfiable'
-          ? 'Look at the names under mirror.deb[…].packages, and whether the suites have them.'
-          : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
+  const words = (said.length > 0 ? said : lines)
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .slice(0, 12)
+    .join('; ')
+  const forged = /NO_PUBKEY|EXPKEYSIG|BADSIG|not signed|Hash Sum mismatch|unexpected size/i.test(words)
+  if (code === 'unreachable' && forged)
+    return new ApplianceError('digest-mismatch', `the package indexes are not what was signed: ${words}`, {
+      hint: 'Does mirror.deb[…].signed_by name the key of that archive? Otherwise somebody else answers for it.',
       cause: error,
-    },
-  )
+    })
+  return new ApplianceError(code, `${what}: ${words}`, {
+    hint:
+      code === 'unsatisfiable'
+        ? 'Look at the names under mirror.deb[…].packages, and whether the suites have them.'
+        : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
+    cause: error,
+  })
 }
 
 function stanza({ name, uri, suites, components, signedBy }: AptSource): string {
@@ -159,7 +169,7 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::ForceHash "sha256";
 Acquire::PDiffs "false";
-Acquire::Retries "3";
+Acquire::Retries "${RETRIES}";
 `
 }
 

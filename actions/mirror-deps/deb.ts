@@ -1,6 +1,6 @@
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { LockedDebRepository } from '../lib/lock/lock.ts'
-import { type AptSource, PrivateApt, type SolvedPackage } from './apt.ts'
+import { type AptSource, PrivateApt } from './apt.ts'
 import { evidenceUrls, keepEvidence } from './evidence.ts'
 import type { LockedWanted } from './fetch.ts'
 
@@ -37,20 +37,23 @@ export async function resolveDebs(
   // An address may begin like another one: the longest counts.
   const longestFirst = repositories.toSorted((a, b) => b.uri.length - a.uri.length)
   for (const found of solved) {
-    const repository = longestFirst.find(({ uri }) => found.url.startsWith(withSlash(uri)))
+    const repository = longestFirst.find(({ uri }) => found.url.startsWith(asPrinted(uri)))
     if (!repository)
       throw new ApplianceError('internal', `apt took ${found.name} from ${found.url}, which is no source`)
-    repository.packages.push(locked(found, repository.uri))
+    const { name, version, arch, url, size, sha256 } = found
+    const path = url.slice(asPrinted(repository.uri).length)
+    repository.packages.push({ name, version, arch, path, size, sha256 })
   }
   return repositories
 }
 
-function locked({ name, version, arch, url, size, sha256 }: SolvedPackage, uri: string) {
-  return { name, version, arch, path: url.slice(withSlash(uri).length), size, sha256 }
-}
-
 function withSlash(uri: string): string {
   return uri.endsWith('/') ? uri : `${uri}/`
+}
+
+/** apt writes `file:/srv/` where we write `file:///srv/`. */
+function asPrinted(uri: string): string {
+  return withSlash(uri).replace(/^file:\/\//, 'file:')
 }
 
 /** Everything of a repository that is to be in the store, with its addresses: upstream, then its snapshots. */

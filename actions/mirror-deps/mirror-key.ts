@@ -41,10 +41,12 @@ async function newKey(): Promise<string> {
 }
 
 async function clearSign(key: PrivateKey, text: string, date: Date): Promise<string> {
-  return await sign({
+  const signed = await sign({
     message: await createCleartextMessage({ text }),
     signingKeys: key,
     date,
     config: { nonDeterministicSignaturesViaNotation: false },
   })
+  // What is signed is the text with CRLF (RFC 9580 §7.2); written down are plain lines, as every archive has them.
+  return signed.replaceAll('\r\n', '\n')
 }

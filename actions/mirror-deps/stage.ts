@@ -15,7 +15,7 @@ import { mirrorPaths } from './paths.ts'
 import { resolveLock } from './resolve.ts'
 import { writeTree } from './tree.ts'
 
-const RECIPE = '1'
+const RECIPE = '2'
 
 /** Those whose `update:` has been done: from then on the lock counts, as in every later run. */
 const updated = new WeakSet<object>()

@@ -1,0 +1,94 @@
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { sha256 } from '../../../actions/lib/files/digest.ts'
+import { run } from '../../../actions/lib/process/command.ts'
+import { type MirrorKey, mirrorKey } from '../../../actions/mirror-deps/mirror-key.ts'
+
+/** A package to be made. */
+export interface Deb {
+  name: string
+  version: string
+  arch?: string
+  /** Further lines of its control file. */
+  control?: Record<string, string>
+}
+
+/** A Debian archive as upstream publishes one: signed, with compressed indexes, a pool. */
+export interface Archive {
+  /** To be served. */
+  root: string
+  /** What signs it, as `signed_by:` takes it. */
+  keyring: string
+}
+
+/** Builds the packages with dpkg-deb and publishes the suites. Again, with others, for what changed upstream. */
+export async function publish(root: string, suites: Record<string, Deb[]>): Promise<Archive> {
+  const key = await mirrorKey(`${root}-key`)
+  const keyring = `${root}.gpg`
+  await writeFile(keyring, key.publicKey)
+  await rm(join(root, 'dists'), { recursive: true, force: true })
+  for (const [suite, debs] of Object.entries(suites)) await publishSuite(root, suite, debs, key)
+  return { root, keyring }
+}
+
+async function publishSuite(root: string, suite: string, debs: Deb[], key: MirrorKey): Promise<void> {
+  const own = join(`${root}-built`, suite)
+  await rm(own, { recursive: true, force: true })
+  for (const deb of debs) {
+    const path = await build(deb, own)
+    await mkdir(dirname(join(root, path)), { recursive: true })
+    await copyFile(join(own, path), join(root, path))
+  }
+  await mkdir(join(own, 'pool'), { recursive: true })
+  const packages = (await run('apt-ftparchive', ['packages', 'pool'], { cwd: own })).stdout
+  const folder = join(root, 'dists', suite)
+  const indexes: [string, Buffer][] = [
+    ['main/binary-amd64/Packages', Buffer.from(packages)],
+    ['main/binary-amd64/Packages.gz', gzipSync(packages)],
+  ]
+  const sums = indexes.map(([path, content]) => ` ${sha256(content)} ${content.length} ${path}`)
+  for (const [path, content] of indexes.slice(1)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), content)
+  }
+  const date = new Date('2026-11-21T09:15:44Z')
+  const release = `Origin: Example\nLabel: Example\nSuite: ${suite}\nCodename: ${suite}\nDate: ${date.toUTCString().replace('GMT', 'UTC')}\nArchitectures: amd64\nComponents: main\nSHA256:\n${sums.join('\n')}\n`
+  await writeFile(join(folder, 'InRelease'), await key.clearSign(release, date))
+}
+
+async function build({ name, version, arch = 'amd64', control = {} }: Deb, own: string): Promise<string> {
+  const plain = version.replace(/^\d+:/, '')
+  const path = `pool/main/${name[0]}/${name}/${name}_${plain}_${arch}.deb`
+  const content = join(own, '.content')
+  await rm(content, { recursive: true, force: true })
+  await mkdir(join(content, 'DEBIAN'), { recursive: true })
+  await mkdir(join(content, 'usr/share', name), { recursive: true })
+  await writeFile(join(content, 'usr/share', name, 'version'), `${version}\n`)
+  const fields = {
+    Package: name,
+    Version: version,
+    Architecture: arch,
+    Maintainer: 'A <a@example.test>',
+    Description: name,
+    ...control,
+  }
+  const text = Object.entries(fields).map(([field, value]) => `${field}: ${value}\n`)
+  await writeFile(join(content, 'DEBIAN/control'), text.join(''))
+  await mkdir(dirname(join(own, path)), { recursive: true })
+  await run('dpkg-deb', ['--build', '--root-owner-group', '-Zgzip', content, join(own, path)], {
+    env: { SOURCE_DATE_EPOCH: '1' },
+  })
+  await rm(content, { recursive: true })
+  return path
+}
+
+/** Names and contents of all files of a folder, to compare two. */
+export async function contentsOf(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const pairs = files
+    .sort()
+    .map(async (file) => [file.slice(folder.length + 1), sha256(await readFile(file))] as const)
+  return Object.fromEntries(await Promise.all(pairs))
+}
