@@ -4,9 +4,14 @@ const layer = (name, seconds) => ({
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
-    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } }],
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } },
+    ],
   },
-  testTimeout: seconds * 1000,
+  // Jest reads testTimeout of a single project only; test/timeout.ts sets it for each layer.
+  globals: { SECONDS: seconds },
+  setupFilesAfterEnv: ['<rootDir>/test/timeout.ts'],
   modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/examples/.*/build/', '<rootDir>/dist/'],
 })
 
