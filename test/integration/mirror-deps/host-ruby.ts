@@ -1,0 +1,35 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from '../../../actions/lib/process/command.ts'
+import type { RubyRoot } from '../../../actions/mirror-deps/ruby-root.ts'
+
+/** This computer's Ruby in place of a root's: the programs that run in it are the same. */
+export function hostRuby(directory: string): RubyRoot {
+  return {
+    directory,
+    async ruby(args, options) {
+      const cwd = join(directory, 'work')
+      return (await run('ruby', args, { ...options, cwd, env: await own(directory) })).stdout
+    },
+  }
+}
+
+/** Runs a program of Ruby's as a user who has nothing set up yet. Gives what it printed. */
+export async function rubyProgram(home: string, program: string, ...args: string[]): Promise<string> {
+  await mkdir(home, { recursive: true })
+  const { stdout, stderr } = await run(program, args, { cwd: home, env: await own(home) })
+  return stdout + stderr
+}
+
+async function own(home: string): Promise<Record<string, string | undefined>> {
+  return {
+    HOME: home,
+    GEM_HOME: join(home, 'gems'),
+    GEM_PATH: undefined,
+    RUBYOPT: undefined,
+    BUNDLE_GEMFILE: undefined,
+    BUNDLE_PATH: join(home, 'bundle'),
+    BUNDLE_FORCE_RUBY_PLATFORM: 'true',
+    BUNDLE_SILENCE_ROOT_WARNING: '1',
+  }
+}

@@ -1,0 +1,179 @@
+import { access, appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, describe, expect, jest, test } from '@jest/globals'
+import { readLock } from '../../../actions/lib/lock/file.ts'
+import { serveTree } from '../../../actions/lib/mirror/serve.ts'
+import { objectPath } from '../../../actions/lib/mirror/store.ts'
+import { run } from '../../../actions/lib/process/command.ts'
+import { execute } from '../../../actions/lib/stage/execute.ts'
+import { openProject } from '../../../actions/lib/stage/project.ts'
+import { mirrorDeps } from '../../../actions/mirror-deps/stage.ts'
+import { contentsOf, publish } from './archive.ts'
+import { scratch } from './folder.ts'
+import { Lines } from './lines.ts'
+import { bytes, type Upstream, upstream } from './upstream.ts'
+
+jest.setTimeout(120_000)
+process.env.APPLIANCE_CACHE = 'off'
+const folder = await scratch()
+const base = { name: 'base', version: '12', arch: 'all', control: { Essential: 'yes' } }
+const web = (version: string) => ({ name: 'web', version, control: { Depends: 'base' } })
+const served = join(folder, 'served/debian')
+const archive = await publish(served, { bookworm: [base, web('1.22-9')] })
+const debian = await serveTree(join(folder, 'served'), '127.0.0.1', 0)
+afterAll(async () => await debian[Symbol.asyncDispose]())
+
+let count = 0
+/** A project (in a folder with a blank in its name) that takes from every kind of source but gems. */
+async function project(files: Upstream, more = ''): Promise<string> {
+  const directory = join(folder, `a project ${++count}`)
+  const repository = join(directory, 'catalogue')
+  await mkdir(directory)
+  await run('git', ['init', '-q', '-b', 'main', repository])
+  await writeFile(join(repository, 'licences.csv'), 'ABCD-1234\n')
+  await run('git', ['-C', repository, 'add', '.'])
+  const author = ['-c', 'user.name=a', '-c', 'user.email=a@example.test']
+  await run('git', ['-C', repository, ...author, 'commit', '-q', '-m', 'one'])
+  await writeFile(
+    join(directory, 'appliance.yml'),
+    `name: box
+version: 1.0.0
+mirror:
+  deb:
+    - { name: debian, uri: '${debian.url}/debian', suites: [bookworm], signed_by: ${archive.keyring}, packages: [web${more}] }
+  git:
+    - { url: catalogue, ref: main }
+  file:
+    - { url: '${files.url}/jdk%201.tar.gz', name: jdk }
+`,
+  )
+  return directory
+}
+
+async function mirror(directory: string, inputs: { verify?: true; frozen?: true; update?: true } = {}) {
+  const log = new Lines()
+  const execution = await execute(
+    mirrorDeps,
+    await openProject(directory, 'appliance.yml'),
+    { verify: false, frozen: false, update: false, ...inputs },
+    {
+      log,
+      signal: new AbortController().signal,
+      verify: false,
+      inside: () => Promise.reject(new Error('no')),
+    },
+  )
+  const value = (name: string) => execution.outputs.value(name)
+  return { ...execution, log, value, tree: join(directory, 'build/mirror-deps/tree') }
+}
+
+const files = () => upstream({ '/jdk%201.tar.gz': bytes('a runtime') })
+
+describe('mirror-deps', () => {
+  test('locks, fetches and lays out; the next run asks nobody for anything', async () => {
+    await using from = await files()
+    const directory = await project(from)
+    const first = await mirror(directory)
+    expect(first.state).toBe('done')
+    expect(first.log.lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^packages: 2 from debian, /),
+        'git repositories: catalogue',
+        'files: 1, 9 B',
+      ]),
+    )
+    expect(Object.keys(await contentsOf(first.tree)).filter((name) => !name.startsWith('git/'))).toEqual([
+      'deb/appliance-mirror.gpg',
+      'deb/debian/dists/appliance/InRelease',
+      'deb/debian/dists/appliance/Release',
+      'deb/debian/dists/appliance/main/binary-amd64/Packages',
+      'deb/debian/dists/appliance/main/binary-amd64/Packages.gz',
+      'deb/debian/pool/main/b/base/base_12_all.deb',
+      'deb/debian/pool/main/w/web/web_1.22-9_amd64.deb',
+      'file/jdk/jdk 1.tar.gz',
+      'tools/deb/appliance-mirror.gpg',
+    ])
+    const asked = from.asked.length
+    const second = await mirror(directory, { frozen: true })
+    expect(second.state).toBe('up-to-date')
+    expect(from.asked).toHaveLength(asked)
+    await expect(access(join(directory, 'build/.work/mirror-deps'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('a lock gives the same mirror elsewhere, and the same lock again', async () => {
+    await using from = await files()
+    const directory = await project(from)
+    const first = await mirror(directory)
+    const lock = await readFile(join(directory, 'appliance.lock.json'), 'utf8')
+    const before = await contentsOf(first.tree)
+    const key = join(directory, 'build/mirror-deps/key')
+    await run('cp', ['-a', key, join(directory, 'key')])
+    await rm(join(directory, 'build'), { recursive: true })
+    await mkdir(join(directory, 'build/mirror-deps'), { recursive: true })
+    await run('cp', ['-a', join(directory, 'key'), key])
+
+    const again = await mirror(directory, { frozen: true })
+    expect(again.value('cache-hit')).toBe('false')
+    expect(Number(again.value('downloaded-bytes'))).toBeGreaterThan(0)
+    // git's own packs are not byte-stable; what is in them was compared with the lock.
+    const steady = (contents: Record<string, string>) =>
+      Object.entries(contents).filter(([name]) => !name.includes('/objects/pack/'))
+    expect(steady(await contentsOf(again.tree))).toEqual(steady(before))
+    await mirror(directory, { update: true })
+    expect(await readFile(join(directory, 'appliance.lock.json'), 'utf8')).toBe(lock)
+  })
+
+  test('a mirror that was damaged is found out and healed', async () => {
+    await using from = await files()
+    const directory = await project(from)
+    const { tree } = await mirror(directory)
+    const lock = (await readLock(join(directory, 'appliance.lock.json')))!
+    const object = objectPath(join(directory, 'build/mirror-deps/store'), lock.file[0]!.sha256)
+    await appendFile(object, '!')
+    const healed = await mirror(directory)
+    expect(healed.state).toBe('done')
+    expect(healed.log.lines.join('\n')).toContain('mirror changed')
+    expect(await readFile(join(tree, 'file/jdk/jdk 1.tar.gz'), 'utf8')).toBe('a runtime')
+    expect((await mirror(directory, { verify: true })).state).toBe('up-to-date')
+  })
+
+  test('what upstream has dropped since is gone, by name, and nothing of the old mirror is harmed', async () => {
+    await publish(served, { bookworm: [base, web('1.22-9')] })
+    await using from = await files()
+    const directory = await project(from)
+    const first = await mirror(directory)
+    const lock = (await readLock(join(directory, 'appliance.lock.json')))!
+    const deb = lock.deb[0]!.packages.find(({ name }) => name === 'web')!
+    await rm(join(served, deb.path))
+    await publish(served, { bookworm: [base, web('1.22-10')] })
+    expect((await mirror(directory)).state).toBe('up-to-date')
+    await rm(objectPath(join(directory, 'build/mirror-deps/store'), deb.sha256))
+    await expect(mirror(directory, { frozen: true })).rejects.toMatchObject({
+      code: 'gone',
+      message: expect.stringContaining('deb web 1.22-9 of debian'),
+    })
+    expect((await stat(join(first.tree, 'deb/debian', deb.path))).size).toBe(deb.size)
+
+    const updated = await mirror(directory, { update: true })
+    expect(updated.log.lines).toContain('lock: deb web 1.22-9 → 1.22-10')
+    expect(Object.keys(await contentsOf(updated.tree)).join()).not.toContain('1.22-9')
+    expect((await mirror(directory)).state).toBe('up-to-date')
+  })
+
+  test('frozen writes no lock; a lock for another spec is refused', async () => {
+    await using from = await files()
+    const directory = await project(from)
+    await expect(mirror(directory, { frozen: true })).rejects.toMatchObject({
+      code: 'input',
+      hint: expect.stringContaining('appliance lock'),
+    })
+    await expect(access(join(directory, 'appliance.lock.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await mirror(directory)
+    const spec = join(directory, 'appliance.yml')
+    await writeFile(spec, (await readFile(spec, 'utf8')).replace('[web]', '[base]'))
+    await expect(mirror(directory)).rejects.toMatchObject({
+      code: 'input',
+      message: expect.stringContaining('was made for another spec'),
+    })
+  })
+})
