@@ -19,6 +19,7 @@ export const programs: readonly Program[] = [
   { name: 'qemu-img', packageName: 'qemu-utils', purpose: 'makes and converts disks' },
   { name: 'mmdebstrap', packageName: 'mmdebstrap', purpose: 'makes root file systems from the mirror' },
   { name: 'apt-get', packageName: 'apt', purpose: 'resolves Debian packages' },
+  { name: 'apt-ftparchive', packageName: 'apt-utils', purpose: "indexes the mirror's own repositories" },
   { name: 'git', packageName: 'git', purpose: 'mirrors git repositories' },
   { name: 'ssh', packageName: 'openssh-client', purpose: 'talks to the guest' },
   { name: 'ssh-keygen', packageName: 'openssh-client', purpose: 'makes the build key' },
