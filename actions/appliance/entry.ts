@@ -27,7 +27,9 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
 /** One step of a workflow: the door of `dist/<action>/index.js`. */
 export async function runAction(name: ActionName): Promise<void> {
   const directory = () => resolve(process.env['INPUT_WORKING-DIRECTORY'] ?? '.')
-  await through(workflowLog(directory), [], (door) => act(name, door))
+  // The pipeline's outer process shows each stage as a group; runners' groups do not nest.
+  const open = name === 'appliance' && isInside() ? 1 : 0
+  await through(workflowLog(directory, open), [], (door) => act(name, door))
 }
 
 /** Opens a door: the same program is the outer process and, started again by itself, the inner one. */

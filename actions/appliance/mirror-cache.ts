@@ -5,7 +5,7 @@ import { type CachedFolder, isRelease, restoreFolder, saveFolder } from '../lib/
 import type { Project } from '../lib/stage/stage.ts'
 import { projectOf } from './command.ts'
 import type { Door } from './inside.ts'
-import { keepOnlyLocked } from './restored.ts'
+import { isWhole, keepOnlyLocked } from './restored.ts'
 
 /** Raise it when the store's layout changes. */
 const FORMAT = 'appliance-mirror-1-'
@@ -21,14 +21,22 @@ export async function withMirrorCache<T>(
     return await work()
   }
   const before = await projectOf(values)
-  const { exact } = before.lock
-    ? await restoreFolder(store(before), log, (folder) => distrust(folder, before.lock!))
-    : { exact: false }
+  const exact = before.lock !== undefined && (await restore(before, before.lock))
   const result = await work()
   // The stage may have written the lock.
   const after = store(await projectOf(values))
   if (!exact || after.key !== store(before).key) await saveFolder(after, log)
   return result
+
+  async function restore(project: Project, lock: Lock): Promise<boolean> {
+    const wanted = store(project)
+    // A runner that keeps its workspace.
+    if (await isWhole(wanted.folder, lock)) {
+      log.info('cache: not needed, the store is whole')
+      return false
+    }
+    return (await restoreFolder(wanted, log, (folder) => distrust(folder, lock))).exact
+  }
 
   async function distrust(folder: string, lock: Lock): Promise<void> {
     const { kept, removed } = await keepOnlyLocked(folder, lock, signal)

@@ -16,9 +16,7 @@ export interface Restored {
  * object when the mirror unpacks it.
  */
 export async function keepOnlyLocked(store: string, lock: Lock, signal: AbortSignal): Promise<Restored> {
-  const expected = new Map<string, string | undefined>()
-  for (const digest of digestsIn(lock)) expected.set(objectPath(store, digest), digest)
-  for (const { objects } of lock.git) expected.set(packPath(store, objects), undefined)
+  const expected = expectedIn(store, lock)
   const restored: Restored = { kept: 0, removed: [] }
   await walk(store)
   return restored
@@ -42,6 +40,23 @@ export async function keepOnlyLocked(store: string, lock: Lock, signal: AbortSig
       restored.removed.push(relative(store, path))
     }
   }
+}
+
+/** Whether a store has everything that the lock names; by name, not by content. */
+export async function isWhole(store: string, lock: Lock): Promise<boolean> {
+  for (const path of expectedIn(store, lock).keys()) {
+    const status = await lstat(path).catch(() => undefined)
+    if (!status?.isFile()) return false
+  }
+  return true
+}
+
+/** Path → digest of its content; of a git pack, no digest is known. */
+function expectedIn(store: string, lock: Lock): Map<string, string | undefined> {
+  const expected = new Map<string, string | undefined>()
+  for (const digest of digestsIn(lock)) expected.set(objectPath(store, digest), digest)
+  for (const { objects } of lock.git) expected.set(packPath(store, objects), undefined)
+  return expected
 }
 
 /** Every `sha256` in the lock, wherever it stands. */

@@ -46,6 +46,17 @@ test('an OVA that changed since it was made is refused', async () => {
   })
 })
 
+test('an upload that fails says so, and that the OVA is there all the same', async () => {
+  services.broken.add('ArtifactService/CreateArtifact')
+  const ova = join(folder, 'a.ova')
+  await writeFile(ova, 'x')
+  await expect(uploadFile(ova, sha256('x'), log)).rejects.toMatchObject({
+    code: 'unreachable',
+    message: expect.stringMatching(/^a\.ova could not be uploaded: .*broken on purpose/),
+    hint: expect.stringContaining(ova),
+  })
+})
+
 test('evidence that cannot be uploaded does not hide what it is evidence of', async () => {
   services.broken.add('ArtifactService/CreateArtifact')
   const screen = join(folder, 'screen.png')

@@ -78,6 +78,15 @@ describe('the Actions cache', () => {
     expect(services.calls.filter((call) => call === 'CacheService/CreateCacheEntry')).toHaveLength(1)
   })
 
+  test('is not asked for a store that is there, and saves what another run has not', async () => {
+    await workspace.run('mirror-deps')
+    const again = await workspace.run('mirror-deps')
+    expect(again.stdout).toContain('cache: not needed, the store is whole')
+    expect(again.stdout).toMatch(/cache: appliance-mirror-1-[0-9a-f]{64} exists already/)
+    services.caches.length = 0 // entries are evicted after seven days
+    expect((await workspace.run('mirror-deps')).stdout).toMatch(/cache: saved appliance-mirror-1-/)
+  })
+
   test('is trusted in nothing: what the lock does not vouch for is taken out and fetched again', async () => {
     await workspace.run('mirror-deps')
     const lock = JSON.parse(await readFile(workspace.path('appliance.lock.json'), 'utf8')) as {

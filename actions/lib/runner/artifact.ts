@@ -25,8 +25,14 @@ export async function uploadFile(path: string, sha256: string, log: Log): Promis
   if (reason !== undefined) return log.warn(`${basename(path)} stays in the workspace (${path}): ${reason}`)
   const { size } = await stat(path)
   log.info(`uploading ${basename(path)} (${formatSize(size)})`)
-  const client = new DefaultArtifactClient()
-  const { digest } = await client.uploadArtifact(basename(path), [path], dirname(path), { skipArchive: true })
+  const { digest } = await new DefaultArtifactClient()
+    .uploadArtifact(basename(path), [path], dirname(path), { skipArchive: true })
+    .catch((cause: Error) => {
+      throw new ApplianceError('unreachable', `${basename(path)} could not be uploaded: ${cause.message}`, {
+        hint: `It is finished all the same, at ${path}. Run the job again, or set upload: false.`,
+        cause,
+      })
+    })
   if (digest !== undefined && digest.replace(/^sha256:/, '') !== sha256)
     throw new ApplianceError(
       'digest-mismatch',

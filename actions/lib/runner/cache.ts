@@ -40,6 +40,9 @@ export async function restoreFolder(
 export async function saveFolder({ folder, key }: CachedFolder, log: Log): Promise<void> {
   const path = inWorkspace(folder)
   if (path === undefined || !available(log)) return
+  // Asked first, because the toolkit packs the whole folder before it asks.
+  const there = await attempt(log, 'looking', () => cache.restoreCache([path], key, [], { lookupOnly: true }))
+  if (there === key) return log.info(`cache: ${key} exists already`)
   const id = await attempt(log, 'saving', () => cache.saveCache([path], key))
   if (id !== undefined)
     log.info(id === -1 ? `cache: not saved, ${key} exists or may not be written` : `cache: saved ${key}`)

@@ -18,10 +18,10 @@ const EVERY = 30_000
  * runner, and whatever a guest says is shown without being obeyed.
  *
  * @param directory where the files that faults name begin; annotations need them from the workspace on
+ * @param depth groups that are open already, in the process that started this one
  */
-export function workflowLog(directory: () => string): DoorLog {
+export function workflowLog(directory: () => string, depth = 0): DoorLog {
   const guest = guestLines()
-  let depth = 0
   const show = (text: string) => (looksLikeCommand(text) ? disobeyed(text) : core.info(text))
   const flush = () => {
     const rest = guest.flush()
