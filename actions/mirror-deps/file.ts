@@ -10,17 +10,24 @@ import type { LockedWanted } from './fetch.ts'
 export type FileEntry = Spec['mirror']['file'][number]
 
 /** Downloads a file whose digest is not known yet (or is, from the spec) and puts it into the store by digest. */
-export async function lockFile(entry: FileEntry, store: string, signal: AbortSignal): Promise<LockedFile> {
+export async function lockFile(
+  entry: FileEntry,
+  store: string,
+  signal: AbortSignal,
+  onDownload: (bytes: number) => void,
+): Promise<LockedFile> {
   const { name, url, mirrors } = entry
   const known = entry.sha256 && (await stat(objectPath(store, entry.sha256)).catch(() => undefined))
   if (entry.sha256 && known) return { name, url, mirrors, sha256: entry.sha256, size: known.size }
-  const partial = join(store, `.${randomBytes(4).toString('hex')}.download`)
+  // Where fetching sweeps what a killed run left behind.
+  const partial = join(store, 'sha256', '00', `${randomBytes(4).toString('hex')}.partial`)
   const wanted = {
     title: `file ${name}`,
     urls: [url, ...mirrors],
     ...(entry.sha256 ? { sha256: entry.sha256 } : {}),
   }
   const { sha256, size } = await download(wanted, partial, { signal })
+  onDownload(size)
   await mkdir(dirname(objectPath(store, sha256)), { recursive: true })
   await rename(partial, objectPath(store, sha256))
   return { name, url, mirrors, sha256, size }

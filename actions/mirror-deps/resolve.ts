@@ -16,8 +16,15 @@ import { type MirrorPaths, mirrorPaths } from './paths.ts'
 import { type RubyRoot, rubyRoot } from './ruby-root.ts'
 import { toolsRuby, writeDebTrees } from './tree.ts'
 
-/** Resolves everything the spec names, with each ecosystem's own solver. What it downloads stays in the store. */
-export async function resolveLock(work: StageWork): Promise<Lock> {
+/**
+ * Resolves everything the spec names, with each ecosystem's own solver. What it downloads stays in the store.
+ *
+ * @param onDownload told how many bytes of artefacts were downloaded, now and then
+ */
+export async function resolveLock(
+  work: StageWork,
+  onDownload: (bytes: number) => void = () => {},
+): Promise<Lock> {
   const { project, log, signal } = work
   const { spec } = project
   const paths = mirrorPaths(work)
@@ -32,12 +39,12 @@ export async function resolveLock(work: StageWork): Promise<Lock> {
   const gems =
     spec.mirror.gem.length === 0
       ? []
-      : await log.group('resolving gems', () => resolveAllGems(spec, deb, toolsDeb, paths, work))
+      : await log.group('resolving gems', () => resolveAllGems(spec, deb, toolsDeb, paths, work, onDownload))
   const git = []
   for (const entry of spec.mirror.git)
     git.push(await lockGit(entry, { store: paths.store, work: work.workDirectory, signal }))
   const file = []
-  for (const entry of spec.mirror.file) file.push(await lockFile(entry, paths.store, signal))
+  for (const entry of spec.mirror.file) file.push(await lockFile(entry, paths.store, signal, onDownload))
 
   return {
     schema: 1,
@@ -90,10 +97,11 @@ async function resolveAllGems(
   toolsDeb: readonly LockedDebRepository[],
   paths: MirrorPaths,
   work: StageWork,
+  onDownload: (bytes: number) => void,
 ): Promise<LockedGemSource[]> {
   const { log, signal } = work
   const fetching = { store: paths.store, sharedStore: paths.shared, log, signal, verify: false }
-  await fetchAll([...deb, ...toolsDeb].flatMap(wantedOfRepository), fetching)
+  onDownload(await fetchAll([...deb, ...toolsDeb].flatMap(wantedOfRepository), fetching))
   const tree = join(work.workDirectory, 'resolving')
   const key = await mirrorKey(paths.key)
   await writeDebTrees(toolsDeb, join(tree, 'tools/deb'), paths, key, work)
@@ -107,7 +115,7 @@ async function resolveAllGems(
   const sources: LockedGemSource[] = []
   for (const entry of spec.mirror.gem) {
     guest ??= entry.for === 'guest' ? await guestRuby() : undefined
-    sources.push(await lockGems(entry, entry.for === 'guest' ? guest! : tools, fetching))
+    sources.push(await lockGems(entry, entry.for === 'guest' ? guest! : tools, fetching, onDownload))
     log.info(`${entry.name}: ${sources.at(-1)!.gems.length} gems`)
   }
   return sources
@@ -117,6 +125,7 @@ async function lockGems(
   entry: GemEntry,
   root: RubyRoot,
   fetching: Parameters<typeof fetchAll>[1],
+  onDownload: (bytes: number) => void,
 ): Promise<LockedGemSource> {
   const solved = await gemDigests(
     entry.source,
@@ -129,7 +138,7 @@ async function lockGems(
     urls: [gemUrl(entry.source, gem)],
     sha256: gem.sha256,
   }))
-  await fetchAll(wanted, fetching)
+  onDownload(await fetchAll(wanted, fetching))
   const gems = await Promise.all(
     solved.map(async (gem) => ({ ...gem, size: (await stat(objectPath(fetching.store, gem.sha256))).size })),
   )

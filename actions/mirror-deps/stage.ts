@@ -57,24 +57,19 @@ export const mirrorDeps: Stage<typeof inputs> = {
   async run(work): Promise<StageResult> {
     const { log } = work
     const paths = mirrorPaths(work)
-    const lock = await work.timed('lock', () => fittingLock(work))
+    let bytes = 0
+    const onDownload = (more: number) => {
+      bytes += more
+    }
+    const lock = await work.timed('lock', () => fittingLock(work, onDownload))
     for (const line of describeContents(lock)) log.info(line)
-    const bytes = await work.timed('fetch', async () => {
+    await work.timed('fetch', async () => {
       const { store, shared } = paths
-      let fetched = await fetchAll(wantedOf(lock), {
-        store,
-        sharedStore: shared,
-        log,
-        signal: work.signal,
-        verify: work.inputs.verify,
-      })
+      const { signal, workDirectory } = work
+      const options = { store, sharedStore: shared, log, signal, verify: work.inputs.verify }
+      onDownload(await fetchAll(wantedOf(lock), options))
       for (const git of lock.git)
-        fetched += await fetchGit(git, work.project.directory, {
-          store,
-          work: work.workDirectory,
-          signal: work.signal,
-        })
-      return fetched
+        onDownload(await fetchGit(git, work.project.directory, { store, work: workDirectory, signal }))
     })
     log.info(bytes === 0 ? 'nothing had to be downloaded' : `downloaded ${formatSize(bytes)}`)
     await work.timed('tree', () => writeTree(lock, work))
@@ -91,7 +86,10 @@ export const mirrorDeps: Stage<typeof inputs> = {
 }
 
 /** The lock that fits the spec: the one that is there, or, unless frozen, a new one. */
-async function fittingLock(work: StageWork<typeof inputs>): Promise<Lock> {
+async function fittingLock(
+  work: StageWork<typeof inputs>,
+  onDownload: (bytes: number) => void,
+): Promise<Lock> {
   const { project, log } = work
   const { frozen, update } = work.inputs
   const there = await readLock(project.lockFile)
@@ -99,7 +97,7 @@ async function fittingLock(work: StageWork<typeof inputs>): Promise<Lock> {
   if (there && fits && !update) return there
   if (frozen || (there && !update)) throw unfitting(project, there)
   if (!there) log.info('there is no lock yet: resolving what the spec names')
-  const lock = await resolveLock(work as unknown as StageWork)
+  const lock = await resolveLock(work as unknown as StageWork, onDownload)
   await writeLock(project.lockFile, lock)
   updated.add(work)
   const changes = describeLockChanges(there, lock)

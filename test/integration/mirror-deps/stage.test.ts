@@ -75,6 +75,7 @@ describe('mirror-deps', () => {
     const directory = await project(from)
     const first = await mirror(directory)
     expect(first.state).toBe('done')
+    expect(first.value('cache-hit')).toBe('false')
     expect(first.log.lines).toEqual(
       expect.arrayContaining([
         expect.stringMatching(/^packages: 2 from debian, /),
