@@ -1,4 +1,4 @@
-/** One project a layer, so that `script/test unit` runs a layer alone (see test/README.md). */
+/** One project a layer, so that `script/test unit` runs a layer alone (see CONTRIBUTING.md). */
 const layer = (name, seconds) => ({
   displayName: name,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
