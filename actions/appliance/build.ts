@@ -87,7 +87,7 @@ async function mirror(
   options: BuildOptions,
   set: Parameters<typeof execute>[3],
 ): Promise<Execution> {
-  const inputs = defaults(mirrorDeps.inputs)
+  const inputs = { ...defaults(mirrorDeps.inputs), verify: set.verify }
   try {
     return await execute(mirrorDeps, project, inputs, set)
   } catch (thrown) {

@@ -49,7 +49,7 @@ export async function download(
   options: { signal: AbortSignal; onBytes?: (bytes: number) => void },
 ): Promise<Downloaded> {
   await mkdir(dirname(path), { recursive: true })
-  const failures: { url: string; error: Error; tries: number }[] = []
+  const failures: Failure[] = []
   for (const url of wanted.urls) {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -87,26 +87,35 @@ function local(error: Error, { title }: Wanted, path: string): Error {
   })
 }
 
-function verdict(wanted: Wanted, failures: { url: string; error: Error; tries: number }[]): ApplianceError {
-  const last = failures.at(-1)!
+interface Failure {
+  url: string
+  error: Error
+  tries: number
+}
+
+function verdict({ title }: Wanted, failures: Failure[]): ApplianceError {
   const mismatch = failures.find(({ error }) => error instanceof ApplianceError)
   if (mismatch) return mismatch.error as ApplianceError
-  const missing = failures.every(
-    ({ error }) => error instanceof HttpStatus && [404, 410].includes(error.status),
+  const dropped = failures.filter(({ error }) => isMissing(error))
+  const others = failures.filter(({ error }) => !isMissing(error))
+  const said = others.map(
+    ({ url, error, tries }) => `${url} could not be fetched (${reason(error)}; tried ${tries} times)`,
   )
-  const where = failures.map(({ url }) => url).join(' and ')
-  if (missing)
-    return new ApplianceError('gone', `${wanted.title} is no longer at ${where}`, {
+  // Upstream itself says so; that its snapshots do not answer either leaves nowhere to go.
+  if (isMissing(failures[0]!.error)) {
+    const places = dropped.map(({ url }) => url).join(' and ')
+    return new ApplianceError('gone', [`${title} is no longer at ${places}`, ...said].join('; '), {
       hint: 'Upstream dropped it. Take the mirror from a cache or an archive, or lock again: appliance lock --update',
     })
-  return new ApplianceError(
-    'unreachable',
-    `${wanted.title}: ${last.url} could not be fetched (${reason(last.error)}; tried ${last.tries} times)`,
-    {
-      hint: 'Is the address right, and the network up? The next run continues where this one stopped.',
-      cause: last.error,
-    },
-  )
+  }
+  return new ApplianceError('unreachable', `${title}: ${said.join('; ')}`, {
+    hint: 'Is the address right, and the network up? The next run continues where this one stopped.',
+    cause: others.at(-1)!.error,
+  })
+}
+
+function isMissing(error: Error): boolean {
+  return error instanceof HttpStatus && (error.status === 404 || error.status === 410)
 }
 
 /** undici says only `fetch failed`; the reason lies in its cause. */

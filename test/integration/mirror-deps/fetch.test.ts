@@ -116,6 +116,17 @@ describe('what does not arrive', () => {
     expect(await filesIn(given.store)).toEqual([sha256('gamma')])
   })
 
+  test('404 upstream is gone, although the snapshots might have it if they answered', async () => {
+    await using from = await upstream({ '/snapshot/a': status(502) })
+    const wanted = { ...deb('a', 'alpha', from, '/a', '/snapshot/a'), tries: 2 }
+    await expect(fetchAll([wanted], options())).rejects.toMatchObject({
+      code: 'gone',
+      message: expect.stringMatching(
+        /no longer at .*\/a; .*\/snapshot\/a could not .*HTTP 502; tried 2 times/,
+      ),
+    })
+  })
+
   test('nobody answers: the address and the tries are named', async () => {
     const closed = await upstream({})
     await closed[Symbol.asyncDispose]()
