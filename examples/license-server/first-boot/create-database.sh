@@ -13,8 +13,8 @@ rm -rf "/etc/postgresql/$version/main" "/var/lib/postgresql/$version/main"
 
 # --no-sync spares hundreds of waits for the disk; `sync` below makes up for it.
 pg_createcluster --encoding=UTF8 --locale=C.UTF-8 "$version" main -- --no-sync
-echo "listen_addresses = ''  # its socket only: the network has no way in" \
-  > "/etc/postgresql/$version/main/conf.d/license-server.conf"
+# Its socket only: the network has no way in.
+pg_conftool "$version" main set listen_addresses ''
 if [ -d /run/systemd/system ]; then
   systemctl start "postgresql@$version-main.service"
 else

@@ -39,7 +39,8 @@ module LicenseServer
         unpack(folder)
         settings = settings_in(folder)
         restore_database(folder)
-        System.write(Places::API_SECRET, File.read("#{folder}/#{API_SECRET}"), mode: 0o640, group: Places::USER)
+        secret = File.read("#{folder}/#{API_SECRET}")
+        System.write(Places::API_SECRET, secret, mode: 0o640, group: Places::USER)
         take_over(settings)
       end
       System.restart_application
@@ -53,7 +54,8 @@ module LicenseServer
       FileUtils.mkdir_p(File.dirname(@file))
       File.open(partial, File::WRONLY | File::CREAT | File::TRUNC, 0o600) { |io| io.chmod(0o600) }
       members = MEMBERS.select { |name| File.exist?("#{folder}/#{name}") }
-      System.run('tar', '--create', '--file', partial, '--directory', folder, '--owner=root', '--group=root', *members)
+      System.run('tar', '--create', '--file', partial, '--owner=root', '--group=root', '--directory', folder, '--',
+                 *members)
       File.open(partial, &:fsync)
       File.rename(partial, @file)
     ensure
@@ -67,7 +69,8 @@ module LicenseServer
       missing = MEMBERS - [SETTINGS] - found
       raise Unusable, "#{@file} is not a backup of this server: #{missing.first} is missing in it" if missing.any?
 
-      System.run('tar', '--extract', '--file', @file, '--directory', folder, '--no-same-owner', '--', *(MEMBERS & found))
+      System.run('tar', '--extract', '--file', @file, '--no-same-owner', '--directory', folder, '--',
+                 *(MEMBERS & found))
       format = JSON.parse(File.read("#{folder}/#{ABOUT}")).fetch('format')
       raise Unusable, "#{@file} has format #{format}, this version reads #{FORMAT}" unless format == FORMAT
     rescue JSON::ParserError, KeyError, System::Failure => e

@@ -6,7 +6,7 @@ module LicenseServer
     FORM = /\A[A-Z0-9]{4}(?:-[A-Z0-9]{4}){1,7}\z/
 
     def self.valid?(text)
-      text.is_a?(String) && FORM.match?(text)
+      text.is_a?(String) && text.valid_encoding? && FORM.match?(text)
     end
   end
 end

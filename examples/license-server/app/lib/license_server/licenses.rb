@@ -31,7 +31,8 @@ module LicenseServer
 
     # Product code => number of licences.
     def count_by_product
-      query('SELECT product, count(*) FROM licenses GROUP BY product').to_h { |row| [row['product'], row['count'].to_i] }
+      query('SELECT product, count(*) FROM licenses GROUP BY product')
+        .to_h { |row| [row['product'], row['count'].to_i] }
     end
 
     def ready?

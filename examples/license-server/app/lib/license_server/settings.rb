@@ -10,7 +10,8 @@ module LicenseServer
   class Settings
     ITERATIONS = 50_000
     MINIMUM_PASSWORD = 8
-    HOSTNAME = /\A(?=.{1,253}\z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\z/i
+    LABEL = /[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/i # RFC 1123, 2.1
+    HOSTNAME = /\A(?=.{1,253}\z)#{LABEL}(?:\.#{LABEL})*\z/
 
     attr_reader :hostname
 
@@ -32,7 +33,8 @@ module LicenseServer
     end
 
     def self.digest(password, salt)
-      OpenSSL::KDF.pbkdf2_hmac(password, salt: salt, iterations: ITERATIONS, length: 32, hash: 'SHA256').unpack1('H*')
+      OpenSSL::KDF.pbkdf2_hmac(password, salt: salt, iterations: ITERATIONS, length: 32, hash: 'SHA256')
+                  .unpack1('H*')
     end
 
     def initialize(hostname, salt, digest)

@@ -28,7 +28,7 @@ module LicenseServer
         COMMANDS.each { |name, argv| File.write("#{folder}/#{name}", said_by(argv)) }
         about = { version: VERSION, health: System.health, units: System.states }
         File.write("#{folder}/about.json", JSON.pretty_generate(about) << "\n")
-        System.run('tar', '--create', '--gzip', '--file', @file, '--directory', parent, File.basename(folder))
+        System.run('tar', '--create', '--gzip', '--file', @file, '--directory', parent, 'license-server-support')
       end
       File.chmod(0o600, @file)
     end

@@ -70,7 +70,9 @@ module LicenseServer
 
     # What GET /health answers, through nginx as a customer would ask; nil when nothing answers.
     def health
-      answer = Net::HTTP.start(HEALTH.host, HEALTH.port, open_timeout: 5, read_timeout: 20) { |http| http.get(HEALTH.path) }
+      answer = Net::HTTP.start(HEALTH.host, HEALTH.port, open_timeout: 5, read_timeout: 20) do |http|
+        http.get(HEALTH.path)
+      end
       JSON.parse(answer.body)
     rescue SystemCallError, IOError, Timeout::Error, JSON::ParserError
       nil

@@ -40,7 +40,7 @@ module LicenseServer
 
     get '/licenses/:key' do |key|
       license = Key.valid?(key) && licenses.find(key)
-      refuse 404, "there is no licence #{key}" unless license
+      refuse 404, "there is no licence #{key.scrub}" unless license
       answer(shown(license))
     end
 
@@ -79,6 +79,8 @@ module LicenseServer
       status 503
       answer(error: 'the database does not answer')
     end
+
+    error { answer(error: 'this server failed; its journal says how') }
 
     helpers do
       def catalogue = settings.catalogue

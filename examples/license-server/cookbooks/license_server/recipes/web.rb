@@ -10,7 +10,7 @@ link '/etc/nginx/sites-enabled/license-server' do
   notifies :reload, 'service[nginx]'
 end
 
-file '/etc/nginx/sites-enabled/default' do
+link '/etc/nginx/sites-enabled/default' do
   action :delete
   notifies :reload, 'service[nginx]'
 end
