@@ -1,6 +1,5 @@
 import { chefProvision } from '../chef-provision/stage.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
-import type { Log } from '../lib/log/log.ts'
 import { type Execution, execute } from '../lib/stage/execute.ts'
 import type { InputDeclarations, InputValues } from '../lib/stage/input.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
@@ -99,9 +98,7 @@ async function mirror(
 }
 
 /** Every input at its declared default. */
-export function defaults<I extends InputDeclarations>(
-  declarations: I,
-): InputValues<I> {
+export function defaults<I extends InputDeclarations>(declarations: I): InputValues<I> {
   return Object.fromEntries(
     Object.entries(declarations).map(([name, { kind, default: word }]) => [
       name,

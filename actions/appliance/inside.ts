@@ -114,7 +114,7 @@ async function reportEscapes(stage: Stage, project: Project, escapes: Escape[], 
   await writeJson(join(project.buildDirectory, stage.name, 'escapes.json'), escapes)
   if (escapes.length === 0) return
   log.warn(`${stage.name}: tried to reach what is not in the mirror (and could not):`)
-  for (const escape of escapes) log.warn(`  ${escape.to} (${escape.how}), ${escape.times} ×`)
+  for (const { to, how, times } of escapes) log.warn(`  ${to} (${how}), ${times} ×`)
 }
 
 /** Whether this process is the inner one. */

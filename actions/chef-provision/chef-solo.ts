@@ -27,7 +27,6 @@ cache_path '${CHEF}/cache'
 node_path '${CHEF}/nodes'
 checksum_path '${CHEF}/checksums'
 lockfile '${CHEF}/chef-solo.pid'
-log_location STDERR
 log_level :warn
 `
 }

@@ -16,7 +16,7 @@ export interface MirrorAccess {
 }
 
 /**
- * @param mirrorUrl as the guest sees it, e.g. `http://mirror`
+ * @param mirrorUrl as the guest sees it, e.g. `http://mirror.internal`
  * @see apt.conf(5) Dir, sources.list(5); bundle-config(1) BUNDLE_USER_CONFIG and mirrors; gem help environment,
  *      GEMRC; git-config(1) GIT_CONFIG_COUNT and url.<base>.insteadOf
  */

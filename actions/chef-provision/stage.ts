@@ -128,7 +128,11 @@ async function prepare(guest: Guest, work: StageWork): Promise<{ env: Record<str
   for (const [to, content] of Object.entries(access.files)) await put(guest, work, to, content, 0o644)
   const key = join(project.buildDirectory, 'mirror-deps', 'tree', 'deb', 'appliance-mirror.gpg')
   await guest.upload(key, '/run/appliance/mirror.gpg', { mode: 0o644, owner: 'root', group: 'root', signal })
-  await guest.run('apt-get -q update', { env: access.env, signal, onOutput: (text) => work.log.guest(text) })
+  await guest.run('apt-get -q update -o APT::Update::Error-Mode=any', {
+    env: access.env,
+    signal,
+    onOutput: (text) => work.log.guest(text),
+  })
   return access
 }
 

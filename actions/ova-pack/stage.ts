@@ -21,7 +21,7 @@ import { permission } from './verdict.ts'
 const RECIPE = '1'
 
 /** The mirror as guests see it: by name, in the private network, and in QEMU's own. */
-const MIRROR_URLS = ['http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
+const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
 
 const inputs = {
   disk: path('The configured disk, qcow2 (default: that of chef-provision)'),

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Lock } from '../lib/lock/lock.ts'
@@ -79,7 +79,8 @@ export async function makeRoot(
 
 /** No test in QEMU shows that a driver is missing which QEMU does not emulate; so the initramfs is read. */
 async function assertDrivers(root: string, signal: AbortSignal): Promise<void> {
-  const { stdout } = await asRoot('chroot', [root, '/usr/bin/lsinitramfs', '/initrd.img'], { signal })
+  const image = await readlink(join(root, 'initrd.img')) // zstd passes links over
+  const { stdout } = await asRoot('chroot', [root, '/usr/bin/lsinitramfs', `/${image}`], { signal })
   const missing = drivers.filter((name) => !new RegExp(`/${name}\\.ko`).test(stdout))
   if (missing.length > 0)
     throw new ApplianceError(

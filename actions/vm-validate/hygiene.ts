@@ -65,7 +65,7 @@ grep -wn mirror $root/etc/hosts 2>/dev/null | sed 's/^/\\/etc\\/hosts names the 
     {
       title: 'nothing points to the mirror',
       script: `
-grep -rnE '(//|@)mirror([/:]|$)|//10\\.77\\.0\\.1|//10\\.0\\.2\\.100' $root/etc/apt $root/etc/gemrc $root/etc/gitconfig \\
+grep -rnE '(//|@)mirror(\\.internal)?([/:]|$)|//10\\.77\\.0\\.1|//10\\.0\\.2\\.100' $root/etc/apt $root/etc/gemrc $root/etc/gitconfig \\
   $root/root/.gemrc $root/root/.bundle $root/root/.gitconfig $root/usr/local/bundle 2>/dev/null | head -5`,
     },
     {

@@ -233,7 +233,7 @@ export function hypervisorContract({ name, openNetwork, driver, machine: model }
       expect(escapes).toContainEqual({ to: 'deb.debian.org', how: 'dns', times: expect.any(Number) })
       expect(escapes).toContainEqual({ to: '192.0.2.7', how: 'tcp/443', times: 2 })
       expect(escapes).toContainEqual({ to: '192.0.2.8', how: 'udp/123', times: 1 })
-      expect(escapes.map(({ to }) => to)).not.toContain('mirror')
+      expect(escapes.map(({ to }) => to)).not.toContain('mirror.internal')
       expect(escapes.filter(({ to }) => /^(10\.77\.|2(2[4-9]|[345]\d)\.)/.test(to))).toEqual([])
     })
 

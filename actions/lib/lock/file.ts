@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { ApplianceError } from '../errors/error.ts'
 import { writeJson } from '../files/atomic.ts'
 import { sha256 } from '../files/digest.ts'
+import { baseboxPackages, compilerPackages, toolsPackages } from '../mirror/packages.ts'
 import type { Spec } from '../spec/spec.ts'
 import type { Lock, LockedDebRepository, LockedGemSource } from './lock.ts'
 
@@ -107,8 +108,8 @@ function sorted(lock: Lock): Lock {
 }
 
 /**
- * Digest of all that the lock answers: the mirror section, the basebox's packages, the tools, and the Gemfiles
- * (with their locks) by content. Where the project lies on this computer makes no difference.
+ * Digest of all that the lock answers: the mirror section, the basebox's packages, the tools (what this version
+ * of ours needs of them, too), and the Gemfiles with their locks by content. Where the project lies on this computer makes no difference.
  */
 export async function lockKey(spec: Spec): Promise<string> {
   const gemfiles = await Promise.all(
@@ -120,8 +121,9 @@ export async function lockKey(spec: Spec): Promise<string> {
   const git = spec.mirror.git.map(({ path, ...rest }) => rest)
   const deb = spec.mirror.deb.map(({ signedBy, ...rest }) => rest)
   const { signedBy, ...tools } = spec.tools
+  const ours = [baseboxPackages, toolsPackages, compilerPackages]
   return sha256(
-    JSON.stringify([deb, gem, git, spec.mirror.file, tools, spec.basebox.bootstrap ?? null, gemfiles]),
+    JSON.stringify([deb, gem, git, spec.mirror.file, tools, spec.basebox.bootstrap ?? null, gemfiles, ours]),
   )
 }
 

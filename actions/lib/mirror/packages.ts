@@ -28,7 +28,7 @@ export const toolsPackages = [
   'grub-common',
   'grub-pc-bin',
   'grub-efi-amd64-bin',
-  'zerofree',
+  'libarchive13t64', // Chef's archive_file
 ] as const
 
 /** Only needed while Chef's gems are compiled; not on the tools disk. */

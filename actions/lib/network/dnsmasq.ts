@@ -1,7 +1,7 @@
 import type { Escape } from './network.ts'
 
-/** The one name there is. */
-export const MIRROR = 'mirror'
+/** The one name there is: with a dot, because systemd-resolved asks nobody about names without. */
+export const MIRROR = 'mirror.internal'
 
 /** What dnsmasq is told. Paths are absolute. */
 export interface DnsmasqSettings {

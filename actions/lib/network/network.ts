@@ -6,7 +6,7 @@
  */
 export interface MachineNetwork extends AsyncDisposable {
   readonly kind: 'private' | 'user'
-  /** Base address of the mirror as the guest sees it, without a final slash: `http://mirror`. */
+  /** Base address of the mirror as the guest sees it, without a final slash: `http://mirror.internal`. */
   readonly mirrorUrl: string
   /** Makes one more plug and says how QEMU is to be connected to it. `ports`: guest ports to reach, for `user`. */
   plug(machine: { name: string; mac: string; ports: readonly number[] }): Promise<Plug>

@@ -17,7 +17,6 @@ const needed = [
   'usr/lib/ruby',
   'usr/lib/x86_64-linux-gnu/ruby',
   'usr/share/rubygems-integration',
-  'usr/share/zoneinfo/UTC',
   'usr/local/bin',
   'var/lib/gems',
   `usr/bin/ruby${RUBY}`,

@@ -6,7 +6,7 @@ import { traces } from './traces.ts'
 export interface Generalisation {
   /** The appliance's name becomes the machine's. */
   hostname: string
-  /** As guests see the mirror during a build: `http://mirror`, and by address. */
+  /** As guests see the mirror during a build: `http://mirror.internal`, and by address. */
   mirrorUrls: readonly string[]
   /** The account of `login:` in the spec, if it was not root. */
   buildUser: string | undefined

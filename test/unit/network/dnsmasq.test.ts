@@ -8,8 +8,8 @@ Nov 23 12:19:09 dnsmasq-dhcp[31]: DHCPDISCOVER(appliance0) 52:54:00:77:00:10
 Nov 23 12:19:09 dnsmasq-dhcp[31]: DHCPOFFER(appliance0) 10.77.0.87 52:54:00:77:00:10
 Nov 23 12:19:09 dnsmasq-dhcp[31]: DHCPREQUEST(appliance0) 10.77.0.87 52:54:00:77:00:10
 Nov 23 12:19:09 dnsmasq-dhcp[31]: DHCPACK(appliance0) 10.77.0.87 52:54:00:77:00:10 small
-Nov 23 12:19:11 dnsmasq[31]: query[A] mirror from 10.77.0.87
-Nov 23 12:19:11 dnsmasq[31]: config mirror is 10.77.0.1
+Nov 23 12:19:11 dnsmasq[31]: query[A] mirror.internal from 10.77.0.87
+Nov 23 12:19:11 dnsmasq[31]: config mirror.internal is 10.77.0.1
 Nov 23 12:19:12 dnsmasq[31]: query[A] deb.debian.org from 10.77.0.87
 Nov 23 12:19:12 dnsmasq[31]: config deb.debian.org is NXDOMAIN
 Nov 23 12:19:12 dnsmasq[31]: query[AAAA] deb.debian.org from 10.77.0.87
