@@ -8,7 +8,7 @@ import type { Escape, MachineNetwork } from '../lib/network/network.ts'
 import { privateNetwork } from '../lib/network/private.ts'
 import { userNetwork } from '../lib/network/user.ts'
 import { ending, launch } from '../lib/process/command.ts'
-import { stageWork, type WorkDone } from '../lib/stage/execute.ts'
+import { peakMemory, stageFolder, stageWork, type WorkDone } from '../lib/stage/execute.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project, Stage, StageName } from '../lib/stage/stage.ts'
 import { stageNamed } from './stages.ts'
@@ -87,7 +87,7 @@ export async function runInside(
   door.signal.throwIfAborted()
   if (!answer)
     throw new ApplianceError('internal', `${stage.name}: its process ended (${status}) without a word`)
-  await reportEscapes(stage, project, answer.escapes, door.log)
+  await reportEscapes(stage, stageFolder(stage, project, inputs), answer.escapes, door.log)
   if ('done' in answer) return answer.done
   const { code, message, hint, evidence, stack } = answer.failed
   const cause = new Error(message)
@@ -110,8 +110,8 @@ async function chooseNetwork(project: Project, log: Log): Promise<'private' | 'u
   return 'user'
 }
 
-async function reportEscapes(stage: Stage, project: Project, escapes: Escape[], log: Log): Promise<void> {
-  await writeJson(join(project.buildDirectory, stage.name, 'escapes.json'), escapes)
+async function reportEscapes(stage: Stage, folder: string, escapes: Escape[], log: Log): Promise<void> {
+  await writeJson(join(folder, 'escapes.json'), escapes)
   if (escapes.length === 0) return
   log.warn(`${stage.name}: tried to reach what is not in the mirror (and could not):`)
   for (const { to, how, times } of escapes) log.warn(`  ${to} (${how}), ${times} ×`)
@@ -146,7 +146,8 @@ async function answerTo(request: Request, log: Log, signal: AbortSignal): Promis
     await using network = await openNetwork(request.network, project, log)
     try {
       const work = stageWork(stage, project, request.inputs as never, log, signal, parts, network)
-      return { done: { result: await stage.run(work), parts }, escapes: await network.escapes() }
+      const result = await stage.run(work)
+      return { done: { result, parts, peakMemory: peakMemory() }, escapes: await network.escapes() }
     } finally {
       escapes = await network.escapes()
     }

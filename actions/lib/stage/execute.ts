@@ -22,6 +22,8 @@ export interface Execution {
 export interface WorkDone {
   result: StageResult
   parts: Record<string, number>
+  /** Largest resident set of the process it ran in, bytes. */
+  peakMemory: number
 }
 
 export interface ExecuteOptions {
@@ -73,7 +75,7 @@ export async function execute<I extends InputDeclarations>(
   try {
     const ended =
       stage.place === 'host'
-        ? { result: await stage.run(work), parts }
+        ? { result: await stage.run(work), parts, peakMemory: 0 }
         : await options.inside(stage as unknown as Stage, project, inputs as Record<string, unknown>)
     Object.assign(parts, ended.parts)
     // What a stage learns while it works (a lock it wrote) may be part of what it depends on.
@@ -84,7 +86,9 @@ export async function execute<I extends InputDeclarations>(
       ended.result,
     )
     const execution = done('done', written)
-    await writeJson(join(folder, 'timings.json'), { milliseconds: execution.milliseconds, parts })
+    const { milliseconds } = execution
+    const peak = Math.max(ended.peakMemory, peakMemory())
+    await writeJson(join(folder, 'timings.json'), { milliseconds, parts, peakMemory: peak })
     return execution
   } finally {
     await rm(work.workDirectory, { recursive: true, force: true })
@@ -101,8 +105,7 @@ export function stageWork<I extends InputDeclarations>(
   parts: Record<string, number>,
   network?: MachineNetwork,
 ): StageWork<I> {
-  const variant = stage.variant?.(inputs)
-  const name = variant ? `${stage.name}/${variant}` : stage.name
+  const name = folderName(stage, inputs)
   return {
     project,
     inputs,
@@ -124,6 +127,22 @@ export function stageWork<I extends InputDeclarations>(
       }
     },
   }
+}
+
+/** `vm-validate`, or `vm-validate/ova` where a stage runs a second time in a build. */
+function folderName<I extends InputDeclarations>(stage: Stage<I>, inputs: InputValues<I>): string {
+  const variant = stage.variant?.(inputs)
+  return variant ? `${stage.name}/${variant}` : stage.name
+}
+
+/** Where a stage's finished files go. */
+export function stageFolder(stage: Stage, project: Project, inputs: Record<string, unknown>): string {
+  return join(project.buildDirectory, folderName(stage, inputs as never))
+}
+
+/** Largest resident set of this process so far, bytes (getrusage(2), ru_maxrss). */
+export function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024
 }
 
 async function completed(project: Project, stage: StageName): Promise<EarlierStage> {
