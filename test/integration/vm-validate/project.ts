@@ -81,7 +81,7 @@ export async function validate(
     inside: async () => {
       const parts = {}
       const work = stageWork(stage, project, inputs, log, signal, parts, options.network ?? nothing)
-      return { result: await stage.run(work), parts }
+      return { result: await stage.run(work), parts, peakMemory: 0 }
     },
   })
 }

@@ -1,0 +1,246 @@
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { sha256File } from '../../actions/lib/files/digest.ts'
+import { buildKey } from '../../actions/lib/guest/key.ts'
+import type { MachineSpec } from '../../actions/lib/hypervisor/hypervisor.ts'
+import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
+import { privateNetwork } from '../../actions/lib/network/private.ts'
+import { run } from '../../actions/lib/process/command.ts'
+import { appliance, buildExample, exampleBuild, exampleOva, record } from '../fixtures/example.ts'
+import { isInside, testsInside } from '../fixtures/inside.ts'
+import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
+
+const scratch = join(exampleBuild, '..', 'scratch')
+const vmdk = join(scratch, 'disk.vmdk')
+const raw = join(scratch, 'disk.raw')
+
+if (!isInside()) {
+  const said = await buildExample()
+  await rm(scratch, { recursive: true, force: true })
+  await mkdir(scratch, { recursive: true })
+  const { stdout: listed } = await run('tar', ['-tf', exampleOva])
+  const members = listed.trim().split('\n')
+  await run('tar', ['-xf', exampleOva, '-C', scratch])
+  await run('mv', [join(scratch, members[2]!), vmdk])
+
+  describe('building the example', () => {
+    test('ends with a table of the stages', () => {
+      for (const stage of [
+        'mirror-deps',
+        'veewee-basebox',
+        'chef-provision',
+        'vm-validate',
+        'ova-pack',
+        'vm-validate, the OVA',
+        'total',
+      ])
+        expect(said).toMatch(new RegExp(`^${stage} .*\\d`, 'm'))
+      expect(said).toContain(exampleOva)
+    })
+
+    test('a second time finds everything up to date', async () => {
+      const { status, output } = await appliance('build')
+      expect(status).toBe(0)
+      expect(output.match(/ up to date\b/g)?.length).toBeGreaterThanOrEqual(6)
+      expect(output).not.toMatch(/\bagain\b/)
+    })
+
+    test('keeps every process of ours under 300 MB', async () => {
+      for (const folder of [
+        'mirror-deps',
+        'veewee-basebox',
+        'chef-provision',
+        'vm-validate',
+        'ova-pack',
+        'vm-validate/ova',
+      ]) {
+        const { peakMemory } = JSON.parse(await readFile(join(exampleBuild, folder, 'timings.json'), 'utf8'))
+        expect(peakMemory).toBeGreaterThan(30e6)
+        expect(peakMemory).toBeLessThan(300e6)
+      }
+    })
+
+    test('lets nothing reach the network, and says who tried', async () => {
+      for (const folder of ['veewee-basebox', 'chef-provision', 'vm-validate'])
+        expect(
+          Array.isArray(JSON.parse(await readFile(join(exampleBuild, folder, 'escapes.json'), 'utf8'))),
+        ).toBe(true)
+    })
+
+    test('runs every scenario on the disk, and the smoke ones on the OVA', async () => {
+      const disk = await readFile(join(exampleBuild, 'vm-validate', 'report.xml'), 'utf8')
+      const ova = await readFile(join(exampleBuild, 'vm-validate', 'ova', 'report.xml'), 'utf8')
+      expect(disk).toContain('A licence survives a restore')
+      expect(ova).toContain('A licence survives a restore')
+      expect(disk).not.toMatch(/<failure|<error/)
+      expect((await record('vm-validate')).outputs.verdict!.value).toBe('passed')
+    })
+  })
+
+  describe('the OVA as a file', () => {
+    test('is descriptor, manifest, disk, in that order', () => {
+      expect(members.map((name) => name.split('.').at(-1))).toEqual(['ovf', 'mf', 'vmdk'])
+    })
+
+    test('has the digests its manifest says', async () => {
+      const manifest = await readFile(join(scratch, members[1]!), 'utf8')
+      const promised = new Map(
+        [...manifest.matchAll(/^SHA256\((.+)\)= ([0-9a-f]{64})$/gm)].map(([, name, hex]) => [name, hex]),
+      )
+      expect([...promised.keys()].sort()).toEqual([members[0], members[2]].sort())
+      expect(promised.get(members[0]!)).toBe(await sha256File(join(scratch, members[0]!)))
+      expect(promised.get(members[2]!)).toBe(await sha256File(vmdk))
+      expect((await record('ova-pack')).outputs['ova-sha256']!.value).toBe(await sha256File(exampleOva))
+    })
+
+    test('holds a disk that qemu-img finds whole and the same as its raw form', async () => {
+      await run('qemu-img', ['check', '-f', 'vmdk', vmdk])
+      await run('qemu-img', ['convert', '-f', 'vmdk', '-O', 'raw', vmdk, raw])
+      const { stdout } = await run('qemu-img', ['compare', '-f', 'vmdk', '-F', 'raw', vmdk, raw])
+      expect(stdout).toContain('Images are identical.')
+      const report = JSON.parse(await readFile(join(exampleBuild, 'ova-pack', 'report.json'), 'utf8'))
+      expect(JSON.stringify(report)).toContain(await sha256File(raw))
+    })
+  })
+
+  describe('the disk, read offline by debugfs', () => {
+    const inside = async (command: string) => {
+      const { stdout: table } = await run('sfdisk', ['--json', raw])
+      const parts = JSON.parse(table).partitiontable.partitions as { start: number; type: string }[]
+      const root = parts.find(({ type }) => type === '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709')!
+      const { stdout, stderr } = await run('debugfs', ['-R', command, `${raw}?offset=${root.start * 512}`], {
+        allowFailure: true,
+      })
+      return `${stdout}${stderr.replace(/^debugfs .*\n/, '')}`
+    }
+    const names = async (folder: string) =>
+      (await inside(`ls -p ${folder}`)).split('\n').flatMap((line) => {
+        const name = line.split('/')[5]
+        return name && name !== '.' && name !== '..' ? [name] : []
+      })
+
+    test('is an ext4 file system without a fault', async () => {
+      const { stdout: table } = await run('sfdisk', ['--json', raw])
+      const parts = JSON.parse(table).partitiontable.partitions as { start: number; type: string }[]
+      const root = parts.find(({ type }) => type === '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709')!
+      await run('e2fsck', ['-fn', `${raw}?offset=${root.start * 512}`])
+    })
+
+    test('is this appliance: its command is there', async () => {
+      expect(await names('/opt/license-server/app')).toContain('Gemfile.lock')
+    })
+
+    test('has no machine-id, host keys, keys of the build, random seed', async () => {
+      expect(await inside('cat /etc/machine-id')).toBe('')
+      expect((await names('/etc/ssh')).filter((name) => name.startsWith('ssh_host_'))).toEqual([])
+      expect(await inside('stat /root/.ssh/authorized_keys')).toContain('File not found')
+      expect(await inside('stat /var/lib/systemd/random-seed')).toContain('File not found')
+      expect(await inside('stat /var/lib/systemd/credential.secret')).toContain('File not found')
+    })
+
+    test('has no Chef, no tools, no mirror', async () => {
+      expect(await inside('stat /tools')).toContain('File not found')
+      expect(await inside('stat /etc/chef')).toContain('File not found')
+      expect(await inside('stat /var/tmp/appliance')).toContain('File not found')
+      expect(await names('/var/lib/apt/lists')).not.toContainEqual(expect.stringContaining('mirror'))
+    })
+
+    test('has no journal, lease, history, or database of another installation', async () => {
+      expect(await names('/var/log/journal').catch(() => [])).toEqual([])
+      expect(await names('/var/lib/systemd/network').catch(() => [])).toEqual([])
+      expect(await inside('stat /root/.bash_history')).toContain('File not found')
+      expect(await inside('stat /var/lib/postgresql/15/main')).toContain('File not found')
+      expect(await inside('stat /etc/udev/rules.d/70-persistent-net.rules')).toContain('File not found')
+    })
+
+    test('nowhere holds the build key', async () => {
+      const key = (await readFile(join(exampleBuild, 'key', 'id_ed25519.pub'), 'utf8')).split(' ')[1]!
+      const { status } = await run('grep', ['-qaF', key, raw], { allowFailure: true })
+      expect(status).toBe(1)
+    })
+  })
+  await testsInside(import.meta.url)
+} else {
+  /** What a customer's machine is at its first boot: another MAC, another NIC, BIOS or UEFI. */
+  const customers = {
+    'by BIOS, with an e1000': { firmware: 'bios', nic: 'e1000', controller: 'lsi', mac: '52:54:00:ab:cd:01' },
+    'by UEFI, with a vmxnet3': {
+      firmware: 'uefi',
+      nic: 'vmxnet3',
+      controller: 'ahci',
+      mac: '52:54:00:ab:cd:02',
+    },
+  } as const
+  const seen: { machineId: string; hostKey: string }[] = []
+
+  describe.each(Object.entries(customers))('as a customer boots it, %s', (name, hardware) => {
+    const log = keptLog()
+    let stop: (() => Promise<void>) | undefined
+    let answers: {
+      machineId: string
+      hostKey: string
+      authorized: string
+      health: string
+      failed: string
+      address: string
+    }
+
+    beforeAll(async () => {
+      const network = await privateNetwork({ serve: serveEcho, log })
+      const signal = new AbortController().signal
+      const spec: MachineSpec = {
+        name: name.split(' ')[1]!.replace(',', ''),
+        disk: { path: vmdk, format: 'vmdk' },
+        throwAway: true,
+        cpus: 2,
+        memory: 2 * 2 ** 30,
+        ...hardware,
+        readOnlyDisks: [],
+        login: { user: 'root', key: await buildKey(exampleBuild), credential: true },
+        evidence: join(scratch, 'evidence'),
+        accel: 'auto',
+      }
+      const machine = await qemu({ network: () => network, log, workDirectory: scratch }).boot(spec, signal)
+      stop = async () => {
+        await machine[Symbol.asyncDispose]()
+        await network[Symbol.asyncDispose]()
+      }
+      const guest = await machine.guest(signal)
+      await guest.run('systemctl is-system-running --wait || true', { timeout: 600_000 })
+      const said = async (command: string) => (await guest.run(command, { allowFailure: true })).stdout.trim()
+      const { host, port } = await machine.reach(80)
+      const health = await fetch(`http://${host}:${port}/health`)
+      answers = {
+        machineId: await said('cat /etc/machine-id'),
+        hostKey: await said('cat /etc/ssh/ssh_host_ed25519_key.pub'),
+        authorized: await said('cat /root/.ssh/authorized_keys | wc -l'),
+        health: `${health.status}`,
+        failed: await said('systemctl --failed --plain --no-legend'),
+        address: await machine.address(signal),
+      }
+      seen.push(answers)
+    })
+    afterAll(async () => stop?.())
+
+    test('it gets an address and answers GET /health', () => {
+      expect(answers.address).toMatch(/^10\.77\.0\.\d+$/)
+      expect(answers.health).toBe('200')
+    })
+
+    test('it has a machine-id and SSH host keys of its own', () => {
+      expect(answers.machineId).toMatch(/^[0-9a-f]{32}$/)
+      expect(answers.hostKey).toMatch(/^ssh-ed25519 /)
+    })
+
+    test('no unit of it has failed', () => {
+      expect(answers.failed).toBe('')
+    })
+  })
+
+  test('two installations differ in machine-id and host keys', () => {
+    expect(seen).toHaveLength(2)
+    expect(seen[0]!.machineId).not.toBe(seen[1]!.machineId)
+    expect(seen[0]!.hostKey).not.toBe(seen[1]!.hostKey)
+  })
+}
