@@ -49,7 +49,8 @@ Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
 APT::Install-Recommends "false";
-DPkg::Options { "--force-confold"; };
+DPkg::Options { "--force-confold"; "--force-unsafe-io"; };
+DPkg::Use-Pty "0";
 `
 }
 
