@@ -13,7 +13,7 @@ export function firstBootUnit(): string {
 Description=First boot of this appliance: what must differ per installation
 ConditionPathExists=!${STAMP}
 After=network.target local-fs.target systemd-random-seed.service
-Before=multi-user.target getty.target
+Before=multi-user.target getty@tty1.service serial-getty@ttyS0.service
 
 [Service]
 Type=oneshot

@@ -17,6 +17,7 @@ export function baseFiles({ spec, rootUuid }: BaseFacts): Record<string, string>
     'etc/fstab': `UUID=${rootUuid} / ext4 errors=remount-ro,x-systemd.growfs 0 1\n`,
     'etc/default/locale': 'LANG=C.UTF-8\n',
     'etc/systemd/network/80-any.network': network,
+    'etc/systemd/resolved.conf.d/appliance.conf': quietResolver,
     'etc/dpkg/dpkg.cfg.d/appliance': withoutManuals,
     'boot/grub/grub.cfg': grubMenu(spec, rootUuid),
     [`usr/lib/systemd/system/${HOST_KEYS_UNIT}`]: hostKeys,
@@ -35,6 +36,12 @@ DHCP=yes
 
 [DHCPv4]
 ClientIdentifier=mac
+`
+
+/** A server answers for its own name to nobody: no open port 5355. @see resolved.conf(5) */
+const quietResolver = `[Resolve]
+LLMNR=no
+MulticastDNS=no
 `
 
 /** Debian does not make SSH host keys anew when they are gone. @see ssh-keygen(1) -A */
