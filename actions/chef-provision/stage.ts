@@ -52,7 +52,7 @@ export const chefProvision: Stage<Record<never, never>> = {
       signal,
     })
 
-    const steps: { step: string; milliseconds: number }[] = []
+    const steps: string[] = []
     await using machine = await qemu(work).boot(await provisioningMachine(work, overlay, tools), signal)
     const guest = await work.timed('boot', () => machine.guest(signal))
     const { env } = await prepare(guest, work)
@@ -60,7 +60,7 @@ export const chefProvision: Stage<Record<never, never>> = {
       const title = stepTitle(step)
       const began = performance.now()
       await log.group(title, () => work.timed(title, () => runStep(step, { work, guest, env })))
-      steps.push({ step: title, milliseconds: performance.now() - began })
+      steps.push(title)
       log.info(`${title}: ${formatDuration(performance.now() - began)}`)
     }
     await installFirstBoot(guest, work)
