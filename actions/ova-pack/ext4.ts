@@ -43,8 +43,13 @@ export class Ext4 {
   readonly #scratch: string
   readonly #signal: AbortSignal
 
+  readonly #disk: string
+  readonly #offset: number
+
   constructor(tools: Tools, disk: string, offset: number, scratch: string, signal: AbortSignal) {
     this.device = `${disk}?offset=${offset}`
+    this.#disk = disk
+    this.#offset = offset
     this.#tools = tools
     this.#scratch = join(scratch, 'ext4')
     this.#signal = signal
@@ -63,6 +68,21 @@ export class Ext4 {
         TZ: 'UTC',
       },
     })
+  }
+
+  /**
+   * What dumpe2fs(8) says of the file system. It reads a copy of the metadata: from e2fsprogs 1.47.1 on dumpe2fs takes
+   * a device with `=` in its name for a tag to look up.
+   */
+  async described(): Promise<string> {
+    await mkdir(this.#scratch, { recursive: true })
+    const metadata = join(this.#scratch, 'metadata')
+    await rm(metadata, { force: true })
+    const options = { signal: this.#signal, keep: 64 << 20 }
+    await this.#tools.run('e2image', ['-r', '-o', String(this.#offset), this.#disk, metadata], options)
+    const { stdout } = await this.#tools.run('dumpe2fs', [metadata], options)
+    await rm(metadata)
+    return stdout
   }
 
   /** Runs debugfs commands; complaints are errors when something is to be written. */

@@ -7,7 +7,7 @@ const STEP = 1 << 20
 
 /** The stretches of its device that a file system does not use, from dumpe2fs(8). Bytes from its beginning. */
 export async function freeExtents(root: Ext4): Promise<Extent[]> {
-  const { stdout } = await root.e2fs('dumpe2fs', [])
+  const stdout = await root.described()
   const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(stdout)?.[1])
   const free: Extent[] = []
   for (const [, ranges] of stdout.matchAll(/^ {2}Free blocks: (\d.*)$/gm))

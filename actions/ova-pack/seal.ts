@@ -115,7 +115,7 @@ function damaged(when: string, output: string): ApplianceError {
 
 /** A new journal of the same size: the old one holds the build's names and folders. */
 async function renewJournal(root: Ext4): Promise<void> {
-  const { stdout } = await root.e2fs('dumpe2fs', ['-h'])
+  const stdout = await root.described()
   const blocks = /^Total journal blocks:\s+(\d+)$/m.exec(stdout)?.[1]
   const blockSize = /^Block size:\s+(\d+)$/m.exec(stdout)?.[1]
   const mebibytes = (Number(blocks) * Number(blockSize)) / 2 ** 20
