@@ -1,53 +1,116 @@
-import { access, readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, extname, join, relative, resolve } from 'node:path'
 import type { Fault } from '../errors/fault.ts'
+import { nearest } from '../errors/nearest.ts'
 import type { Positioned } from './positions.ts'
-import type { Spec } from './spec.ts'
+import { listAt, textAt, valueAt } from './raw.ts'
 
-/** `recipe[license_server::web]` → cookbook and recipe; undefined for roles and other things Chef knows. */
-export function recipeOf(entry: string): { cookbook: string; recipe: string } | undefined {
-  const match = /^(?:recipe\[([^\]@]+)(?:@[^\]]*)?\]|([A-Za-z0-9_-]+(?:::[A-Za-z0-9_-]+)?))$/.exec(entry)
-  const name = match?.[1] ?? match?.[2]
-  if (!name) return undefined
-  const [cookbook, recipe] = name.split('::')
-  return { cookbook: cookbook!, recipe: recipe ?? 'default' }
+interface Recipe {
+  cookbook: string
+  recipe: string
 }
 
-/** Recipes that the run list names and no cookbook folder has; attribute files that are no JSON. */
-export async function cookbookFaults(spec: Spec, yaml: Positioned, file: string): Promise<Fault[]> {
+/** `recipe[license_server::web]` → cookbook and recipe; undefined for roles and what Chef does not know either. */
+export function recipeOf(entry: string): Recipe | undefined {
+  const word = '[A-Za-z0-9_.-]+'
+  const name = `(${word})(?:::(${word}))?`
+  const match = new RegExp(`^(?:recipe\\[${name}(?:@[^\\]]*)?\\]|${name})$`).exec(entry)
+  const cookbook = match?.[1] ?? match?.[3]
+  return cookbook === undefined ? undefined : { cookbook, recipe: match?.[2] ?? match?.[4] ?? 'default' }
+}
+
+/** Recipes that the run lists name and no cookbook folder has; attribute files that are no JSON. */
+export async function cookbookFaults(yaml: Positioned, directory: string): Promise<Fault[]> {
   const faults: Fault[] = []
-  for (const [index, step] of spec.provision.entries()) {
-    if (step.kind !== 'chef_solo') continue
-    const at = (...path: PropertyKey[]) => ({
-      file,
-      ...yaml.place(['provision', index, 'chef_solo', ...path]),
-    })
-    for (const [entry, text] of step.runList.entries()) {
-      const wanted = recipeOf(text)
-      if (!wanted) continue
-      const candidates = step.cookbooks.map((folder) =>
-        join(folder, wanted.cookbook, 'recipes', `${wanted.recipe}.rb`),
-      )
-      const found = await Promise.all(candidates.map(exists))
-      if (!found.includes(true))
-        faults.push({
-          ...at('run_list', entry),
-          message: `run_list: there is no ${candidates.map((path) => relative(process.cwd(), path)).join(' or ')}`,
-        })
+  for (const [index, step] of listAt(yaml.value, 'provision').entries()) {
+    const chef = valueAt(step, 'chef_solo')
+    const at = (...path: PropertyKey[]) => ['provision', index, 'chef_solo', ...path]
+    const one = textAt(chef, 'cookbooks')
+    const folders = one ? [one] : listAt(chef, 'cookbooks').filter((path) => typeof path === 'string')
+    const shelves = await Promise.all(folders.map((folder) => cookbooksIn(resolve(directory, folder))))
+    // A folder that is not there is a fault of its own; what lies in it nobody knows.
+    const known = shelves.includes(undefined) ? undefined : shelves.flatMap((shelf) => [...shelf!])
+    for (const [entry, text] of listAt(chef, 'run_list').entries()) {
+      const message = typeof text === 'string' ? await entryFault(text, known, directory) : undefined
+      if (message) faults.push(yaml.fault(at('run_list', entry), message))
     }
-    if (step.attributesFile && (await exists(step.attributesFile)))
-      try {
-        JSON.parse(await readFile(step.attributesFile, 'utf8'))
-      } catch (error) {
-        faults.push({ ...at('attributes'), message: `attributes: ${(error as Error).message}` })
-      }
+    const attributes = textAt(chef, 'attributes')
+    const message = attributes && (await attributesFault(attributes, directory))
+    if (message) faults.push(yaml.fault(at('attributes'), message))
   }
   return faults
 }
 
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+type Cookbook = [name: string, folder: string]
+
+/** The cookbooks in a folder; undefined when there is no such folder. */
+async function cookbooksIn(folder: string): Promise<Cookbook[] | undefined> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
+  return await (entries &&
+    Promise.all(
+      entries
+        .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
+        .map(
+          async ({ name }): Promise<Cookbook> => [await cookbookName(join(folder, name)), join(folder, name)],
+        ),
+    ))
+}
+
+/** A cookbook is called what its metadata says; by default as its folder. */
+async function cookbookName(folder: string): Promise<string> {
+  const ruby = await readFile(join(folder, 'metadata.rb'), 'utf8').catch(() => '')
+  return /^\s*name[\s(]+(['"])([^'"]+)\1/m.exec(ruby)?.[2] ?? basename(folder)
+}
+
+async function entryFault(
+  text: string,
+  cookbooks: readonly Cookbook[] | undefined,
+  directory: string,
+): Promise<string | undefined> {
+  if (text.startsWith('role[')) return 'roles are not supported yet: name their recipes'
+  const wanted = recipeOf(text)
+  if (!wanted) return `expected recipe[cookbook] or recipe[cookbook::recipe], got ${text}`
+  if (!cookbooks) return undefined
+  const folders = cookbooks.filter(([name]) => name === wanted.cookbook).map(([, folder]) => folder)
+  if (folders.length === 0) {
+    const names = cookbooks.map(([name]) => name)
+    return `there is no cookbook ${wanted.cookbook}${suggestion(wanted.cookbook, names)}`
+  }
+  const recipes = (await Promise.all(folders.map(recipesIn))).flat()
+  if (recipes.includes(wanted.recipe)) return undefined
+  const place = join(relative(directory, folders[0]!), 'recipes', `${wanted.recipe}.rb`)
+  return `there is no ${place}${suggestion(wanted.recipe, recipes)}`
+}
+
+/** A cookbook's recipes, in Ruby or YAML or JSON; the one of a cookbook that has but one may lie in its folder. */
+async function recipesIn(folder: string): Promise<string[]> {
+  const within = await readdir(join(folder, 'recipes')).catch(() => [])
+  const beside = await readdir(folder).catch(() => [])
+  return [
+    ...within.filter(isRecipe).map((name) => basename(name, extname(name))),
+    ...beside.filter((name) => /^recipe\.(rb|ya?ml|json)$/.test(name)).map(() => 'default'),
+  ]
+}
+
+function isRecipe(name: string): boolean {
+  return /\.(rb|ya?ml|json)$/.test(name)
+}
+
+function suggestion(word: string, known: readonly string[]): string {
+  const near = nearest(word, known)
+  if (near) return `; did you mean ${near}?`
+  return known.length > 0 ? `; there are ${[...known].sort().join(', ')}` : ''
+}
+
+async function attributesFault(path: string, directory: string): Promise<string | undefined> {
+  const text = await readFile(resolve(directory, path), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? undefined
+      : `${path} holds no JSON object`
+  } catch (error) {
+    return `${path} is no JSON: ${(error as Error).message.replace(/\s*\n\s*/g, ' ')}`
+  }
 }

@@ -18,8 +18,11 @@ export function flatIssues(
     const path = [...prefix, ...issue.path]
     if (issue.code === 'invalid_union' && issue.errors.length > 0)
       return flatIssues([...issue.errors].sort((a, b) => closeness(b) - closeness(a))[0]!, path)
+    // zod has one issue for all unknown keys of a map; its message has a line for each (see section).
     if (issue.code === 'unrecognized_keys')
-      return [{ path: [...path, issue.keys[0]!], message: issue.message }]
+      return issue.message
+        .split('\n')
+        .map((message, index) => ({ path: [...path, issue.keys[index]!], message }))
     return [{ path, message: issue.message }]
   })
 }

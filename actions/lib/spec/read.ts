@@ -1,10 +1,15 @@
-import { readFile } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { access, readFile } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
 import { type Fault, refuse } from '../errors/fault.ts'
+import { consistencyFaults } from './consistency.ts'
 import { cookbookFaults } from './cookbooks.ts'
-import { faultsOf, parseYaml } from './positions.ts'
+import { notThere } from './existing.ts'
+import { isRemote } from './mirror.ts'
+import { impossibleNames, namesInProvision } from './names.ts'
+import { faultsOf, inOrder, type Positioned, parseYaml } from './positions.ts'
+import { listAt, textAt } from './raw.ts'
 import { scenarioFaults } from './scenarios.ts'
-import { type Spec, specSchema } from './spec.ts'
+import { type Spec, specSchema, version } from './spec.ts'
 
 /** What the release workflow or the command line says instead of the spec. */
 export interface SpecOverrides {
@@ -15,20 +20,53 @@ export interface SpecOverrides {
  * Reads `appliance.yml` and everything it names that can be judged without downloading or booting: scenarios, the
  * run list's cookbooks, referenced files.
  *
- * @throws InputError with every fault there is, each with file, line and column
+ * @throws InputError with every fault there is, each with file, line and column; files are relative to the spec's
+ *   folder
  */
 export async function readSpec(path: string, overrides: SpecOverrides = {}): Promise<Spec> {
-  const file = basename(path)
   const directory = dirname(path)
-  const yaml = parseYaml(await readFile(path, 'utf8'), file)
-  refuse(yaml.faults)
-  const value = yaml.value ?? {}
-  const meant =
-    overrides.version && typeof value === 'object' ? { ...value, version: overrides.version } : value
-  const parsed = await specSchema(directory).safeParseAsync(meant)
-  const faults: Fault[] = parsed.success ? [] : faultsOf(parsed.error, yaml, file)
-  if (parsed.success) faults.push(...(await cookbookFaults(parsed.data, yaml, file)))
-  faults.push(...(await scenarioFaults(value, directory)))
-  refuse(faults)
+  const yaml = parseYaml(await readFile(path, 'utf8'), basename(path))
+  if (yaml.value === undefined) refuse(inOrder(yaml.faults))
+  const parsed = await specSchema(directory).safeParseAsync(overridden(yaml.value ?? {}, overrides))
+  refuse([
+    ...overrideFaults(overrides),
+    ...inOrder([
+      ...yaml.faults,
+      ...faultsOf(parsed.error, yaml),
+      ...consistencyFaults(yaml),
+      ...impossibleNames(yaml),
+      ...namesInProvision(yaml),
+      ...(await gitFaults(yaml, directory)),
+      ...(await cookbookFaults(yaml, directory)),
+    ]),
+    ...(await scenarioFaults(yaml, directory)),
+  ])
   return parsed.data!
+}
+
+function overridden(value: unknown, overrides: SpecOverrides): unknown {
+  if (overrides.version === undefined || typeof value !== 'object') return value
+  // A bad one has a fault of its own, with no place in the file.
+  return { ...value, version: version.safeParse(overrides.version).data ?? '0' }
+}
+
+function overrideFaults(overrides: SpecOverrides): Fault[] {
+  if (overrides.version === undefined) return []
+  const issues = version.safeParse(overrides.version).error?.issues ?? []
+  return issues.map(({ message }) => ({ message: `version: ${message}` }))
+}
+
+/** Git repositories and bundles of this computer that are not there. */
+async function gitFaults(yaml: Positioned, directory: string): Promise<Fault[]> {
+  const faults: Fault[] = []
+  for (const [index, entry] of listAt(yaml.value, 'mirror', 'git').entries()) {
+    const url = textAt(entry, 'url')
+    if (!url || isRemote(url)) continue
+    const there = await access(resolve(directory, url)).then(
+      () => true,
+      () => false,
+    )
+    if (!there) faults.push(yaml.fault(['mirror', 'git', index, 'url'], notThere(url, directory)))
+  }
+  return faults
 }

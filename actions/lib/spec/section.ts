@@ -1,5 +1,3 @@
-import { access } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import { nearest } from '../errors/nearest.ts'
 import { parseDuration } from '../units/duration.ts'
@@ -7,105 +5,132 @@ import { parseSize } from '../units/size.ts'
 
 /** What a wrong value is called in a message. */
 function shown(value: unknown): string {
-  if (value === undefined) return 'nothing'
+  if (value === undefined || value === null) return 'nothing'
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 60)} …` : text
 }
 
+/** The message for a value that is not `what`, or that is not there at all. */
+export function expected(what: string) {
+  const but = what.includes(',') ? '; got' : ', got'
+  return ({ input }: { input?: unknown }) =>
+    input === undefined ? `is missing: expected ${what}` : `expected ${what}${but} ${shown(input)}`
+}
+
+/** Schemas of keys that are known and refused. */
+const planned = new WeakSet<object>()
+
 /** A map with exactly these keys; an unknown one is a fault that suggests the nearest known one. */
 export function section<S extends z.ZodRawShape>(shape: S) {
-  const known = Object.keys(shape)
+  const keys = Object.keys(shape)
+  const known = keys.filter((key) => !planned.has(shape[key]!))
+  const wrongType = expected(`a map with ${known.join(', ')}`)
   return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code === 'unrecognized_keys')
-        return unknownKeys((issue as { keys?: string[] }).keys ?? [], known)
-      return `expected a map with ${known.join(', ')}; got ${shown(issue.input)}`
-    },
+    error: (issue) =>
+      issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, known, keys) : wrongType(issue),
   })
 }
 
-/** The message for keys nobody knows. */
-export function unknownKeys(keys: readonly string[], known: readonly string[]): string {
-  return keys
-    .map((key) => {
-      const near = nearest(key, known)
-      return `unknown key ${key}${near ? `; did you mean ${near}?` : `; known here: ${known.join(', ')}`}`
-    })
-    .join('; ')
+/** The message for keys nobody knows: a line for each, in their order (see flatIssues). */
+function unknownKeys(unknown: readonly string[], known: readonly string[], all: readonly string[]): string {
+  return unknown.map((key) => unknownKey(key, known, all)).join('\n')
+}
+
+/**
+ * The message for a key nobody knows.
+ *
+ * @param all those that are planned, too: a slip in one of these is recognised, but they are not offered
+ */
+export function unknownKey(key: string, known: readonly string[], all = known): string {
+  const near = nearest(key, all)
+  return `unknown key ${key}; ${near ? `did you mean ${near}? K` : 'k'}nown here: ${known.join(', ')}`
 }
 
 /** Text that is not empty. */
-export function words(what = 'text') {
-  const error = (issue: { input: unknown }) =>
-    issue.input === undefined ? `${what} is missing` : `expected ${what}, got ${shown(issue.input)}`
+export function words(what: string) {
+  const error = expected(what)
   return z.string({ error }).min(1, { error })
+}
+
+/** Text of a certain form. */
+export function matching(form: RegExp, what: string) {
+  const error = expected(what)
+  return z.string({ error }).regex(form, { error })
+}
+
+/** Text that may look like a number or a truth in YAML: `PORT: 80` is "80". */
+export function text(what = 'text') {
+  const error = expected(what)
+  return z.union([z.string({ error }), z.number({ error }), z.boolean({ error })]).transform(String)
 }
 
 /** `2 GiB` → bytes. */
 export function size(example = '2 GiB') {
-  const error = (input: unknown) => `expected a size such as ${example}, got ${shown(input)}`
-  return z.string({ error: (issue) => error(issue.input) }).transform((text, context) => {
-    const bytes = parseSize(text)
-    if (bytes === undefined) context.addIssue({ code: 'custom', message: error(text) })
-    return bytes ?? 0
-  })
+  return measure(parseSize, `a size such as ${example}`, '^\\s*\\d+(\\.\\d+)?\\s*([kMGT]?B|[KMGT]iB)\\s*$')
 }
 
 /** `90 s` → milliseconds. */
 export function duration(example = '90 s') {
-  const error = (input: unknown) => `expected a time such as ${example}, got ${shown(input)}`
-  return z.string({ error: (issue) => error(issue.input) }).transform((text, context) => {
-    const milliseconds = parseDuration(text)
-    if (milliseconds === undefined) context.addIssue({ code: 'custom', message: error(text) })
-    return milliseconds ?? 0
-  })
+  return measure(parseDuration, `a time such as ${example}`, '^\\s*\\d+(\\.\\d+)?\\s*(ms|s|min|h|d)\\s*$')
 }
 
-/** A whole number of at least `least`. */
-export function count(least: number) {
-  const error = (issue: { input: unknown }) => `expected a whole number ≥ ${least}, got ${shown(issue.input)}`
-  return z.int({ error }).min(least, { error })
+/** @param pattern for editors; `parse` is what counts */
+function measure(parse: (text: string) => number | undefined, what: string, pattern: string) {
+  const error = expected(what)
+  return z
+    .string({ error })
+    .meta({ pattern })
+    .transform((written, context) => {
+      const value = parse(written)
+      if (!value) context.addIssue({ code: 'custom', message: error({ input: written }) })
+      return value ?? 0
+    })
+}
+
+/** A whole number from `least` to `most`. */
+export function count(least: number, most = Number.MAX_SAFE_INTEGER) {
+  const range = most === Number.MAX_SAFE_INTEGER ? `≥ ${least}` : `from ${least} to ${most}`
+  const error = expected(`a whole number ${range}`)
+  return z.int({ error }).min(least, { error }).max(most, { error })
 }
 
 /** true or false. */
 export function yesOrNo() {
-  return z.boolean({ error: (issue) => `expected true or false, got ${shown(issue.input)}` })
+  return z.boolean({ error: expected('true or false') })
 }
 
 /** One of a few words. */
 export function oneOf<const T extends readonly [string, ...string[]]>(choices: T) {
+  const error = expected(`one of ${choices.join(', ')}`)
   return z.enum(choices, {
     error: (issue) => {
       const near = typeof issue.input === 'string' ? nearest(issue.input, choices) : undefined
-      return `expected one of ${choices.join(', ')}; got ${shown(issue.input)}${near ? `; did you mean ${near}?` : ''}`
+      return `${error(issue)}${near ? `; did you mean ${near}?` : ''}`
     },
   })
 }
 
 /** A list. */
 export function list<T extends z.ZodType>(item: T, what = 'a list') {
-  return z.array(item, { error: (issue) => `expected ${what}, got ${shown(issue.input)}` })
+  return z.array(item, { error: expected(what) })
 }
 
-/** A file or folder that is there, made absolute. Relative ones begin at the spec's folder. */
-export function existing(directory: string, what = 'a file') {
-  return words(what).transform(async (path, context) => {
-    const absolute = resolve(directory, path)
-    const found = await access(absolute).then(
-      () => true,
-      () => false,
-    )
-    if (!found) context.addIssue({ code: 'custom', message: `there is no ${path} in ${directory}` })
-    return absolute
-  })
+/** A map from words of the user's own to values. */
+export function mapOf<T extends z.ZodType>(value: T, what: string) {
+  return z.record(z.string(), value, { error: expected(what) })
 }
 
 /** A key that is planned: one clear line instead of a half-working stage. */
-export function notYet(what: string) {
-  return z
+export function notYet() {
+  const schema = z
     .unknown()
     .optional()
     .superRefine((value, context) => {
-      if (value !== undefined) context.addIssue({ code: 'custom', message: `${what} is not supported yet` })
+      if (value !== undefined) context.addIssue({ code: 'custom', message: notSupported })
     })
+    .meta({ description: 'Not supported yet', not: {} })
+  planned.add(schema)
+  return schema
 }
+
+export const notSupported = 'is not supported yet'

@@ -1,92 +1,114 @@
-import { z } from 'zod'
+import type { z } from 'zod'
+import { existing } from './existing.ts'
 import { mirror, tools } from './mirror.ts'
-import { count, existing, list, notYet, oneOf, section, size, words } from './section.ts'
+import { count, list, mapOf, matching, notYet, oneOf, section, size, text, words } from './section.ts'
 import { provisionStep } from './step.ts'
 
+/** A version; the release workflow's tag is held to the same form. */
+export const version = matching(
+  /^[0-9A-Za-z][0-9A-Za-z.+~_-]*$/,
+  'a version such as 1.4.0, in quotes if it has fewer than two dots',
+)
+
 const product = section({
-  title: words('a title').optional(),
+  title: words('a title').optional().describe('The product’s name for people'),
   vendor: words('a vendor').optional(),
   url: words('an address').optional(),
 })
 
+/** What the build gives the machine where the spec does not say. */
+export const hardwareOfBuild = { cpus: 2, memory: '1 GiB', disk: '10 GiB' } as const
+
 const basebox = section({
   bootstrap: section({
-    suite: words('a suite, e.g. bookworm'),
-    packages: list(words('a package'), 'a list of packages').default([]),
-  }).optional(),
-  definition: notYet('basebox.definition'),
-  cpus: count(1).default(2),
-  memory: size('1 GiB').prefault('1 GiB'),
-  disk: size('10 GiB').prefault('10 GiB'),
+    suite: words('a suite, e.g. bookworm').describe('E.g. bookworm'),
+    packages: list(words('a package'), 'a list of packages')
+      .default([])
+      .describe('Beyond what any base machine has'),
+  })
+    .optional()
+    .describe('A base machine made straight from the mirror, no installer run'),
+  definition: notYet(),
+  cpus: count(1).default(hardwareOfBuild.cpus),
+  memory: size('1 GiB').prefault(hardwareOfBuild.memory),
+  disk: size('10 GiB').prefault(hardwareOfBuild.disk),
 }).prefault({})
 
 const hardware = section({
   cpus: count(1).optional(),
-  memory: size('2 GiB').optional(),
-  disk: size('20 GiB').optional(),
+  memory: size('2 GiB').optional().describe('E.g. 2 GiB'),
+  disk: size('20 GiB').optional().describe('E.g. 20 GiB'),
 }).prefault({})
 
-const listener = words('a port such as 80/tcp').regex(/^\d{1,5}\/(tcp|udp)$/, {
-  error: 'expected a port such as 80/tcp',
-})
+const ports = list(
+  matching(
+    /^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])\/(tcp|udp)$/,
+    'a port such as 80/tcp',
+  ),
+  'a list of ports such as 80/tcp',
+)
+
+const validate = (directory: string) =>
+  section({
+    scenarios: existing(directory, 'a folder of scenarios', 'folder')
+      .optional()
+      .describe('A folder of scenario files, *.yml'),
+    listens: ports.optional().describe('Every port the appliance may answer at; a further one is a failure'),
+    suites: notYet(),
+  })
+
+const pack = (directory: string) =>
+  section({
+    formats: list(oneOf(['ova', 'qcow2']), 'a list of ova and qcow2').default(['ova']),
+    hardware: hardware.describe('What the customer gets; not less than the basebox has'),
+    eula: existing(directory, 'a text file').optional().describe('Shown on import'),
+    annotation: words('text').optional().describe('Shown on import'),
+    sign: notYet(),
+  })
 
 /** The whole of `appliance.yml`; paths in it begin at `directory`. */
 export const specSchema = (directory: string) =>
   section({
-    name: words('a name').regex(/^[a-z0-9][a-z0-9-]*$/, {
-      error: 'a name is of a-z, 0-9 and dash: it becomes a file and a host name',
-    }),
-    version: words('a version in quotes or with two dots, e.g. 1.4.0').regex(
-      /^[0-9A-Za-z][0-9A-Za-z.+~_-]*$/,
-      {
-        error: 'a version is of letters, digits, dots, plus, tilde, underscore and dash',
-      },
+    name: matching(/^[a-z0-9][a-z0-9-]*$/, 'a name of a-z, 0-9 and dash').describe(
+      'The appliance’s name: its file’s and its host’s',
     ),
-    product: product.prefault({}),
+    version: version.describe('A release overrides it with its tag'),
+    product: product.prefault({}).describe('What people see'),
     mirror: mirror(directory),
     tools: tools(directory),
-    basebox,
-    chef: section({ license: oneOf(['accept', 'accept-silent', 'accept-no-persist']).optional() }).prefault(
-      {},
-    ),
-    provision: list(provisionStep(directory), 'a list of steps').default([]),
-    first_boot: list(existing(directory, 'a script'), 'a list of scripts').default([]),
-    validate: section({
-      scenarios: existing(directory, 'a folder of scenarios').optional(),
-      listens: list(listener, 'a list of ports such as 80/tcp').optional(),
-      suites: notYet('validate.suites'),
+    basebox: basebox.describe('The minimal machine everything begins with'),
+    chef: section({
+      license: oneOf(['accept', 'accept-silent', 'accept-no-persist'])
+        .optional()
+        .describe('Your word on https://www.chef.io/end-user-license-agreement'),
     }).prefault({}),
-    pack: section({
-      formats: list(oneOf(['ova', 'qcow2'])).default(['ova']),
-      hardware,
-      eula: existing(directory, 'a text file').optional(),
-      annotation: words('text').optional(),
-      sign: notYet('pack.sign'),
-    }).prefault({}),
-    variables: z
-      .record(z.string(), z.coerce.string())
+    provision: list(provisionStep(directory), 'a list of steps')
+      .default([])
+      .describe('What makes the base machine the appliance, in order'),
+    first_boot: list(existing(directory, 'a script'), 'a list of scripts')
+      .default([])
+      .describe('Run once, at the customer’s: what must differ from installation to installation'),
+    validate: validate(directory).prefault({}).describe('What the appliance must do before it is packed'),
+    pack: pack(directory).prefault({}).describe('What is shipped'),
+    variables: mapOf(text(), 'a map from names to values')
       .default({})
       .describe('Values for {{name}} in scenarios'),
-    secrets: z
-      .record(z.string(), words('where the secret is, e.g. env:NAME'))
+    secrets: mapOf(
+      matching(/^(generate|env:[A-Za-z_][A-Za-z0-9_]*)$/, 'env:NAME or generate'),
+      'a map from names to env:NAME or generate',
+    )
       .default({})
       .describe(
-        'Values for {{secret.name}}, from the environment: env:NAME, or made anew for each build: generate',
+        'Values for {{secret.name}} in scenarios: from the environment, env:NAME, or made anew each time, generate',
       ),
-    network: oneOf(['auto', 'private', 'user']).default('auto'),
-    accel: oneOf(['auto', 'kvm', 'tcg']).default('auto'),
-  })
-    .transform(({ first_boot: firstBoot, ...rest }) => ({ ...rest, firstBoot }))
-    .superRefine((spec, context) => {
-      const { basebox, pack } = spec
-      for (const key of ['cpus', 'memory', 'disk'] as const)
-        if (pack.hardware[key] !== undefined && pack.hardware[key] < basebox[key])
-          context.addIssue({
-            code: 'custom',
-            path: ['pack', 'hardware', key],
-            message: `pack.hardware.${key} may be larger than basebox.${key}, never smaller`,
-          })
-    })
+    login: notYet(),
+    network: oneOf(['auto', 'private', 'user'])
+      .default('auto')
+      .describe('The machines’ network; auto: private where this computer allows it, else user'),
+    accel: oneOf(['auto', 'kvm', 'tcg'])
+      .default('auto')
+      .describe('Hardware virtualization; auto: kvm where it works, else tcg, which is slow'),
+  }).transform(({ first_boot: firstBoot, ...rest }) => ({ ...rest, firstBoot }))
 
 /** What the user wrote, free of faults: defaults filled in, sizes in bytes, times in ms, paths absolute. */
 export type Spec = z.output<ReturnType<typeof specSchema>>

@@ -1,7 +1,19 @@
 import { z } from 'zod'
 import { nearest } from '../errors/nearest.ts'
+import { existing } from './existing.ts'
 import { flatIssues } from './issues.ts'
-import { duration, existing, list, section, words, yesOrNo } from './section.ts'
+import {
+  duration,
+  list,
+  mapOf,
+  matching,
+  notSupported,
+  section,
+  text,
+  unknownKey,
+  words,
+  yesOrNo,
+} from './section.ts'
 
 /** The keys that may stand beside a step's kind (DESIGN §9). */
 export interface StepSettings {
@@ -20,15 +32,19 @@ export interface StepSettings {
 }
 
 const settings = {
-  name: words('a name').optional(),
-  timeout: duration('20 min').optional(),
-  as: words('a user of the guest').optional(),
-  env: z.record(z.string(), z.coerce.string()).optional(),
-  not: yesOrNo().optional(),
-  eventually: duration('60 s').optional(),
+  name: words('a name').optional().describe('What the step is called in reports'),
+  timeout: duration('20 min').optional().describe('How long it may take, e.g. 20 min'),
+  as: words('a user of the guest').optional().describe('The guest’s user who does it'),
+  env: mapOf(text('a value'), 'a map from variables to values')
+    .optional()
+    .describe('Environment variables for the guest’s shell'),
+  not: yesOrNo().optional().describe('The step must fail'),
+  eventually: duration('60 s').optional().describe('Tried again until it comes true, for so long, e.g. 60 s'),
   tags: list(words('a tag'), 'a list of tags').optional(),
-  save: words('a name').optional(),
-  sensitive: yesOrNo().optional(),
+  save: matching(/^[A-Za-z_][\w.-]*$/, 'a name of letters, digits, dot, dash and underscore')
+    .optional()
+    .describe('Later steps know its output as {{name}}'),
+  sensitive: yesOrNo().optional().describe('Keeps what it says out of log and report'),
 }
 
 export const reservedKeys: readonly string[] = Object.keys(settings)
@@ -36,92 +52,138 @@ export const reservedKeys: readonly string[] = Object.keys(settings)
 /** A kind's argument, and how a step of it is made from argument and settings. */
 type Kinds = Record<string, z.ZodType<object>>
 
+interface Planned {
+  kinds?: readonly string[]
+  settings?: readonly string[]
+}
+
+/** What the schema of a step is made of, for whoever describes it to editors (see json-schema). */
+export interface StepGrammar {
+  kinds: Kinds
+  settings: Record<string, z.ZodType>
+}
+
+const grammars = new WeakMap<object, StepGrammar>()
+
+/** The grammar behind a schema that `stepOf` gave. */
+export function grammarOf(schema: object): StepGrammar | undefined {
+  return grammars.get(schema)
+}
+
 /**
  * One step: a map with exactly one kind key and, beside it, only reserved keys; a kind without arguments may be a
  * bare word. What a kind's schema gives is spread into the step, beside `kind`.
+ *
+ * @param planned what is known and refused as not supported yet
  */
-export function stepOf<K extends Kinds>(kinds: K, planned: readonly string[] = []) {
+export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
   type Step = { [N in keyof K & string]: { kind: N } & z.output<K[N]> & StepSettings }[keyof K & string]
   const names = Object.keys(kinds)
-  return z
-    .unknown()
-    .transform(async (value, context): Promise<Step> => {
-      const refuse = (message: string, path: PropertyKey[] = []) => {
-        context.issues.push({ code: 'custom', message, path, input: value })
-        return z.NEVER
-      }
-      const map = typeof value === 'string' ? { [value]: null } : value
-      if (typeof map !== 'object' || map === null || Array.isArray(map))
-        return refuse('expected a step, e.g. - run: uptime')
-      const found = Object.keys(map).filter((key) => !reservedKeys.includes(key))
-      const unknown = found.filter((key) => !names.includes(key))
-      for (const key of unknown) {
-        if (planned.includes(key)) refuse(`step ${key} is not supported yet`, [key])
-        else {
-          const near = nearest(key, [...names, ...reservedKeys, ...planned])
-          refuse(
-            `there is no step ${key}${near ? `; did you mean ${near}?` : `; there are ${names.join(', ')}`}`,
-            [key],
-          )
-        }
-      }
-      if (unknown.length > 0) return z.NEVER
-      if (found.length === 0) return refuse(`a step needs one of ${names.join(', ')}`)
-      if (found.length > 1)
-        return refuse(`one step does one thing, this one has ${found.join(' and ')}: make two steps of it`)
-      const kind = found[0]!
-      const { [kind]: argument, ...rest } = map as Record<string, unknown>
-      const [told, set] = await Promise.all([
-        kinds[kind]!.safeParseAsync(argument ?? undefined),
-        section(settings).safeParseAsync(rest),
-      ])
+  const plannedKinds = planned.kinds ?? []
+  const plannedSettings = planned.settings ?? []
+  const known = reservedKeys.filter((key) => !plannedSettings.includes(key))
+  const schema = z.unknown().transform(async (value, context): Promise<Step> => {
+    const refuse = (message: string, path: PropertyKey[] = []) => {
+      context.issues.push({ code: 'custom', message, path, input: value })
+    }
+    const map = typeof value === 'string' ? { [value]: null } : value
+    if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+      refuse(`expected a step: one of ${names.join(', ')}`)
+      return z.NEVER
+    }
+    const keys = Object.keys(map)
+    const found = keys.filter((key) => names.includes(key))
+    const intended = keys.filter((key) => plannedKinds.includes(key))
+    for (const key of intended) refuse(notSupported, [key])
+    for (const key of keys.filter((key) => plannedSettings.includes(key)))
+      refuse(`${notSupported} in these steps`, [key])
+    const kindsMeant = found.length + intended.length
+    const strange = keys.filter((key) => ![...names, ...plannedKinds, ...reservedKeys].includes(key))
+    for (const key of strange)
+      if (kindsMeant > 0) refuse(unknownKey(key, known), [key])
+      else refuse(noSuchStep(key, names, plannedKinds), [key])
+    if (kindsMeant === 0 && strange.length === 0) refuse(`a step needs one of ${names.join(', ')}`)
+    if (kindsMeant > 1) {
+      const together = [...found, ...intended].join(' and ')
+      refuse(`one step does one thing, this one has ${together}: make two steps of it`)
+    }
+
+    const given: Record<string, unknown> = { ...map }
+    const set = await section(settings).safeParseAsync(
+      Object.fromEntries(keys.filter((key) => known.includes(key)).map((key) => [key, given[key]])),
+    )
+    for (const issue of flatIssues(set.error?.issues ?? [])) refuse(issue.message, issue.path)
+    const argued: Record<string, object> = {}
+    for (const kind of found) {
+      const told = await kinds[kind]!.safeParseAsync(given[kind] ?? undefined)
       for (const issue of flatIssues(told.error?.issues ?? [])) refuse(issue.message, [kind, ...issue.path])
-      for (const issue of flatIssues(set.error?.issues ?? [])) refuse(issue.message, issue.path)
-      if (!told.success || !set.success) return z.NEVER
-      const present = Object.fromEntries(Object.entries(set.data).filter(([, given]) => given !== undefined))
-      return { kind, ...told.data, ...present } as Step
-    })
-    .meta({ stepKinds: names })
+      if (told.success) argued[kind] = told.data
+    }
+    if (context.issues.length > 0) return z.NEVER
+    const kind = found[0]!
+    const present = Object.fromEntries(Object.entries(set.data!).filter(([, value]) => value !== undefined))
+    return { kind, ...argued[kind], ...present } as Step
+  })
+  const usable = Object.fromEntries(Object.entries(settings).filter(([key]) => known.includes(key)))
+  grammars.set(schema, { kinds, settings: usable })
+  return schema
+}
+
+function noSuchStep(word: string, names: readonly string[], planned: readonly string[]): string {
+  const near = nearest(word, [...names, ...reservedKeys, ...planned])
+  return `there is no step ${word}; ${near ? `did you mean ${near}? T` : 't'}here are ${names.join(', ')}`
 }
 
 /** `"0644"` → 0o644. */
-const mode = () =>
-  words('a mode such as "0644"')
-    .regex(/^0?[0-7]{3,4}$/, { error: 'expected a mode in quotes, such as "0644"' })
-    .transform((text) => Number.parseInt(text, 8))
+export const mode = () =>
+  matching(/^0?[0-7]{3,4}$/, 'a mode in quotes, such as "0644"').transform((text) => Number.parseInt(text, 8))
+
+/** Where something lies in the guest. */
+export const guestPath = () => matching(/^(\/|\{\{)/, 'a path in the guest that begins with /')
 
 /** Steps of `provision:`. */
 const provisionKinds = (directory: string) => ({
-  shell: z.union([
-    existing(directory, 'a script').transform((file) => ({ file, inline: undefined })),
-    section({ inline: words('shell commands') }).transform(({ inline }) => ({ file: undefined, inline })),
-  ]),
+  shell: z
+    .union([
+      existing(directory, 'a script').transform((file) => ({ file, inline: undefined })),
+      section({ inline: words('shell commands') }).transform(({ inline }) => ({ file: undefined, inline })),
+    ])
+    .describe('Runs a script of the project in the guest, or commands: { inline: … }'),
   upload: section({
-    from: existing(directory, 'a file or folder'),
-    to: words('a path in the guest'),
+    from: existing(directory, 'a file or folder', 'either').describe('A file or folder of the project'),
+    to: guestPath().describe('The path it gets in the guest'),
     owner: words('a user').optional(),
     group: words('a group').optional(),
-    mode: mode().optional(),
-  }),
+    mode: mode().optional().describe('Of the files, in quotes: "0644"'),
+  }).describe('Copies a file or folder into the guest'),
   chef_solo: section({
     cookbooks: z
       .union([
-        existing(directory, 'a folder of cookbooks').transform((one) => [one]),
-        list(existing(directory, 'a folder')),
+        existing(directory, 'a folder of cookbooks', 'folder').transform((one) => [one]),
+        list(existing(directory, 'a folder of cookbooks', 'folder')),
       ])
       .describe('A folder of cookbooks, or several'),
-    run_list: list(words('a recipe, e.g. recipe[license_server]'), 'a list of recipes and roles'),
-    attributes: z.union([existing(directory, 'a JSON file'), z.record(z.string(), z.unknown())]).default({}),
-  }).transform(({ cookbooks, run_list: runList, attributes }) => ({
-    cookbooks,
-    runList,
-    attributesFile: typeof attributes === 'string' ? attributes : undefined,
-    attributes: typeof attributes === 'string' ? {} : attributes,
-  })),
+    run_list: list(words('a recipe, e.g. recipe[license_server]'), 'a list of recipes')
+      .min(1, { error: 'name at least one recipe' })
+      .describe('E.g. ["recipe[license_server]"]'),
+    attributes: z
+      .union([existing(directory, 'a JSON file'), mapOf(z.unknown(), 'a map or a JSON file')])
+      .default({})
+      .describe('The node’s attributes: a map, or a JSON file'),
+  })
+    .transform(({ cookbooks, run_list: runList, attributes }) => ({
+      cookbooks,
+      runList,
+      attributesFile: typeof attributes === 'string' ? attributes : undefined,
+      attributes: typeof attributes === 'string' ? {} : attributes,
+    }))
+    .describe('Converges the guest by Chef, which is not in the appliance afterwards'),
 })
 
 export const provisionStep = (directory: string) =>
-  stepOf(provisionKinds(directory), ['capistrano', 'reboot', 'wait_for', 'download'])
+  stepOf(provisionKinds(directory), {
+    kinds: ['capistrano', 'reboot', 'wait_for', 'download'],
+    settings: ['not', 'eventually', 'tags', 'save'],
+  })
 
 export type ProvisionStep = z.output<ReturnType<typeof provisionStep>>
-export { mode }

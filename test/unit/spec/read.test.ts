@@ -17,11 +17,13 @@ mirror:
       signed_by: keys/debian.gpg
   gem:
     - { name: app, gemfile: app/Gemfile }
+    - { name: chef, gems: { chef-bin: ~> 18.4 }, for: tools }
   git:
     - { url: catalogue.bundle, ref: v1 }
 tools: { signed_by: keys/debian.gpg }
 basebox:
   bootstrap: { suite: bookworm }
+chef: { license: accept }
 provision:
   - shell: prepare.sh
   - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[web]"], attributes: { port: 80 } }
@@ -62,6 +64,7 @@ beforeEach(async () => {
     'scenarios/works.yml': scenario,
     'prepare.sh': '',
     'app/Gemfile': '',
+    'catalogue.bundle': '',
     'keys/debian.gpg': '',
     'cookbooks/web/recipes/default.rb': '',
   })
@@ -117,109 +120,416 @@ describe('a good spec', () => {
 })
 
 describe('what is wrong is one line, with its place', () => {
-  const cases: [string, string | RegExp, string, string][] = [
+  const top =
+    'name, version, product, mirror, tools, basebox, chef, provision, first_boot, validate, pack, variables, secrets, network, accel'
+  const cases: [string, string | RegExp, string, string[]][] = [
     [
       'a misspelt key',
       'first_boot:',
       'frist_boot:',
-      'appliance.yml:21:1: unknown key frist_boot; did you mean first_boot?',
+      [`23:1: unknown key frist_boot; did you mean first_boot? Known here: ${top}`],
     ],
     [
-      'a misspelt key, deep inside',
-      'suites:',
-      'siutes:',
-      'appliance.yml:7:7: unknown key siutes; did you mean suites?',
+      'two misspelt keys, each at its own place',
+      'suites: [bookworm]\n      packages:',
+      'siutes: [bookworm]\n      zzz:',
+      [
+        '5:7: mirror.deb[1].suites is missing: expected a list of suites',
+        '7:7: unknown key siutes; did you mean suites? Known here: name, uri, suites, components, packages, snapshot, signed_by',
+        '8:7: unknown key zzz; known here: name, uri, suites, components, packages, snapshot, signed_by',
+      ],
     ],
     [
       'a size without unit',
       '2 GiB',
       '2',
-      'appliance.yml:25:15: pack.hardware.memory: expected a size such as 2 GiB, got 2',
+      ['27:15: pack.hardware.memory: expected a size such as 2 GiB, got 2'],
     ],
     [
-      'a wrong type',
+      'a time without unit',
+      '20 min',
+      '20',
+      ['22:5: provision[2].timeout: expected a time such as 20 min, got 20'],
+    ],
+    [
+      'a list that is none',
       '[nginx-light]',
       'nginx-light',
-      'appliance.yml:8:7: mirror.deb[1].packages: expected a list of packages, got "nginx-light"',
+      ['8:7: mirror.deb[1].packages: expected a list of packages, got "nginx-light"'],
+    ],
+    [
+      'a section left empty',
+      'secrets: { admin: generate }',
+      'product:',
+      [
+        '25:1: product: expected a map with title, vendor, url; got nothing',
+        'scenarios/works.yml:6:12: steps[2].env.PASSWORD: {{secret.admin}} is not known here; give it under variables: or secrets: in the spec, or save it in an earlier step',
+      ],
     ],
     [
       'a missing key',
       'version: 1.4.0\n',
       '',
-      'appliance.yml:1:1: version: a version in quotes or with two dots, e.g. 1.4.0 is missing',
+      ['1:1: version is missing: expected a version such as 1.4.0, in quotes if it has fewer than two dots'],
+    ],
+    [
+      'a version that is a number',
+      '1.4.0',
+      '1.4',
+      ['2:1: version: expected a version such as 1.4.0, in quotes if it has fewer than two dots; got 1.4'],
+    ],
+    [
+      'a word nobody knows',
+      'basebox:',
+      'network: privat\nbasebox:',
+      ['16:1: network: expected one of auto, private, user; got "privat"; did you mean private?'],
+    ],
+    [
+      'an address that is none',
+      'https://deb.debian.org/debian',
+      'https://',
+      [
+        '6:7: mirror.deb[1].uri: expected an address that begins with https://, http:// or file://, got "https://"',
+      ],
+    ],
+    [
+      'a port beyond all',
+      '80/tcp',
+      '99999/tcp',
+      ['24:45: validate.listens[1]: expected a port such as 80/tcp, got "99999/tcp"'],
+    ],
+    [
+      'a value that is a map',
+      'secrets:',
+      'variables: { a: { b: c } }\nsecrets:',
+      ['25:14: variables.a: expected text, got {"b":"c"}'],
+    ],
+    [
+      'a name no {{…}} can have',
+      'secrets:',
+      'variables: { 1st: x }\nsecrets:',
+      ['25:14: variables.1st: a name is of letters, digits, dot, dash and underscore'],
+    ],
+    [
+      'a secret from nowhere',
+      'generate',
+      'vault:x',
+      ['25:12: secrets.admin: expected env:NAME or generate, got "vault:x"'],
+    ],
+    [
+      'a scenario’s value in provisioning',
+      'timeout: 20 min',
+      'env: { P: "{{secret.admin}}" }',
+      ['22:12: provision[2].env.P: {{secret.admin}} is not filled in here: it is for scenarios'],
     ],
     [
       'a step that does not exist',
       'shell: prepare.sh',
       'shel: prepare.sh',
-      'appliance.yml:18:5: provision[1].shel: there is no step shel; did you mean shell?',
+      [
+        '20:5: provision[1].shel: there is no step shel; did you mean shell? There are shell, upload, chef_solo',
+      ],
     ],
     [
       'a planned step',
       'shell: prepare.sh',
       'capistrano: {}',
-      'appliance.yml:18:5: provision[1].capistrano: step capistrano is not supported yet',
+      ['20:5: provision[1].capistrano is not supported yet'],
     ],
     [
       'two kinds in one step',
       'shell: prepare.sh',
-      'shell: prepare.sh\n    upload: {}',
-      'appliance.yml:18:5: provision[1]: one step does one thing, this one has shell and upload: make two steps of it',
-    ],
-    ['a recipe that is not there', 'recipe[web]', 'recipe[web::db]', 'cookbooks/web/recipes/db.rb'],
-    [
-      'a planned section',
-      'pack:',
-      'pack:\n  sign: {}',
-      'appliance.yml:25:3: pack.sign: pack.sign is not supported yet',
+      'shell: prepare.sh\n    upload: { from: app, to: /app }',
+      ['20:5: provision[1]: one step does one thing, this one has shell and upload: make two steps of it'],
     ],
     [
-      'a duplicate key',
+      'no kind in a step',
+      'shell: prepare.sh',
+      'timeout: 3 s',
+      ['20:5: provision[1]: a step needs one of shell, upload, chef_solo'],
+    ],
+    [
+      'no step at all',
+      'shell: prepare.sh',
+      '3',
+      ['20:5: provision[1]: expected a step: one of shell, upload, chef_solo'],
+    ],
+    [
+      'a misspelt key beside a kind',
+      'timeout:',
+      'timout:',
+      ['22:5: unknown key timout; did you mean timeout? Known here: name, timeout, as, env, sensitive'],
+    ],
+    [
+      'a key for scenarios only',
+      'timeout: 20 min',
+      'eventually: 20 min',
+      ['22:5: provision[2].eventually is not supported yet in these steps'],
+    ],
+    [
+      'a path in the guest that begins nowhere',
+      'shell: prepare.sh',
+      'upload: { from: app, to: app }',
+      ['20:26: provision[1].upload.to: expected a path in the guest that begins with /, got "app"'],
+    ],
+    [
+      'a recipe that is not there',
+      'recipe[web]',
+      'recipe[web::defalut]',
+      [
+        '21:51: provision[2].chef_solo.run_list[1]: there is no cookbooks/web/recipes/defalut.rb; did you mean default?',
+      ],
+    ],
+    [
+      'a cookbook that is not there',
+      'recipe[web]',
+      'recipe[wbe]',
+      ['21:51: provision[2].chef_solo.run_list[1]: there is no cookbook wbe; did you mean web?'],
+    ],
+    [
+      'a role',
+      'recipe[web]',
+      'role[web]',
+      ['21:51: provision[2].chef_solo.run_list[1]: roles are not supported yet: name their recipes'],
+    ],
+    [
+      'an entry Chef does not know',
+      'recipe[web]',
+      'recipe[web',
+      [
+        '21:51: provision[2].chef_solo.run_list[1]: expected recipe[cookbook] or recipe[cookbook::recipe], got recipe[web',
+      ],
+    ],
+    [
+      'attributes that are no JSON',
+      '{ port: 80 }',
+      'prepare.sh',
+      ['21:67: provision[2].chef_solo.attributes: prepare.sh is no JSON: Unexpected end of JSON input'],
+    ],
+    ['a planned section', 'pack:', 'pack:\n  sign: {}', ['27:3: pack.sign is not supported yet']],
+    [
+      'planned kinds of sources',
+      '  git:',
+      '  rpm: []\n  iso: []\n  git:',
+      ['13:3: mirror.rpm is not supported yet', '14:3: mirror.iso is not supported yet'],
+    ],
+    [
+      'a key that is here twice',
       'version: 1.4.0',
       'version: 1.4.0\nname: again',
-      'appliance.yml:3:1: Map keys must be unique',
+      ['3:1: key name is here twice; the first is on line 1'],
+    ],
+    [
+      'two sources of one name',
+      '{ name: chef, gems',
+      '{ name: app, gems',
+      ['12:7: mirror.gem[2]: the gem source on line 11 is named app, too'],
+    ],
+    [
+      'neither gemfile nor gems',
+      'gemfile: app/Gemfile',
+      'for: guest',
+      ['11:7: mirror.gem[1]: give either gemfile: or gems:'],
+    ],
+    [
+      'a source that no name can be made of',
+      'url: catalogue.bundle',
+      'url: .',
+      ['14:7: mirror.git[1]: give it a name: . has none'],
     ],
     [
       'hardware smaller than the build',
       '2 GiB',
       '512 MiB',
-      'appliance.yml:25:15: pack.hardware.memory: pack.hardware.memory may be larger than basebox.memory, never smaller',
+      ['27:15: pack.hardware.memory: may be larger than basebox.memory, 1 GiB, never smaller'],
     ],
+    [
+      'no word on Chef’s licence',
+      'chef: { license: accept }\n',
+      '',
+      [
+        '20:5: provision[2].chef_solo: Chef’s licence is yours to accept: read https://www.chef.io/end-user-license-agreement and write chef: { license: accept }',
+      ],
+    ],
+    [
+      'Chef without its gems',
+      ', for: tools',
+      '',
+      [
+        '21:5: provision[2].chef_solo: Chef is not in the mirror: write { name: chef, gems: { chef-bin: "~> 18.4" }, for: tools } under mirror.gem',
+      ],
+    ],
+    [
+      'no machine to provision',
+      '  bootstrap: { suite: bookworm }',
+      '  cpus: 2',
+      ['16:1: basebox.bootstrap is missing: the steps of provision need a machine, e.g. { suite: bookworm }'],
+    ],
+    [
+      'a flow that does not end',
+      'suites: [bookworm]',
+      'suites: [bookworm',
+      ['8:7: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ],
+    [
+      'an alias of nothing',
+      '[nginx-light]',
+      '*all',
+      ['8:17: *all names no anchor before it; quote it if it is meant as text'],
+    ],
+    ['a second document', 'pack:', '---\npack:', ['26:1: a second document begins here; one file holds one']],
+    ['a key that is no word', 'pack:', '? [a]\n: b\npack:', ['26:3: expected a word as key']],
   ]
   test.each(cases)('%s', async (_, from, to, expected) => {
     await change(from, to)
     const found = await faults()
-    expect(found.filter((line) => line.includes(expected))).toHaveLength(1)
-  })
-
-  test('a file that is not there', async () => {
-    await rm(join(folder, 'prepare.sh'))
-    expect(await faults()).toEqual([
-      `appliance.yml:18:5: provision[1].shell: there is no prepare.sh in ${folder}`,
-      `appliance.yml:21:14: first_boot[1]: there is no prepare.sh in ${folder}`,
-    ])
-  })
-
-  test('a step of a scenario that does not exist, and a value nobody gives', async () => {
-    await change('port: 80', 'prot: 80', 'scenarios/works.yml', scenario)
-    expect(await faults()).toEqual([
-      'scenarios/works.yml:7:5: steps[3].prot: there is no step prot; did you mean port?',
-    ])
-    await change('secret.admin', 'secret.amdin', 'scenarios/works.yml', scenario)
-    expect(await faults()).toEqual([
-      'scenarios/works.yml:5:5: {{secret.amdin}} is not known here; did you mean {{secret.admin}}?',
-    ])
-  })
-
-  test('and all of it at once, spec and scenarios', async () => {
-    await put({
-      'appliance.yml': good.replace('suites:', 'siutes:').replace('2 GiB', '2'),
-      'scenarios/works.yml': scenario.replace('boot', 'boto'),
-    })
-    const found = await faults()
-    expect(found).toHaveLength(4)
-    expect(found.at(-1)).toBe(
-      'scenarios/works.yml:4:5: steps[1].boto: there is no step boto; did you mean boot?',
+    expect(found.filter((line) => !line.includes('[ a ]'))).toEqual(
+      expected.map((line) => (/^\d/.test(line) ? `appliance.yml:${line}` : line)),
     )
   })
+
+  test('files that are not there, of every kind', async () => {
+    for (const name of ['prepare.sh', 'app', 'keys', 'catalogue.bundle', 'cookbooks', 'scenarios'])
+      await rm(join(folder, name), { recursive: true })
+    await change('hardware', 'eula: EULA.txt\n  hardware')
+    const missing = (place: string, name: string) =>
+      `appliance.yml:${place}: there is no ${name} in ${folder}`
+    expect(await faults()).toEqual([
+      missing('9:7: mirror.deb[1].signed_by', 'keys/debian.gpg'),
+      missing('11:20: mirror.gem[1].gemfile', 'app/Gemfile'),
+      missing('14:9: mirror.git[1].url', 'catalogue.bundle'),
+      missing('15:10: tools.signed_by', 'keys/debian.gpg'),
+      missing('20:5: provision[1].shell', 'prepare.sh'),
+      missing('21:18: provision[2].chef_solo.cookbooks', 'cookbooks'),
+      missing('23:14: first_boot[1]', 'prepare.sh'),
+      missing('24:13: validate.scenarios', 'scenarios'),
+      missing('27:3: pack.eula', 'EULA.txt'),
+    ])
+  })
+
+  test('a folder where a file is meant, a file where a folder is meant, a folder without scenarios', async () => {
+    await put({
+      'appliance.yml': good
+        .replace('first_boot: [prepare.sh]', 'first_boot: [app]')
+        .replace('cookbooks: cookbooks', 'cookbooks: prepare.sh'),
+    })
+    await rm(join(folder, 'scenarios/works.yml'))
+    expect(await faults()).toEqual([
+      'appliance.yml:21:18: provision[2].chef_solo.cookbooks: expected a folder of cookbooks, but prepare.sh is no folder',
+      'appliance.yml:23:14: first_boot[1]: expected a script, but app is a folder',
+      'appliance.yml:24:13: validate.scenarios: there is no scenario (*.yml) in scenarios',
+    ])
+  })
+
+  test('a cookbook is called what its metadata says', async () => {
+    await put({
+      'cookbooks/chef-shop/metadata.rb': "name 'shop'\n",
+      'cookbooks/chef-shop/recipes/default.yml': '',
+    })
+    await change('recipe[web]', 'recipe[shop]')
+    expect(await faults()).toEqual([])
+  })
+
+  test('a version that a release cannot have', async () => {
+    const reading = readSpec(join(folder, 'appliance.yml'), { version: 'v 2' })
+    await expect(reading).rejects.toThrow(/^version: expected a version such as 1\.4\.0, .*; got "v 2"$/)
+  })
+
+  test('an empty file lacks what every appliance has', async () => {
+    await put({ 'appliance.yml': '' })
+    expect(await faults()).toEqual([
+      'appliance.yml:1:1: name is missing: expected a name of a-z, 0-9 and dash',
+      'appliance.yml:1:1: version is missing: expected a version such as 1.4.0, in quotes if it has fewer than two dots',
+    ])
+  })
+})
+
+describe('a scenario', () => {
+  const cases: [string, string, string, string[]][] = [
+    [
+      'with a step that does not exist',
+      'port: 80',
+      'prot: 80',
+      [
+        '7:5: steps[3].prot: there is no step prot; did you mean port? There are boot, rollback, run, port, get, post, put, patch, delete, head, upload, download',
+      ],
+    ],
+    ['with a planned step', '- boot', '- reboot', ['4:5: steps[1].reboot is not supported yet']],
+    [
+      'with an argument too many',
+      '- boot',
+      '- boot: now',
+      ['4:5: steps[1].boot: this step takes no argument'],
+    ],
+    [
+      'with a port beyond all',
+      'port: 80',
+      'port: 70000',
+      ['7:5: steps[3].port: expected a whole number from 1 to 65535, got 70000'],
+    ],
+    [
+      'with a misspelt expectation',
+      'status: 200',
+      'sttaus: 200',
+      ['9:31: unknown key sttaus; did you mean status? Known here: status, headers, json, body'],
+    ],
+    [
+      'with two bodies',
+      'path: /,',
+      'path: /, body: x, form: { a: b },',
+      ['9:5: steps[4].get: a request has one body, this one has body and form'],
+    ],
+    [
+      'with a value nobody gives',
+      'secret.admin',
+      'secret.amdin',
+      ['6:12: steps[2].env.PASSWORD: {{secret.amdin}} is not known here; did you mean {{secret.admin}}?'],
+    ],
+    [
+      'with a value before it is saved',
+      '- boot',
+      '- run: echo {{page}}',
+      [
+        '4:5: steps[1].run: {{page}} is not known here; give it under variables: or secrets: in the spec, or save it in an earlier step',
+      ],
+    ],
+    [
+      'without steps',
+      scenario.slice(scenario.indexOf('steps:')),
+      'steps: []\n',
+      ['3:1: steps: a scenario needs at least one step'],
+    ],
+  ]
+  test.each(cases)('%s', async (_, from, to, expected) => {
+    await put({ 'scenarios/works.yml': scenario.replace(from, to) })
+    expect(await faults()).toEqual(expected.map((line) => `scenarios/works.yml:${line}`))
+  })
+
+  test('of the same name as another is a fault of the later one; a label needs no value', async () => {
+    await put({ 'scenarios/zz.yml': 'name: It works\nsteps:\n  - run: "true"\n    name: About {{braces}}\n' })
+    expect(await faults()).toEqual(['scenarios/zz.yml:1:1: name: scenarios/works.yml has the same: It works'])
+  })
+})
+
+test('all of it at once: schema, references, consistency, syntax, in spec and scenarios', async () => {
+  await rm(join(folder, 'catalogue.bundle'))
+  await put({
+    'appliance.yml': good
+      .replace('version:', 'name: twice\nversion:')
+      .replace('2 GiB', '2 MiB')
+      .replace('first_boot:', 'frist_boot:')
+      .replace('recipe[web]', 'recipe[nope]'),
+    'scenarios/broken.yml': 'name: [\n',
+    'scenarios/works.yml': scenario.replace('boot', 'boto').replace('{{page}}', '{{pgae}}'),
+  })
+  expect((await faults()).map((line) => line.replace(/(\d: [^:;]*).*/, '$1'))).toEqual([
+    'appliance.yml:2:1: key name is here twice',
+    'appliance.yml:15:9: mirror.git[1].url',
+    'appliance.yml:22:51: provision[2].chef_solo.run_list[1]',
+    'appliance.yml:24:1: unknown key frist_boot',
+    'appliance.yml:28:15: pack.hardware.memory',
+    'scenarios/broken.yml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    'scenarios/works.yml:4:5: steps[1].boto',
+    'scenarios/works.yml:11:5: steps[5].run',
+  ])
 })

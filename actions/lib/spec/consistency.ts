@@ -1,0 +1,92 @@
+import type { Fault } from '../errors/fault.ts'
+import { parseSize } from '../units/size.ts'
+import { namedSources, sourceName } from './mirror.ts'
+import type { Positioned } from './positions.ts'
+import { keysAt, listAt, textAt, valueAt } from './raw.ts'
+import { hardwareOfBuild } from './spec.ts'
+
+/**
+ * What no single key of the spec can know: names that are there twice, and keys that need or forbid one another.
+ * Works on the spec as it is written, so that other faults hide none of these.
+ */
+export function consistencyFaults(yaml: Positioned): Fault[] {
+  return [...sameNames(yaml), ...gemsOrGemfile(yaml), ...shrunkHardware(yaml), ...unmetNeeds(yaml)]
+}
+
+function sameNames(yaml: Positioned): Fault[] {
+  return namedSources.flatMap((kind) => {
+    const lines = new Map<string, number>()
+    return listAt(yaml.value, 'mirror', kind).flatMap((entry, index) => {
+      const name = sourceName(kind, textAt(entry, 'name'), textAt(entry, 'url'))
+      if (!name) return []
+      const path = ['mirror', kind, index]
+      const before = lines.get(name)
+      lines.set(name, before ?? yaml.place(path).line)
+      return before === undefined
+        ? []
+        : [yaml.fault(path, `the ${kind} source on line ${before} is named ${name}, too`)]
+    })
+  })
+}
+
+function gemsOrGemfile(yaml: Positioned): Fault[] {
+  return listAt(yaml.value, 'mirror', 'gem').flatMap((entry, index) => {
+    const given = ['gemfile', 'gems'].filter((key) => keysAt(entry).includes(key))
+    return given.length === 1 || typeof entry !== 'object'
+      ? []
+      : [yaml.fault(['mirror', 'gem', index], 'give either gemfile: or gems:')]
+  })
+}
+
+/** The disk that was validated can grow for the customer; shrunk it would be another one. */
+function shrunkHardware(yaml: Positioned): Fault[] {
+  return (['cpus', 'memory', 'disk'] as const).flatMap((key) => {
+    const packed = amount(key, valueAt(yaml.value, 'pack', 'hardware', key))
+    const builtWith = valueAt(yaml.value, 'basebox', key) ?? hardwareOfBuild[key]
+    const built = amount(key, builtWith)
+    return packed === undefined || built === undefined || packed >= built
+      ? []
+      : [
+          yaml.fault(
+            ['pack', 'hardware', key],
+            `may be larger than basebox.${key}, ${builtWith}, never smaller`,
+          ),
+        ]
+  })
+}
+
+/** A number of processors, or bytes; undefined for what the schema refuses. */
+function amount(key: string, value: unknown): number | undefined {
+  if (key === 'cpus') return typeof value === 'number' ? value : undefined
+  return typeof value === 'string' ? parseSize(value) : undefined
+}
+
+function unmetNeeds(yaml: Positioned): Fault[] {
+  const steps = listAt(yaml.value, 'provision')
+  const faults: Fault[] = []
+  if (steps.length > 0 && valueAt(yaml.value, 'basebox', 'bootstrap') === undefined)
+    faults.push(
+      yaml.fault(
+        ['basebox', 'bootstrap'],
+        'is missing: the steps of provision need a machine, e.g. { suite: bookworm }',
+      ),
+    )
+  const chef = steps.findIndex((step) => keysAt(step).includes('chef_solo'))
+  if (chef < 0) return faults
+  const at = ['provision', chef, 'chef_solo']
+  if (valueAt(yaml.value, 'chef', 'license') === undefined)
+    faults.push(
+      yaml.fault(
+        at,
+        'Chef’s licence is yours to accept: read https://www.chef.io/end-user-license-agreement and write chef: { license: accept }',
+      ),
+    )
+  if (!listAt(yaml.value, 'mirror', 'gem').some((entry) => valueAt(entry, 'for') === 'tools'))
+    faults.push(
+      yaml.fault(
+        at,
+        'Chef is not in the mirror: write { name: chef, gems: { chef-bin: "~> 18.4" }, for: tools } under mirror.gem',
+      ),
+    )
+  return faults
+}

@@ -1,0 +1,26 @@
+import { stat } from 'node:fs/promises'
+import { isAbsolute, resolve } from 'node:path'
+import { words } from './section.ts'
+
+/**
+ * A file or folder that is there, made absolute. Relative ones begin at the spec's folder.
+ *
+ * @param what its name in messages: `a script`
+ */
+export function existing(directory: string, what: string, kind: 'file' | 'folder' | 'either' = 'file') {
+  return words(what).transform(async (path, context) => {
+    const absolute = resolve(directory, path)
+    const status = await stat(absolute).catch(() => undefined)
+    if (!status) context.addIssue({ code: 'custom', message: notThere(path, directory) })
+    else if (kind === 'file' && status.isDirectory())
+      context.addIssue({ code: 'custom', message: `expected ${what}, but ${path} is a folder` })
+    else if (kind === 'folder' && !status.isDirectory())
+      context.addIssue({ code: 'custom', message: `expected ${what}, but ${path} is no folder` })
+    return absolute
+  })
+}
+
+/** The message for a path that leads to nothing. */
+export function notThere(path: string, directory: string): string {
+  return `there is no ${path}${isAbsolute(path) ? '' : ` in ${directory}`}`
+}
