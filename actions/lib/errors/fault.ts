@@ -1,4 +1,4 @@
-import { ApplianceError } from './error.ts'
+import { ApplianceError, type ErrorDetails } from './error.ts'
 
 /** One thing wrong in what the user wrote. */
 export interface Fault {
@@ -15,8 +15,8 @@ export interface Fault {
 export class InputError extends ApplianceError {
   readonly faults: readonly Fault[]
 
-  constructor(faults: readonly Fault[]) {
-    super('input', faults.map(faultLine).join('\n'))
+  constructor(faults: readonly Fault[], details: ErrorDetails = {}) {
+    super('input', faults.map(faultLine).join('\n'), details)
     this.name = 'InputError'
     this.faults = faults
   }
