@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { describeLockChanges, readLock, writeLock } from '../../../actions/lib/lock/file.ts'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { describeLockChanges, lockKey, readLock, writeLock } from '../../../actions/lib/lock/file.ts'
 import type { Lock, LockedDeb } from '../../../actions/lib/lock/lock.ts'
+import { readSpec } from '../../../actions/lib/spec/read.ts'
 
 const digest = 'ab'.repeat(32)
 const deb = (name: string, version: string): LockedDeb => ({
@@ -57,28 +58,90 @@ test('no lock is undefined', async () => {
 })
 
 test.each([
-  ['no JSON', (text: string) => text.slice(0, -5), 'is damaged'],
-  ['a digest of the wrong length', (text: string) => text.replace(digest, 'abcd'), 'is damaged: for:'],
+  ['that is no JSON', (text: string) => text.slice(0, -5), /^appliance\.lock\.json: is no JSON: /],
   [
-    'a path that leads out of the mirror',
-    (text: string) => text.replace('pool/main/', '../../'),
-    'is damaged: deb.0.packages.0.path',
+    'with a merge conflict',
+    (text: string) => text.replace('  "deb"', '<<<<<<< HEAD\n  "deb"'),
+    /^appliance\.lock\.json:5:1: a merge conflict begins here$/,
   ],
-])('a lock with %s is refused, with the place', async (_, damage, expected) => {
+  [
+    'with a digest of the wrong length and a path that leads out of the mirror',
+    (text: string) => text.replace(digest, 'abcd').replace('pool/main/', '../../'),
+    /^appliance\.lock\.json:4:3: for: expected a SHA-256: .*, got "abcd"\nappliance\.lock\.json:22:11: deb\[1\]\.packages\[1\]\.path: expected a path inside the repository, got "\.\.\/\.\.\/nginx_1_amd64\.deb"$/,
+  ],
+  [
+    'with a name that is a path',
+    (text: string) => text.replace('"nginx"', '"../nginx"'),
+    /^appliance\.lock\.json:19:11: deb\[1\]\.packages\[1\]\.name: expected a name or version, got "\.\.\/nginx"$/,
+  ],
+  [
+    'of a newer appliance',
+    (text: string) => text.replace('"schema": 1', '"schema": 2').replace('"file"', '"files"'),
+    /^appliance\.lock\.json is of schema 2; this appliance knows schema 1 only$/,
+  ],
+])('a lock %s is refused, with what to do', async (_, damage, expected) => {
   await writeLock(path, lock(deb('nginx', '1')))
   await writeFile(path, damage(await readFile(path, 'utf8')))
   await expect(readLock(path)).rejects.toMatchObject({
     code: 'input',
-    message: expect.stringContaining(expected),
+    message: expect.stringMatching(expected),
+    hint: expect.stringContaining(' '),
   })
 })
 
-test('changes are a line each', () => {
-  const before = lock(deb('nginx', '1'), deb('bash', '5'))
-  const after = lock(deb('nginx', '2'), deb('curl', '8'))
-  expect(describeLockChanges(before, after)).toEqual([
-    'deb nginx 1 → 2',
-    'added deb curl 8',
-    'removed deb bash 5',
-  ])
+describe('changes', () => {
+  test('are a line each', () => {
+    const before = lock(deb('nginx', '1'), deb('bash', '5'))
+    const after = lock(deb('nginx', '2'), deb('curl', '8'))
+    expect(describeLockChanges(before, after)).toEqual([
+      'deb nginx 1 → 2',
+      'added deb curl 8',
+      'removed deb bash 5',
+    ])
+    expect(describeLockChanges(undefined, lock(deb('bash', '5')))).toEqual(['added deb bash 5'])
+  })
+
+  test('of one version among several of a name are seen', () => {
+    const before = lock(deb('rack', '2.2'), deb('rack', '3.0'))
+    expect(describeLockChanges(before, lock(deb('rack', '3.0'), deb('rack', '2.2')))).toEqual([])
+    expect(describeLockChanges(before, lock(deb('rack', '2.3'), deb('rack', '3.0')))).toEqual([
+      'deb rack 2.2, 3.0 → 2.3, 3.0',
+    ])
+  })
+
+  test('of the bytes of a version are told', () => {
+    const other = { ...deb('nginx', '1'), sha256: 'cd'.repeat(32) }
+    expect(describeLockChanges(lock(deb('nginx', '1')), lock(other))).toEqual([
+      'deb nginx 1: other bytes, same version',
+    ])
+  })
+})
+
+describe('the key of a lock', () => {
+  const spec = async (text = '') => {
+    const directory = await mkdtemp(join(folder, 'p'))
+    await writeFile(join(directory, 'Gemfile'), 'gem "rack"\n')
+    await writeFile(
+      join(directory, 'appliance.yml'),
+      `name: box\nversion: 1.0.0\nmirror: { gem: [{ name: app, gemfile: Gemfile }] }\n${text}`,
+    )
+    return { directory, read: () => readSpec(join(directory, 'appliance.yml')) }
+  }
+
+  test('is that of the content, wherever the project lies', async () => {
+    const [one, other] = [await spec(), await spec('product: { title: Box }\n')]
+    expect(await lockKey(await one.read())).toBe(await lockKey(await other.read()))
+  })
+
+  test('is another when a Gemfile, its lock, the tools or the base machine are', async () => {
+    const { directory, read } = await spec()
+    const keys = [await lockKey(await read())]
+    await writeFile(join(directory, 'Gemfile.lock'), 'GEM\n')
+    keys.push(await lockKey(await read()))
+    await writeFile(join(directory, 'Gemfile'), 'gem "puma"\n')
+    keys.push(await lockKey(await read()))
+    keys.push(await lockKey(await (await spec('tools: { suite: forky }\n')).read()))
+    keys.push(await lockKey(await (await spec('basebox: { bootstrap: { suite: bookworm } }\n')).read()))
+    expect(new Set(keys).size).toBe(5)
+  })
 })
