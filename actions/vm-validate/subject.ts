@@ -1,9 +1,10 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import { run } from '../lib/process/command.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import type { inputs } from './inputs.ts'
 import { importOva } from './ova/import.ts'
@@ -67,10 +68,19 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
     await mkdir(folder, { recursive: true })
     const { machine, disk, diskSha256, ovaSha256 } = await importOva(path, folder, signal)
     sameAsRecorded(name, recorded, ovaSha256)
+    const imported = await asImported(disk, work)
     const { cpus, memory, firmware, nic, controller, remarks } = machine
     return {
       subject: { kind, name, diskSha256, ovaSha256 },
-      machine: { ...common, disk: { path: disk, format: 'vmdk' }, cpus, memory, firmware, nic, controller },
+      machine: {
+        ...common,
+        disk: { path: imported, format: 'qcow2' },
+        cpus,
+        memory,
+        firmware,
+        nic,
+        controller,
+      },
       remarks,
     }
   }
@@ -84,6 +94,17 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
     machine: { ...common, ...hardware, disk: { path, format } },
     remarks: [],
   }
+}
+
+/**
+ * Importers unpack the compressed disk into a format of their own, and so do we: a running machine on a VMDK cannot
+ * be remembered ("does not support live migration").
+ */
+async function asImported(vmdk: string, { workDirectory, signal }: Work): Promise<string> {
+  const disk = join(workDirectory, 'ova', 'imported.qcow2')
+  await run('qemu-img', ['convert', '-q', '-f', 'vmdk', '-O', 'qcow2', vmdk, disk], { signal })
+  await rm(vmdk)
+  return disk
 }
 
 function sameAsRecorded(name: string, recorded: string | undefined, found: string): void {
