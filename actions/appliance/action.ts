@@ -10,10 +10,10 @@ import { resolvePaths } from '../lib/stage/parse.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import { build, buildTable } from './build.ts'
-import { projectOf } from './command.ts'
 import { type ActionName, contractOf, pipelineOutputs } from './contract.ts'
 import { type Door, runInside } from './inside.ts'
 import { withMirrorCache } from './mirror-cache.ts'
+import { projectOf } from './project.ts'
 import { stageNamed } from './stages.ts'
 
 /** One step of a workflow: the same stages as the command's, with the runner's inputs, cache and artifacts. */

@@ -1,7 +1,7 @@
 import { lockKey } from '../lib/lock/file.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
-import { projectOf } from './command.ts'
 import type { Door } from './inside.ts'
+import { projectOf } from './project.ts'
 
 /** `appliance check`: every fault there is, without downloading or booting. Faults are thrown all at once. */
 export async function check(values: Record<string, unknown>, { log }: Door): Promise<void> {

@@ -1,10 +1,8 @@
-import { resolve } from 'node:path'
 import { refuse } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
 import { execute } from '../lib/stage/execute.ts'
-import { choice, flag, type InputDeclarations, type InputValues, path, text } from '../lib/stage/input.ts'
+import { choice, flag, type InputDeclarations, type InputValues, text } from '../lib/stage/input.ts'
 import { parseFlags, resolvePaths } from '../lib/stage/parse.ts'
-import { openProject } from '../lib/stage/project.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import { formatDuration } from '../lib/units/duration.ts'
@@ -13,15 +11,9 @@ import { check } from './check.ts'
 import { doctor } from './doctor.ts'
 import { type Door, runInside } from './inside.ts'
 import { lock } from './lock.ts'
+import { everywhere, projectOf } from './project.ts'
 import { serve } from './serve.ts'
 import { stageNamed } from './stages.ts'
-
-/** Flags that every command takes. */
-export const everywhere = {
-  spec: path('The appliance: what it is made of and how it is built (default appliance.yml)'),
-  'working-directory': path('Where the spec lies, and where paths on the command line begin (default: here)'),
-  'appliance-version': text('Overrides the version in the spec'),
-}
 
 const buildInputs = {
   from: choice('Work again from this stage on', stageNames),
@@ -72,17 +64,6 @@ export const commands: Record<string, Command> = {
     run: serve,
   },
   doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
-}
-
-/** The project a command works on. */
-export function projectOf(values: Record<string, unknown>) {
-  const given = values as InputValues<typeof everywhere>
-  const version = given['appliance-version']
-  return openProject(
-    resolve(given['working-directory'] ?? '.'),
-    given.spec ?? 'appliance.yml',
-    version === undefined ? {} : { version },
-  )
 }
 
 /** Runs `appliance ARGV`; throws what went wrong. */

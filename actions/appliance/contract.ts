@@ -1,6 +1,6 @@
 import { choice, flag, type InputDeclaration, type InputDeclarations } from '../lib/stage/input.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
-import { everywhere } from './command.ts'
+import { everywhere } from './project.ts'
 import { stageNamed } from './stages.ts'
 
 /** The five stages, and all of them as one action. */

@@ -4,8 +4,8 @@ import { occupy } from '../lib/stage/workplace.ts'
 import { resolveLock } from '../mirror-deps/resolve.ts'
 import { mirrorDeps } from '../mirror-deps/stage.ts'
 import { defaults } from './build.ts'
-import { projectOf } from './command.ts'
 import type { Door } from './inside.ts'
+import { projectOf } from './project.ts'
 
 /** `appliance lock`: resolves what the spec names, writes the lock, says what changed. */
 export async function lock(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {

@@ -3,8 +3,8 @@ import { sha256 } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { type CachedFolder, isRelease, restoreFolder, saveFolder } from '../lib/runner/cache.ts'
 import type { Project } from '../lib/stage/stage.ts'
-import { projectOf } from './command.ts'
 import type { Door } from './inside.ts'
+import { projectOf } from './project.ts'
 import { isWhole, keepOnlyLocked } from './restored.ts'
 
 /** Raise it when the store's layout changes. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { refuse } from '../lib/errors/fault.ts'
 import { serveTree } from '../lib/mirror/serve.ts'
-import { projectOf } from './command.ts'
 import type { Door } from './inside.ts'
+import { projectOf } from './project.ts'
 
 /** `appliance serve`: the mirror over HTTP until interrupted. */
 export async function serve(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {

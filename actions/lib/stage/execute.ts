@@ -66,7 +66,8 @@ export async function execute<I extends InputDeclarations>(
     const broken = await firstNotIntact(folder, record, options.verify)
     if (broken === undefined) return done('up-to-date', record)
     options.log.warn(`${stage.name}: its output ${broken} is not as it was made; making it again`)
-  } else if (record) options.log.info(`${stage.name}: again, because ${whatChanged(record, dependsOn)}`)
+  } else if (record && !options.force)
+    options.log.info(`${stage.name}: again, because ${whatChanged(record, dependsOn)}`)
 
   await forgetRecord(folder)
   await rm(work.workDirectory, { recursive: true, force: true })

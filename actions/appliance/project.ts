@@ -1,0 +1,28 @@
+import { resolve } from 'node:path'
+import { refuse } from '../lib/errors/fault.ts'
+import { readScenarios } from '../lib/spec/scenarios.ts'
+import { type InputValues, path, text } from '../lib/stage/input.ts'
+import { openProject } from '../lib/stage/project.ts'
+import type { Project } from '../lib/stage/stage.ts'
+import { stepFaults } from '../vm-validate/faults.ts'
+
+/** Flags that every command takes. */
+export const everywhere = {
+  spec: path('The appliance: what it is made of and how it is built (default appliance.yml)'),
+  'working-directory': path('Where the spec lies, and where paths on the command line begin (default: here)'),
+  'appliance-version': text('Overrides the version in the spec'),
+}
+
+/** The project a command works on: every fault in what the user wrote is found here, before anything is begun. */
+export async function projectOf(values: Record<string, unknown>): Promise<Project> {
+  const given = values as InputValues<typeof everywhere>
+  const version = given['appliance-version']
+  const directory = resolve(given['working-directory'] ?? '.')
+  const project = await openProject(
+    directory,
+    given.spec ?? 'appliance.yml',
+    version === undefined ? {} : { version },
+  )
+  refuse(await stepFaults(await readScenarios(project.spec, project.directory), project.directory))
+  return project
+}
