@@ -8,6 +8,7 @@ import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { run } from '../lib/process/command.ts'
 import type { ProvisionStep } from '../lib/spec/step.ts'
+import { lockOf } from '../lib/stage/project.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { toolsDisk } from '../lib/tools/disk.ts'
 import { formatDuration } from '../lib/units/duration.ts'
@@ -36,7 +37,7 @@ export const chefProvision: Stage<Record<never, never>> = {
     return {
       recipe: RECIPE,
       basebox: base.sha256('disk'),
-      mirror: mirrorDigest(lockOf(project.lock)),
+      mirror: mirrorDigest(lockOf(project)),
       'spec.basebox': JSON.stringify([spec.basebox.cpus, spec.basebox.memory]),
       provision: sha256(JSON.stringify(await Promise.all(spec.provision.map(stepDigest)))),
       'first-boot': sha256(JSON.stringify(await Promise.all(spec.firstBoot.map(fileAndName)))),
@@ -85,13 +86,6 @@ export const chefProvision: Stage<Record<never, never>> = {
   },
 }
 
-function lockOf(lock: Lock | undefined): Lock {
-  if (lock) return lock
-  throw new ApplianceError('stale', 'there is no appliance.lock.json yet', {
-    hint: 'Run `appliance mirror-deps` first.',
-  })
-}
-
 /** What of the lock the guest can see. */
 function mirrorDigest({ deb, gem, git, file, tools }: Lock): string {
   return sha256(JSON.stringify([deb, gem, git, file, tools.gem]))
@@ -120,7 +114,7 @@ async function fileAndName(path: string): Promise<[string, string]> {
 /** Lets the guest's package managers use the mirror for as long as the build lasts. */
 async function prepare(guest: Guest, work: StageWork): Promise<{ env: Record<string, string> }> {
   const { project, network, signal } = work
-  const access = mirrorAccess(lockOf(project.lock), network().mirrorUrl)
+  const access = mirrorAccess(lockOf(project), network().mirrorUrl)
   await guest.run(
     `mkdir -p /run/appliance/lists/partial ${SCRATCH}/archives/partial && chmod 755 /run/appliance`,
     { signal },

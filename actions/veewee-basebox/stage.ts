@@ -6,6 +6,7 @@ import { sha256 } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import { run } from '../lib/process/command.ts'
+import { lockOf } from '../lib/stage/project.ts'
 import type { Stage, StageResult } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import { baseFiles } from './files.ts'
@@ -24,7 +25,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
   place: 'private-network',
 
   async dependsOn({ project }) {
-    const lock = lockOf(project.lock)
+    const lock = lockOf(project)
     const { basebox } = project.spec
     return {
       recipe: RECIPE,
@@ -37,7 +38,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
 
   async run(work): Promise<StageResult> {
     const { project, signal } = work
-    const lock = lockOf(project.lock)
+    const lock = lockOf(project)
     if (!project.spec.basebox.bootstrap)
       throw new ApplianceError('input', 'appliance.yml: basebox needs bootstrap: { suite: … }', {
         hint: 'Write `basebox: { bootstrap: { suite: bookworm } }`.',
@@ -64,13 +65,6 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     await rename(made, disk)
     return { outputs: { disk: { path: disk } }, tools: {} }
   },
-}
-
-function lockOf(lock: Lock | undefined): Lock {
-  if (lock) return lock
-  throw new ApplianceError('stale', 'there is no appliance.lock.json yet', {
-    hint: 'Run `appliance mirror-deps` first.',
-  })
 }
 
 function packagesDigest({ deb }: Lock): string {

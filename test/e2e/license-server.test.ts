@@ -7,7 +7,16 @@ import type { MachineSpec } from '../../actions/lib/hypervisor/hypervisor.ts'
 import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
 import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { run } from '../../actions/lib/process/command.ts'
-import { appliance, buildExample, exampleBuild, exampleOva, record } from '../fixtures/example.ts'
+import { Services } from '../dist/emulator/services.ts'
+import { Workspace } from '../dist/emulator/step.ts'
+import {
+  appliance,
+  buildExample,
+  exampleBuild,
+  exampleFolder,
+  exampleOva,
+  record,
+} from '../fixtures/example.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
 import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
 
@@ -76,6 +85,32 @@ if (!isInside()) {
       expect(disk).not.toMatch(/<failure|<error/)
       expect((await record('vm-validate')).outputs.verdict!.value).toBe('passed')
     })
+  })
+
+  describe('the actions, from dist under Node 24, on what is built', () => {
+    test.each([
+      ['mirror-deps', ['mirror', 'lock', 'cache-hit', 'downloaded-bytes']],
+      ['veewee-basebox', ['disk']],
+      ['chef-provision', ['disk', 'report']],
+      ['vm-validate', ['verdict', 'report', 'evidence']],
+      ['ova-pack', ['ova', 'ova-sha256', 'files']],
+      ['appliance', ['ova', 'ova-sha256']],
+    ])(
+      '%s finds it up to date, gives its outputs and, if it packs, the artifact',
+      async (action, promised) => {
+        await using services = await Services.start()
+        await using workspace = await Workspace.create(services.environment)
+        const { status, outputs, stdout } = await workspace.run(action, {
+          'working-directory': exampleFolder,
+        })
+        expect(`${status}\n${stdout}`).toMatch(/^0\n/)
+        expect(Object.keys(outputs)).toEqual(expect.arrayContaining(promised))
+        if (!outputs.ova) return
+        expect(outputs['ova-sha256']).toBe(await sha256File(exampleOva))
+        const [artifact] = services.artifacts
+        expect(artifact?.hash).toBe(`sha256:${outputs['ova-sha256']}`)
+      },
+    )
   })
 
   describe('the OVA as a file', () => {

@@ -2,7 +2,7 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { ApplianceError } from '../errors/error.ts'
 import type { Problem } from '../hypervisor/hypervisor.ts'
-import { type CommandOptions, type CommandResult, run } from '../process/command.ts'
+import { run } from '../process/command.ts'
 
 /**
  * What to put before a command so that it runs alone with itself: in a network of its own, where there is nothing
@@ -15,19 +15,6 @@ import { type CommandOptions, type CommandResult, run } from '../process/command
 export function enter(): string[] {
   const user = isRoot() ? [] : ['--user', '--map-root-user', '--map-auto']
   return ['unshare', ...user, '--net', '--pid', '--fork', '--kill-child', '--']
-}
-
-/**
- * Runs a program as root in the host's network: as ourselves when we are root, otherwise as the root of a user
- * namespace, for whom files of other owners are those of our range of ids.
- */
-export function asRoot(
-  program: string,
-  args: readonly string[],
-  options: CommandOptions = {},
-): Promise<CommandResult> {
-  if (isRoot()) return run(program, args, options)
-  return run('unshare', ['--user', '--map-root-user', '--map-auto', '--', program, ...args], options)
 }
 
 /** Tries everything the private network takes, for real. Empty: it works. */

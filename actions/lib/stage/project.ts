@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { ApplianceError } from '../errors/error.ts'
 import { refuse } from '../errors/fault.ts'
 import { readLock } from '../lock/file.ts'
+import type { Lock } from '../lock/lock.ts'
 import { readSpec, type SpecOverrides } from '../spec/read.ts'
 import type { Project } from './stage.ts'
 
@@ -35,4 +37,12 @@ export async function openProject(
     lockFile,
     lock: await readLock(lockFile),
   }
+}
+
+/** The project's lock, for stages that cannot do without: `stale` names the stage that writes it. */
+export function lockOf({ lock }: Pick<Project, 'lock'>): Lock {
+  if (lock) return lock
+  throw new ApplianceError('stale', 'there is no appliance.lock.json yet', {
+    hint: 'Run `appliance mirror-deps` first.',
+  })
 }
