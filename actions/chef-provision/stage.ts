@@ -7,6 +7,7 @@ import type { Guest } from '../lib/guest/guest.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { run } from '../lib/process/command.ts'
+import { versionsOf } from '../lib/process/version.ts'
 import type { ProvisionStep } from '../lib/spec/step.ts'
 import { lockOf } from '../lib/stage/project.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
@@ -82,7 +83,10 @@ export const chefProvision: Stage<Record<never, never>> = {
     })
     const report = join(work.outDirectory, 'report.json')
     await writeFile(report, `${JSON.stringify({ steps }, null, 2)}\n`)
-    return { outputs: { disk: { path: disk }, report: { path: report } }, tools: {} }
+    return {
+      outputs: { disk: { path: disk }, report: { path: report } },
+      tools: await versionsOf('qemu-system-x86_64'),
+    }
   },
 }
 

@@ -2,6 +2,7 @@ import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { describeLockChanges, lockKey, readLock, writeLock } from '../lib/lock/file.ts'
 import type { Lock } from '../lib/lock/lock.ts'
+import { versionsOf } from '../lib/process/version.ts'
 import { flag } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
@@ -80,7 +81,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
         'cache-hit': { value: String(bytes === 0) },
         'downloaded-bytes': { value: String(bytes) },
       },
-      tools: {},
+      tools: await versionsOf('apt-get', 'git'),
     }
   },
 }

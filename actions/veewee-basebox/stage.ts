@@ -6,6 +6,7 @@ import { sha256 } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import { run } from '../lib/process/command.ts'
+import { versionsOf } from '../lib/process/version.ts'
 import { lockOf } from '../lib/stage/project.ts'
 import type { Stage, StageResult } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
@@ -63,7 +64,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     await asRoot('rm', ['-rf', root], {})
     const disk = join(work.outDirectory, 'basebox.qcow2')
     await rename(made, disk)
-    return { outputs: { disk: { path: disk } }, tools: {} }
+    return { outputs: { disk: { path: disk } }, tools: await versionsOf('mmdebstrap', 'qemu-img') }
   },
 }
 
