@@ -1,5 +1,6 @@
 import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { sha256 } from '../files/digest.ts'
 import { asRoot } from '../process/as-root.ts'
 import type { StageWork } from '../stage/stage.ts'
 import { openToolsRoot } from './root.ts'
@@ -17,6 +18,7 @@ const needed = [
   'usr/lib/ruby',
   'usr/lib/x86_64-linux-gnu/ruby',
   'usr/share/rubygems-integration',
+  'usr/lib/x86_64-linux-gnu/rubygems-integration', // ruby-shadow
   'usr/local/bin',
   'var/lib/gems',
   `usr/bin/ruby${RUBY}`,
@@ -24,13 +26,13 @@ const needed = [
 
 /**
  * The read-only disk that brings Chef into any x86-64 guest, Debian or RPM, old or new, and is unplugged afterwards
- * (DESIGN §6): made once per tools root, `build/tools/<key>/tools.ext4`.
+ * (DESIGN §6): made once per tools root and recipe, `build/tools/<key>/tools-<digest of the recipe>.ext4`.
  *
  * In the guest: `mount -o ro /dev/disk/by-id/virtio-tools /tools; sh /tools/chef-solo ARGUMENTS`.
  */
 export async function toolsDisk(work: StageWork): Promise<{ path: string; serial: string }> {
   const root = await openToolsRoot(work)
-  const path = join(dirname(root.directory), 'tools.ext4')
+  const path = join(dirname(root.directory), `tools-${recipe().slice(0, 8)}.ext4`)
   const there = await access(path).then(
     () => true,
     () => false,
@@ -72,6 +74,11 @@ export async function toolsDisk(work: StageWork): Promise<{ path: string; serial
     await asRoot('rm', ['-rf', staging], {})
   }
   return { path, serial: 'tools' }
+}
+
+/** What this file adds to the root: a disk that an older version of ours has made is not taken for one of today's. */
+function recipe(): string {
+  return sha256(JSON.stringify([needed, BOOT, LAUNCHER]))
 }
 
 async function stage(root: string, staging: string): Promise<void> {
@@ -150,10 +157,16 @@ $LOAD_PATH.replace([
 require 'rbconfig'
 RbConfig::CONFIG.each { |_, value| value.gsub!(%r{(?<![^:= ])/(usr|var)(?=/|\\z)}, "#{tools}/\\\\1") if value.is_a?(String) && !value.frozen? }
 require 'rubygems'
-Gem.use_paths('/run/appliance/gems', [
-  "#{tools}/var/lib/gems/${ABI}", "#{tools}/usr/lib/ruby/gems/${ABI}",
+home = '/run/appliance/gems'
+path = [
+  home, "#{tools}/var/lib/gems/${ABI}", "#{tools}/usr/lib/ruby/gems/${ABI}",
+  "#{tools}/usr/lib/x86_64-linux-gnu/rubygems-integration/${ABI}",
   "#{tools}/usr/share/rubygems-integration/${ABI}", "#{tools}/usr/share/rubygems-integration/all"
-])
+]
+# Chef clears the paths while it runs, and programs it starts must not find these in their environment.
+Gem.define_singleton_method(:default_dir) { home }
+Gem.define_singleton_method(:default_path) { path }
+Gem.clear_paths
 script = ARGV.shift
 $PROGRAM_NAME = script
 load script
