@@ -30,7 +30,9 @@ const needed = [
  *
  * In the guest: `mount -o ro /dev/disk/by-id/virtio-tools /tools; sh /tools/chef-solo ARGUMENTS`.
  */
-export async function toolsDisk(work: StageWork): Promise<{ path: string; serial: string }> {
+export async function toolsDisk(
+  work: Pick<StageWork, 'project' | 'log' | 'signal' | 'timed'>,
+): Promise<{ path: string; serial: string }> {
   const root = await openToolsRoot(work)
   const path = join(dirname(root.directory), `tools-${recipe().slice(0, 8)}.ext4`)
   const there = await access(path).then(
