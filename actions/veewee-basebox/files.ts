@@ -70,13 +70,13 @@ path-exclude=/usr/share/locale/*
 
 /**
  * The links /vmlinuz and /initrd.img follow every kernel update (linux-base(7)), so the menu never changes. The
- * screen is the last console: there a person looks.
+ * screen is the last console: there a person looks. No version is named: a new one needs no new base machine.
  */
-function grubMenu({ name, product, version }: Spec, rootUuid: string): string {
+function grubMenu({ name, product }: Spec, rootUuid: string): string {
   return `set default=0
 set timeout=1
 terminal_output console
-menuentry "${(product.title ?? name).replaceAll('"', '')} ${version}" {
+menuentry '${(product.title ?? name).replaceAll("'", '')}' {
   linux /vmlinuz root=UUID=${rootUuid} ro console=ttyS0,115200n8 console=tty0
   initrd /initrd.img
 }

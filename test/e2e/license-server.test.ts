@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -24,6 +25,17 @@ const scratch = join(exampleBuild, '..', 'scratch')
 const vmdk = join(scratch, 'disk.vmdk')
 const raw = join(scratch, 'disk.raw')
 
+/** Whether a file has these bytes in it; grep would take twenty gigabytes of zeros for one line. */
+async function holds(path: string, wanted: Buffer): Promise<boolean> {
+  let before: Buffer = Buffer.alloc(0)
+  for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) {
+    const bytes = Buffer.concat([before, chunk as Buffer])
+    if (bytes.includes(wanted)) return true
+    before = bytes.subarray(-wanted.length)
+  }
+  return false
+}
+
 if (!isInside()) {
   const said = await buildExample()
   await rm(scratch, { recursive: true, force: true })
@@ -44,7 +56,7 @@ if (!isInside()) {
         'vm-validate, the OVA',
         'total',
       ])
-        expect(said).toMatch(new RegExp(`^${stage} .*\\d`, 'm'))
+        expect(said).toMatch(new RegExp(`^${stage} +(up to date|\\d)`, 'm'))
       expect(said).toContain(exampleOva)
     })
 
@@ -191,8 +203,8 @@ if (!isInside()) {
 
     test('nowhere holds the build key', async () => {
       const key = (await readFile(join(exampleBuild, 'key', 'id_ed25519.pub'), 'utf8')).split(' ')[1]!
-      const { status } = await run('grep', ['-qaF', key, raw], { allowFailure: true })
-      expect(status).toBe(1)
+      expect(await holds(raw, Buffer.from(key))).toBe(false)
+      expect(await holds(raw, Buffer.from('License Server'))).toBe(true) // the search itself works
     })
   })
   await testsInside(import.meta.url)
