@@ -152,11 +152,15 @@ if (!isInside()) {
   })
 
   describe('the disk, read offline by debugfs', () => {
-    const inside = async (command: string) => {
+    /** The root partition in the disk, as e2fsprogs names it. */
+    const rootDevice = async () => {
       const { stdout: table } = await run('sfdisk', ['--json', raw])
       const parts = JSON.parse(table).partitiontable.partitions as { start: number; type: string }[]
       const root = parts.find(({ type }) => type === '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709')!
-      const { stdout, stderr } = await run('debugfs', ['-R', command, `${raw}?offset=${root.start * 512}`], {
+      return `${raw}?offset=${root.start * 512}`
+    }
+    const inside = async (command: string) => {
+      const { stdout, stderr } = await run('debugfs', ['-R', command, await rootDevice()], {
         allowFailure: true,
       })
       return `${stdout}${stderr.replace(/^debugfs .*\n/, '')}`
@@ -168,10 +172,7 @@ if (!isInside()) {
       })
 
     test('is an ext4 file system without a fault', async () => {
-      const { stdout: table } = await run('sfdisk', ['--json', raw])
-      const parts = JSON.parse(table).partitiontable.partitions as { start: number; type: string }[]
-      const root = parts.find(({ type }) => type === '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709')!
-      await run('e2fsck', ['-fn', `${raw}?offset=${root.start * 512}`])
+      await run('e2fsck', ['-fn', await rootDevice()])
     })
 
     test('is this appliance: its command is there', async () => {
