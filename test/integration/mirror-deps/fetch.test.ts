@@ -9,7 +9,7 @@ import {
   fetchAll,
   type LockedWanted,
   lacking,
-} from '../../../actions/mirror-deps/fetch.ts'
+} from '../../../actions/mirror-deps/fetch/fetch.ts'
 import { scratch } from './folder.ts'
 import { Lines } from './lines.ts'
 import { breaks, bytes, hangs, missing, status, type Upstream, upstream } from './upstream.ts'

@@ -5,15 +5,15 @@ import { sha256 } from '../../../actions/lib/files/digest.ts'
 import type { LockedGemSource } from '../../../actions/lib/lock/lock.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { objectPath } from '../../../actions/lib/mirror/store.ts'
-import { fetchAll } from '../../../actions/mirror-deps/fetch.ts'
+import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
 import {
   fullName,
   type GemEntry,
   gemDigests,
   resolveGems,
   wantedOfGems,
-} from '../../../actions/mirror-deps/gem.ts'
-import { writeGemSource } from '../../../actions/mirror-deps/gem-tree.ts'
+} from '../../../actions/mirror-deps/gem/source.ts'
+import { writeGemSource } from '../../../actions/mirror-deps/gem/tree.ts'
 import { contentsOf } from './archive.ts'
 import { scratch } from './folder.ts'
 import { hostRuby, rubyProgram } from './host-ruby.ts'

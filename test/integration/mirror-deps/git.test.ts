@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { packPath } from '../../../actions/lib/mirror/store.ts'
 import { run } from '../../../actions/lib/process/command.ts'
-import { fetchGit, type GitEntry, lockGit, restoreGit } from '../../../actions/mirror-deps/git.ts'
+import { fetchGit, type GitEntry, lockGit, restoreGit } from '../../../actions/mirror-deps/git/source.ts'
 import { scratch } from './folder.ts'
 
 const folder = await scratch()

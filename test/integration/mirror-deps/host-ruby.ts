@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../../../actions/lib/process/command.ts'
-import type { RubyRoot } from '../../../actions/mirror-deps/ruby-root.ts'
+import type { RubyRoot } from '../../../actions/mirror-deps/gem/ruby-root.ts'
 
 /** This computer's Ruby in place of a root's: the programs that run in it are the same. */
 export function hostRuby(directory: string): RubyRoot {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { listName, parseUri } from '../../../actions/mirror-deps/apt.ts'
+import { listName, parseUri } from '../../../actions/mirror-deps/deb/apt.ts'
 
 const digest = 'ab'.repeat(32)
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { wantedOfRepository } from '../../../actions/mirror-deps/deb.ts'
-import { indexesIn } from '../../../actions/mirror-deps/evidence.ts'
+import { indexesIn } from '../../../actions/mirror-deps/deb/evidence.ts'
+import { wantedOfRepository } from '../../../actions/mirror-deps/deb/source.ts'
 
 const [a, b, c, d] = ['aa', 'bb', 'cc', 'dd'].map((byte) => byte.repeat(32)) as [
   string,

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { fileInTree } from '../../../actions/mirror-deps/file.ts'
+import { fileInTree } from '../../../actions/mirror-deps/file/source.ts'
 
 test.each([
   ['https://example.test/jdk.tar.gz?mirror=1', 'file/jdk/jdk.tar.gz'],

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { ApplianceError, CommandFailed } from '../lib/errors/error.ts'
-import type { LockedGit } from '../lib/lock/lock.ts'
-import { packPath } from '../lib/mirror/store.ts'
-import { run } from '../lib/process/command.ts'
-import type { Spec } from '../lib/spec/spec.ts'
+import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
+import type { LockedGit } from '../../lib/lock/lock.ts'
+import { packPath } from '../../lib/mirror/store.ts'
+import { run } from '../../lib/process/command.ts'
+import type { Spec } from '../../lib/spec/spec.ts'
 
 export type GitEntry = Spec['mirror']['git'][number]
 

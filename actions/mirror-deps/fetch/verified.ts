@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { writeJson } from '../lib/files/atomic.ts'
+import { writeJson } from '../../lib/files/atomic.ts'
 
 /**
  * What each object of the store looked like when its every byte was last read and found right. Same size, time and

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { cp, link, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LockedGemSource } from '../lib/lock/lock.ts'
-import { objectPath } from '../lib/mirror/store.ts'
-import { fullName } from './gem.ts'
+import type { LockedGemSource } from '../../lib/lock/lock.ts'
+import { objectPath } from '../../lib/mirror/store.ts'
 import type { RubyRoot } from './ruby-root.ts'
+import { fullName } from './source.ts'
 
 /**
  * Writes the indexes of RubyGems (`specs.4.8.gz`, `quick/`) and prints what the compact index needs. Marshalled

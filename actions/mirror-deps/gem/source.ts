@@ -1,10 +1,10 @@
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ApplianceError, CommandFailed } from '../lib/errors/error.ts'
-import type { LockedGem, LockedGemSource } from '../lib/lock/lock.ts'
-import type { Spec } from '../lib/spec/spec.ts'
-import { downloadText } from './download.ts'
-import type { LockedWanted } from './fetch.ts'
+import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
+import type { LockedGem, LockedGemSource } from '../../lib/lock/lock.ts'
+import type { Spec } from '../../lib/spec/spec.ts'
+import { downloadText } from '../fetch/download.ts'
+import type { LockedWanted } from '../fetch/fetch.ts'
 import type { RubyRoot } from './ruby-root.ts'
 
 export type GemEntry = Spec['mirror']['gem'][number]

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ApplianceError, CommandFailed } from '../lib/errors/error.ts'
-import { run } from '../lib/process/command.ts'
+import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
+import { run } from '../../lib/process/command.ts'
 
 /** A Debian package repository as apt is told of it. */
 export interface AptSource {

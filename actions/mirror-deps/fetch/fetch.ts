@@ -1,9 +1,9 @@
 import { link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ApplianceError } from '../lib/errors/error.ts'
-import { sha256File } from '../lib/files/digest.ts'
-import type { Log } from '../lib/log/log.ts'
-import { objectPath } from '../lib/mirror/store.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import { sha256File } from '../../lib/files/digest.ts'
+import type { Log } from '../../lib/log/log.ts'
+import { objectPath } from '../../lib/mirror/store.ts'
 import { download, takeOver, type Wanted } from './download.ts'
 import { Verified } from './verified.ts'
 

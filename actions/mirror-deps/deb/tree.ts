@@ -1,11 +1,11 @@
 import { link, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { sha256 } from '../lib/files/digest.ts'
-import type { LockedDebRepository } from '../lib/lock/lock.ts'
-import { objectPath } from '../lib/mirror/store.ts'
-import { run } from '../lib/process/command.ts'
-import type { MirrorKey } from './mirror-key.ts'
+import { sha256 } from '../../lib/files/digest.ts'
+import type { LockedDebRepository } from '../../lib/lock/lock.ts'
+import { objectPath } from '../../lib/mirror/store.ts'
+import { run } from '../../lib/process/command.ts'
+import type { MirrorKey } from '../mirror-key.ts'
 
 /**
  * A small repository of exactly the locked packages: one suite, `appliance`, one component, `main`, signed by the

@@ -1,8 +1,8 @@
-import { ApplianceError } from '../lib/errors/error.ts'
-import type { LockedDebRepository } from '../lib/lock/lock.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import type { LockedDebRepository } from '../../lib/lock/lock.ts'
+import type { LockedWanted } from '../fetch/fetch.ts'
 import { type AptSource, PrivateApt } from './apt.ts'
 import { evidenceUrls, keepEvidence } from './evidence.ts'
-import type { LockedWanted } from './fetch.ts'
 
 export interface DebSource extends AptSource {
   snapshot?: string | undefined

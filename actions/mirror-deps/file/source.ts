@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { LockedFile } from '../lib/lock/lock.ts'
-import { objectPath } from '../lib/mirror/store.ts'
-import type { Spec } from '../lib/spec/spec.ts'
-import { download } from './download.ts'
-import type { LockedWanted } from './fetch.ts'
+import type { LockedFile } from '../../lib/lock/lock.ts'
+import { objectPath } from '../../lib/mirror/store.ts'
+import type { Spec } from '../../lib/spec/spec.ts'
+import { download } from '../fetch/download.ts'
+import type { LockedWanted } from '../fetch/fetch.ts'
 
 export type FileEntry = Spec['mirror']['file'][number]
 

@@ -4,8 +4,8 @@ import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { ApplianceError } from '../lib/errors/error.ts'
-import { sha256File } from '../lib/files/digest.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import { sha256File } from '../../lib/files/digest.ts'
 
 /** What is to be downloaded, and how one knows that it is that. */
 export interface Wanted {

@@ -1,10 +1,10 @@
 import { access, copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sha256 } from '../lib/files/digest.ts'
-import type { LockedDebRepository } from '../lib/lock/lock.ts'
-import { bootstrapRoot } from '../lib/mirror/bootstrap.ts'
-import { asRoot } from '../lib/process/as-root.ts'
-import type { CommandOptions } from '../lib/process/command.ts'
+import { sha256 } from '../../lib/files/digest.ts'
+import type { LockedDebRepository } from '../../lib/lock/lock.ts'
+import { bootstrapRoot } from '../../lib/mirror/bootstrap.ts'
+import { asRoot } from '../../lib/process/as-root.ts'
+import type { CommandOptions } from '../../lib/process/command.ts'
 
 /**
  * A root with the Ruby of a distribution and nothing set up: unpacked from the mirror's own packages. Bundler and

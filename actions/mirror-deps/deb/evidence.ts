@@ -1,11 +1,11 @@
 import { copyFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ApplianceError } from '../lib/errors/error.ts'
-import { sha256File } from '../lib/files/digest.ts'
-import type { Artefact, LockedDebRepository } from '../lib/lock/lock.ts'
-import { objectPath } from '../lib/mirror/store.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import { sha256File } from '../../lib/files/digest.ts'
+import type { Artefact, LockedDebRepository } from '../../lib/lock/lock.ts'
+import { objectPath } from '../../lib/mirror/store.ts'
+import { download } from '../fetch/download.ts'
 import { type AptSource, listName } from './apt.ts'
-import { download } from './download.ts'
 
 type Evidence = LockedDebRepository['evidence']
 
