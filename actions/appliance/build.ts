@@ -93,7 +93,7 @@ async function mirror(
     const gone = thrown instanceof ApplianceError && thrown.code === 'gone'
     if (!gone || !options.renewLock) throw thrown
     options.log.warn(`the lock is renewed, because ${thrown.message}`)
-    return await execute(mirrorDeps, project, { ...inputs, update: true }, set)
+    return await execute(mirrorDeps, project, { ...inputs, update: 'all' as const }, set)
   }
 }
 

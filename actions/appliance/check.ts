@@ -1,4 +1,5 @@
-import { lockKey } from '../lib/lock/file.ts'
+import { basename } from 'node:path'
+import { misfits } from '../lib/lock/parts.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
 import type { Door } from './inside.ts'
 import { projectOf } from './project.ts'
@@ -8,7 +9,8 @@ export async function check(values: Record<string, unknown>, { log }: Door): Pro
   const project = await projectOf(values)
   const scenarios = await readScenarios(project.spec, project.directory)
   log.info(`${project.specFile}: no fault found; ${scenarios.length} scenarios`)
-  if (!project.lock) log.info('there is no lock yet: appliance lock writes it')
-  else if (project.lock.for !== (await lockKey(project.spec)))
-    log.warn('the lock was made for another spec: appliance lock brings it up to date')
+  if (!project.lock) return log.info('there is no lock yet: appliance lock writes it')
+  const outOfStep = await misfits(project.spec, project.lock)
+  for (const line of outOfStep) log.warn(`${basename(project.lockFile)}: ${line}`)
+  if (outOfStep.length > 0) log.warn('appliance lock brings it up to date')
 }

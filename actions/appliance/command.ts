@@ -1,7 +1,7 @@
 import { refuse } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
 import { execute } from '../lib/stage/execute.ts'
-import { choice, flag, type InputDeclarations, type InputValues, text } from '../lib/stage/input.ts'
+import { choice, flag, type InputDeclarations, type InputValues, names, text } from '../lib/stage/input.ts'
 import { parseFlags, resolvePaths } from '../lib/stage/parse.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
 import { occupy } from '../lib/stage/workplace.ts'
@@ -53,7 +53,7 @@ export const commands: Record<string, Command> = {
   },
   lock: {
     summary: 'Resolve what the spec names and write appliance.lock.json; says what changed',
-    inputs: { update: flag('Resolve again although the lock fits the spec') },
+    inputs: { update: names('Resolve these sources again although they fit the spec, or all of them') },
     run: lock,
   },
   build: { summary: 'The five stages, each skipped when up to date', inputs: buildInputs, run: runBuild },

@@ -1,4 +1,10 @@
-import { describeLockChanges, lockKey, writeLock } from '../lib/lock/file.ts'
+import { refuse } from '../lib/errors/fault.ts'
+import { nearest } from '../lib/errors/nearest.ts'
+import { describeLockChanges } from '../lib/lock/changes.ts'
+import { writeLock } from '../lib/lock/file.ts'
+import { misfits } from '../lib/lock/parts.ts'
+import { namedSources } from '../lib/spec/mirror/mirror.ts'
+import type { Spec } from '../lib/spec/spec.ts'
 import { stageWork } from '../lib/stage/execute.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import { resolveLock } from '../mirror-deps/resolve.ts'
@@ -7,16 +13,32 @@ import { defaults } from './build.ts'
 import type { Door } from './inside.ts'
 import { projectOf } from './project.ts'
 
-/** `appliance lock`: resolves what the spec names, writes the lock, says what changed. */
+/** `appliance lock`: resolves what the spec names and the lock does not have yet, writes the lock, says what changed. */
 export async function lock(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {
   const project = await projectOf(values)
+  const update = values.update as readonly string[] | 'all' | undefined
+  refuse(unknownNames(update, project.spec))
   await using _ = await occupy(project.buildDirectory)
-  if (project.lock && values.update !== true && project.lock.for === (await lockKey(project.spec)))
+  const there = project.lock
+  if (there && !update && (await misfits(project.spec, there)).length === 0)
     return log.info('the lock fits the spec; --update resolves again')
+  if (!there) log.info('the first lock: its digests are those of what upstream gives now')
   const work = stageWork(mirrorDeps, project, defaults(mirrorDeps.inputs), log, signal, {})
-  const resolved = await resolveLock(work)
+  const resolved = await resolveLock(work, { there, anew: update ?? [] })
   await writeLock(project.lockFile, resolved)
-  const changes = describeLockChanges(project.lock, resolved)
+  const changes = describeLockChanges(there, resolved)
   log.info(changes.length === 0 ? 'nothing changed' : `${changes.length} changes:`)
   for (const change of changes) log.info(`  ${change}`)
+}
+
+function unknownNames(update: readonly string[] | 'all' | undefined, { mirror }: Spec) {
+  if (!update || update === 'all') return []
+  const known = ['tools', ...namedSources.flatMap((kind) => mirror[kind].map(({ name }) => name))]
+  return update
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const near = nearest(name, known)
+      const guess = near ? `did you mean ${near}?` : `there are ${known.join(', ')}`
+      return { message: `--update: there is no source ${name}; ${guess}` }
+    })
 }

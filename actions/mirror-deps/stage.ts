@@ -1,9 +1,12 @@
+import { basename } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
-import { describeLockChanges, lockKey, readLock, writeLock } from '../lib/lock/file.ts'
+import { describeLockChanges } from '../lib/lock/changes.ts'
+import { readLock, writeLock } from '../lib/lock/file.ts'
 import type { Lock } from '../lib/lock/lock.ts'
+import { lockParts, misfits } from '../lib/lock/parts.ts'
 import { versionsOf } from '../lib/process/version.ts'
-import { flag } from '../lib/stage/input.ts'
+import { flag, names } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
 import { describeContents } from './contents.ts'
@@ -24,7 +27,7 @@ const updated = new WeakSet<object>()
 const inputs = {
   verify: flag('Read every byte of the mirror again, not only sizes'),
   frozen: flag('Never write a lock: the one that is there must fit the spec'),
-  update: flag('Resolve anew and write the lock, although it fits the spec'),
+  update: names('Resolve these sources anew (or all) and write the lock, although it fits the spec'),
 }
 
 /** Everything the appliance is made of, locked by digest, as working repositories any web server can serve. */
@@ -43,7 +46,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
   async dependsOn(work) {
     const { project, outDirectory, signal, inputs } = work
     const lock = await readLock(project.lockFile)
-    const spec = await lockKey(project.spec)
+    const spec = sha256(JSON.stringify(await lockParts(project.spec)))
     if (!lock || (inputs.update && !updated.has(work))) return { recipe: RECIPE, spec, lock: 'to be made' }
     const { store } = mirrorPaths({ outDirectory })
     const missing = await lacking(wantedOf(lock), { store, signal, verify: inputs.verify })
@@ -94,31 +97,35 @@ async function fittingLock(
   const { project, log } = work
   const { frozen, update } = work.inputs
   const there = await readLock(project.lockFile)
-  const fits = there?.for === (await lockKey(project.spec))
-  if (there && fits && !update) return there
-  if (frozen || (there && !update)) throw unfitting(project, there)
+  const outOfStep = there ? await misfits(project.spec, there) : []
+  if (there && outOfStep.length === 0 && !update) return there
+  if (!update && (there || frozen || process.env.GITHUB_ACTIONS === 'true'))
+    throw unfitting(project, outOfStep)
   if (!there) log.info('there is no lock yet: resolving what the spec names')
-  const lock = await resolveLock(work as unknown as StageWork, onDownload)
+  const lock = await resolveLock(work as unknown as StageWork, { there, anew: update ?? [], onDownload })
   await writeLock(project.lockFile, lock)
   updated.add(work)
-  const changes = describeLockChanges(there, lock)
-  if (there) for (const change of changes) log.info(`lock: ${change}`)
+  if (there) for (const change of describeLockChanges(there, lock)) log.info(`lock: ${change}`)
   log.info(`wrote ${project.lockFile}: commit it`)
   return lock
 }
 
-function unfitting(project: Project, there: Lock | undefined): ApplianceError {
-  return there
+function unfitting({ lockFile }: Project, outOfStep: readonly string[]): ApplianceError {
+  return outOfStep.length > 0
     ? new ApplianceError(
         'input',
-        `${project.lockFile} was made for another spec (mirror, tools, basebox or a Gemfile changed since)`,
+        `${basename(lockFile)} and the spec are out of step: ${outOfStep.join('; ')}`,
         {
           hint: 'Run `appliance lock`, look at what changed, and commit the lock.',
         },
       )
-    : new ApplianceError('input', `there is no ${project.lockFile}, and --frozen writes none`, {
-        hint: 'Run `appliance lock` and commit the lock.',
-      })
+    : new ApplianceError(
+        'input',
+        `there is no ${lockFile}, and none is written in a workflow or with --frozen`,
+        {
+          hint: 'Run `appliance lock` and commit the lock.',
+        },
+      )
 }
 
 /** Everything that the store is to hold under its SHA-256. */
@@ -126,6 +133,6 @@ function wantedOf(lock: Lock): LockedWanted[] {
   return [
     ...[...lock.deb, ...lock.tools.deb].flatMap(wantedOfRepository),
     ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
-    ...lock.file.map(wantedOfFile),
+    ...[...lock.file, ...lock.iso].map(wantedOfFile),
   ]
 }

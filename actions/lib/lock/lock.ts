@@ -5,12 +5,14 @@
 export interface Lock {
   schema: 1
   arch: 'amd64'
-  /** Digest of the parts of the spec this lock was made for (see lockKey); a differing spec means: lock again. */
-  for: string
+  /** Part of the spec → digest of what the spec says there (see lockParts); where they differ, lock again. */
+  for: Record<string, Digest>
   deb: LockedDebRepository[]
+  rpm: LockedRpmRepository[]
   gem: LockedGemSource[]
   git: LockedGit[]
   file: LockedFile[]
+  iso: LockedFile[]
   /** The tools root (DESIGN §6): build tools whose version shows in the result, and Chef. */
   tools: { deb: LockedDebRepository[]; gem: LockedGemSource[] }
 }
@@ -18,10 +20,23 @@ export interface Lock {
 /** SHA-256 in lower-case hex. */
 export type Digest = string
 
+/** Bytes in the store. */
 export interface Artefact {
   sha256: Digest
   /** Bytes. */
   size: number
+}
+
+/** What the appliance ships. */
+export interface Licensed extends Artefact {
+  /** An SPDX expression, else what upstream calls it, else `NOASSERTION` (SPDX 2.3, §7.13). */
+  license: string
+}
+
+/** A signed index, a signature or a key, kept so that the chain to the artefact can be proved again offline. */
+export interface Evidence extends Artefact {
+  /** Relative to the repository's address; a key's begins with `keys/`. */
+  path: string
 }
 
 export interface LockedDebRepository {
@@ -33,16 +48,42 @@ export interface LockedDebRepository {
   snapshot?: string
   /** Upstream's own date of its newest InRelease used, `YYYYMMDDTHHMMSSZ`. */
   timestamp: string
-  /** Signed indexes kept as evidence; `path` is relative to `uri`, e.g. dists/bookworm/InRelease. */
-  evidence: (Artefact & { path: string })[]
+  /** Signed indexes, e.g. dists/bookworm/InRelease, and the keys that may sign them. */
+  evidence: Evidence[]
   packages: LockedDeb[]
 }
 
-export interface LockedDeb extends Artefact {
+export interface LockedDeb extends Licensed {
   name: string
   version: string
   arch: string
   /** Relative to the repository's `uri`: pool/main/n/nginx/nginx_1.22.1-9_amd64.deb */
+  path: string
+}
+
+export interface LockedRpmRepository {
+  name: string
+  /** Where it was found: `baseurl`, or the first address that a mirrorlist or metalink gave. Variables filled in. */
+  baseurl: string
+  /** As in the spec, where given; fetching asks them for further addresses. */
+  mirrorlist?: string
+  metalink?: string
+  snapshot?: string
+  /** Of upstream's repomd.xml, `YYYYMMDDTHHMMSSZ`. */
+  timestamp: string
+  /** repodata/repomd.xml, its signature, the metadata it vouches for, and the keys. */
+  evidence: Evidence[]
+  /** Module streams enabled for the solution, `name:stream`. */
+  modules: string[]
+  packages: LockedRpm[]
+}
+
+export interface LockedRpm extends Licensed {
+  name: string
+  /** `EPOCH:VERSION-RELEASE`; the epoch only where it is not 0. */
+  version: string
+  arch: string
+  /** Relative to `baseurl`. */
   path: string
 }
 
@@ -52,9 +93,11 @@ export interface LockedGemSource {
   source: string
   for: 'guest' | 'host' | 'tools'
   gems: LockedGem[]
+  /** Repositories of gems that a Gemfile takes from git. */
+  git: LockedGit[]
 }
 
-export interface LockedGem extends Artefact {
+export interface LockedGem extends Licensed {
   name: string
   version: string
   /** `ruby` or e.g. `x86_64-linux`. */
@@ -70,10 +113,30 @@ export interface LockedGit {
   commit: string
   /** SHA-256 over the sorted ids of all objects reachable from `commit`, each with a newline (DESIGN §6). */
   objects: Digest
+  license: string
+  /** All, recursively; `path` is where each lies in the work tree of the outermost. */
+  submodules: LockedSubmodule[]
 }
 
-export interface LockedFile extends Artefact {
+export interface LockedSubmodule {
+  /** Of its repository in the mirror, `git/<name>.git`. */
+  name: string
+  path: string
+  url: string
+  commit: string
+  objects: Digest
+}
+
+/** A file or an ISO image. */
+export interface LockedFile extends Licensed {
   name: string
   url: string
   mirrors: string[]
+  /** Further digests that the spec demands, proved when locking. */
+  sha512?: string
+  /** Its detached signature or the signed list of digests, and the keys; paths are whole addresses, or `keys/…`. */
+  evidence: Evidence[]
 }
+
+/** SPDX's word for a licence nobody states. */
+export const NOASSERTION = 'NOASSERTION'

@@ -41,3 +41,6 @@ export const compilerPackages = [
   'libyaml-dev',
   'libcrypt-dev',
 ] as const
+
+/** Only where the appliance has RPMs: the solver, and what makes and checks their repositories. */
+export const rpmPackages = ['dnf', 'rpm', 'createrepo-c', 'gpg'] as const

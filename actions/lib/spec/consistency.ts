@@ -1,6 +1,6 @@
 import type { Fault } from '../errors/fault.ts'
 import { parseSize } from '../units/size.ts'
-import { namedSources, sourceName } from './mirror.ts'
+import { namedSources, sourceName } from './mirror/mirror.ts'
 import type { Positioned } from './positions.ts'
 import { keysAt, listAt, textAt, valueAt } from './raw.ts'
 import { hardwareOfBuild } from './spec.ts'

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { existing } from './existing.ts'
-import { mirror, tools } from './mirror.ts'
+import { mirror } from './mirror/mirror.ts'
+import { tools } from './mirror/tools.ts'
 import { count, list, mapOf, matching, notYet, oneOf, section, size, text, words } from './section.ts'
 import { provisionStep } from './step.ts'
 

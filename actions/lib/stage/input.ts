@@ -3,7 +3,7 @@
  * and the README's table, and a test holds `action.yml` to it.
  */
 export interface InputDeclaration<T = unknown> {
-  readonly kind: 'path' | 'text' | 'flag' | 'choice'
+  readonly kind: 'path' | 'text' | 'flag' | 'choice' | 'names'
   readonly description: string
   /** As the user would write it; an empty string means "not given". */
   readonly default: string
@@ -43,4 +43,9 @@ export function choice<const C extends readonly [string, ...string[]]>(
   choices: C,
 ): InputDeclaration<C[number]> {
   return { kind: 'choice', description, default: choices[0], choices }
+}
+
+/** Some names, or all that there are: `all`, or on the command line the bare flag; undefined when not given. */
+export function names(description: string): InputDeclaration<readonly string[] | 'all' | undefined> {
+  return { kind: 'names', description, default: '' }
 }

@@ -23,7 +23,7 @@ export function parseInputs<const I extends InputDeclarations>(
 }
 
 /**
- * Values from the command line: `--name value`, `--name=value`, and `--name` alone for a flag.
+ * Values from the command line: `--name value`, `--name=value`, `--name` alone for a flag, `--name one two` for names.
  *
  * @throws InputError with every fault at once; an unknown flag suggests the nearest
  */
@@ -51,6 +51,7 @@ export function parseFlags<const I extends InputDeclarations>(
     if (given.has(name)) faults.push({ message: `--${name} is given twice` })
     if (assigned !== undefined) given.set(name, assigned)
     else if (declaration.kind === 'flag') given.set(name, 'true')
+    else if (declaration.kind === 'names') given.set(name, namesAhead(words) || 'all')
     else if (words[0] === undefined || words[0].startsWith('--')) {
       faults.push({ message: `--${name} needs a value: ${expected(declaration)}` })
       given.set(name, '')
@@ -59,6 +60,12 @@ export function parseFlags<const I extends InputDeclarations>(
   const values = readAll(declarations, given, (name) => `--${name}`, faults)
   refuse(faults)
   return values
+}
+
+/** Takes the words up to the next flag. */
+function namesAhead(words: string[]): string {
+  const end = words.findIndex((word) => word.startsWith('--'))
+  return words.splice(0, end < 0 ? words.length : end).join(' ')
 }
 
 /** The same values with every path made absolute; paths begin at `directory`. */
@@ -98,6 +105,10 @@ function readOne(name: string, declaration: InputDeclaration, word: string, faul
       if (word !== 'true' && word !== 'false')
         faults.push({ message: `${name}: expected ${expected(declaration)}, got ${JSON.stringify(word)}` })
       return word === 'true'
+    case 'names': {
+      const list = word.split(/[\s,]+/).filter(Boolean)
+      return list.length === 0 ? undefined : list.includes('all') ? 'all' : list
+    }
     case 'choice': {
       const choices = declaration.choices ?? []
       if (!choices.includes(word)) {
@@ -120,6 +131,8 @@ function expected({ kind, choices }: InputDeclaration): string {
       return 'some text'
     case 'flag':
       return 'true or false'
+    case 'names':
+      return 'names, or all'
     case 'choice':
       return `one of ${(choices ?? []).join(', ')}`
   }

@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../lib/errors/error.ts'
-import type { LockedDebRepository } from '../../lib/lock/lock.ts'
+import { type LockedDebRepository, NOASSERTION } from '../../lib/lock/lock.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
 import { type AptSource, PrivateApt } from './apt.ts'
 import { evidenceUrls, keepEvidence } from './evidence.ts'
@@ -42,7 +42,7 @@ export async function resolveDebs(
       throw new ApplianceError('internal', `apt took ${found.name} from ${found.url}, which is no source`)
     const { name, version, arch, url, size, sha256 } = found
     const path = url.slice(asPrinted(repository.uri).length)
-    repository.packages.push({ name, version, arch, path, size, sha256 })
+    repository.packages.push({ name, version, arch, path, license: NOASSERTION, size, sha256 })
   }
   return repositories
 }

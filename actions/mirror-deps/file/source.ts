@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { LockedFile } from '../../lib/lock/lock.ts'
+import { type LockedFile, NOASSERTION } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { download } from '../fetch/download.ts'
@@ -16,9 +16,10 @@ export async function lockFile(
   signal: AbortSignal,
   onDownload: (bytes: number) => void,
 ): Promise<LockedFile> {
-  const { name, url, mirrors } = entry
+  const { name, url, mirrors, license = NOASSERTION } = entry
   const known = entry.sha256 && (await stat(objectPath(store, entry.sha256)).catch(() => undefined))
-  if (entry.sha256 && known) return { name, url, mirrors, sha256: entry.sha256, size: known.size }
+  if (entry.sha256 && known)
+    return { name, url, mirrors, license, sha256: entry.sha256, size: known.size, evidence: [] }
   // Where fetching sweeps what a killed run left behind.
   const partial = join(store, 'sha256', '00', `${randomBytes(4).toString('hex')}.partial`)
   const wanted = {
@@ -30,7 +31,7 @@ export async function lockFile(
   onDownload(size)
   await mkdir(dirname(objectPath(store, sha256)), { recursive: true })
   await rename(partial, objectPath(store, sha256))
-  return { name, url, mirrors, sha256, size }
+  return { name, url, mirrors, license, sha256, size, evidence: [] }
 }
 
 export function wantedOfFile({ name, url, mirrors, sha256, size }: LockedFile): LockedWanted {

@@ -28,11 +28,7 @@ puts JSON.generate(lock.specs.map { |s| { name: s.name, version: s.version.to_s,
 `
 
 /** Resolves a Gemfile (with its lock, where there is one) or a list, by Bundler, for the Ruby of the root. */
-export async function resolveGems(
-  entry: GemEntry,
-  root: RubyRoot,
-  signal: AbortSignal,
-): Promise<SolvedGem[]> {
+export async function solveGems(entry: GemEntry, root: RubyRoot, signal: AbortSignal): Promise<SolvedGem[]> {
   const work = join(root.directory, 'work')
   await rm(work, { recursive: true, force: true })
   await mkdir(work, { recursive: true })

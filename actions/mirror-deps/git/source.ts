@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
-import type { LockedGit } from '../../lib/lock/lock.ts'
+import { type LockedGit, NOASSERTION } from '../../lib/lock/lock.ts'
 import { packPath } from '../../lib/mirror/store.ts'
 import { run } from '../../lib/process/command.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
@@ -33,7 +33,15 @@ export async function lockGit(entry: GitEntry, options: GitOptions): Promise<Loc
   const repository = await clone(entry.name, entry.path ?? entry.url, options)
   const commit = await commitOf(repository, entry, options)
   const objects = await keepObjects(repository, commit, options)
-  return { name: entry.name, url: entry.url, ref: entry.ref, commit, objects }
+  return {
+    name: entry.name,
+    url: entry.url,
+    ref: entry.ref,
+    commit,
+    objects,
+    license: NOASSERTION,
+    submodules: [],
+  }
 }
 
 /** Brings the locked objects into the store. Returns the bytes fetched, 0 when they were there. */

@@ -10,7 +10,7 @@ import {
   fullName,
   type GemEntry,
   gemDigests,
-  resolveGems,
+  solveGems,
   wantedOfGems,
 } from '../../../actions/mirror-deps/gem/source.ts'
 import { writeGemSource } from '../../../actions/mirror-deps/gem/tree.ts'
@@ -49,12 +49,12 @@ async function build(store: string, { name, version, needs = {}, platform = 'rub
   const digest = sha256(content)
   await mkdir(dirname(objectPath(store, digest)), { recursive: true })
   await writeFile(objectPath(store, digest), content)
-  return { name, version, platform, sha256: digest, size: content.length }
+  return { name, version, platform, license: 'NOASSERTION', sha256: digest, size: content.length }
 }
 
 /** Upstream: a gem source with more than anyone asks for. */
 const upstreamStore = join(folder, 'upstream-store')
-const upstream: LockedGemSource = { name: 'upstream', source: 'http://none', for: 'guest', gems: [] }
+const upstream: LockedGemSource = { name: 'upstream', source: 'http://none', for: 'guest', gems: [], git: [] }
 for (const made of [
   { name: 'web', version: '2.0.1', needs: { rack: '>= 2, < 4' } },
   { name: 'web', version: '3.0.0.rc1', needs: { rack: '>= 3' } },
@@ -88,7 +88,7 @@ const names = (gems: { name: string; version: string; platform: string }[]) => g
 
 describe('resolving, by Bundler', () => {
   test('a list of gems: the newest release that fits, its dependencies, built from source', async () => {
-    const gems = await resolveGems(
+    const gems = await solveGems(
       entry({ gems: { web: '*', rack: '~> 3.0', fast: '>= 0.9, < 2' } }),
       root,
       signal,
@@ -119,7 +119,7 @@ BUNDLED WITH
    9.9.9
 `
     const path = await gemfile('locked', "gem 'web'\n", lock)
-    expect(names(await resolveGems(entry({ gemfile: path }), root, signal))).toEqual([
+    expect(names(await solveGems(entry({ gemfile: path }), root, signal))).toEqual([
       'rack-2.2.9',
       'web-2.0.1',
     ])
@@ -128,7 +128,7 @@ BUNDLED WITH
 
   test('no solution is told in Bundler’s words', async () => {
     await expect(
-      resolveGems(entry({ gems: { web: '*', rack: '~> 1.0' } }), root, signal),
+      solveGems(entry({ gems: { web: '*', rack: '~> 1.0' } }), root, signal),
     ).rejects.toMatchObject({
       code: 'unsatisfiable',
       message: expect.stringMatching(/gem app: .*rack/s),
@@ -142,7 +142,7 @@ BUNDLED WITH
       "Gem::Specification.new { |s| s.name='local'; s.version='1'; s.summary='s'; s.authors=['a'] }",
     )
     const path = await gemfile('path', "gem 'local', path: '../local'\n")
-    await expect(resolveGems(entry({ gemfile: path }), root, signal)).rejects.toMatchObject({
+    await expect(solveGems(entry({ gemfile: path }), root, signal)).rejects.toMatchObject({
       code: 'unsatisfiable',
       message: expect.stringContaining('from git or a path are not supported yet: local'),
     })
@@ -154,12 +154,13 @@ describe('the source that is written', () => {
   const tree = join(folder, 'tree')
 
   async function mirrored(): Promise<LockedGemSource> {
-    const solved = await resolveGems(entry({ gems: { web: '*' } }), root, signal)
+    const solved = await solveGems(entry({ gems: { web: '*' } }), root, signal)
     const gems = (await gemDigests(`${server.url}/`, solved, signal)).map((gem) => ({
       ...gem,
+      license: 'NOASSERTION',
       size: upstream.gems.find(({ sha256: digest }) => digest === gem.sha256)!.size,
     }))
-    const source: LockedGemSource = { name: 'app', source: `${server.url}/`, for: 'guest', gems }
+    const source: LockedGemSource = { name: 'app', source: `${server.url}/`, for: 'guest', gems, git: [] }
     await fetchAll(wantedOfGems(source), {
       store,
       sharedStore: undefined,

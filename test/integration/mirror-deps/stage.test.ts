@@ -50,12 +50,12 @@ mirror:
   return directory
 }
 
-async function mirror(directory: string, inputs: { verify?: true; frozen?: true; update?: true } = {}) {
+async function mirror(directory: string, inputs: { verify?: true; frozen?: true; update?: 'all' } = {}) {
   const log = new Lines()
   const execution = await execute(
     mirrorDeps,
     await openProject(directory, 'appliance.yml'),
-    { verify: false, frozen: false, update: false, ...inputs },
+    { verify: false, frozen: false, update: undefined, ...inputs },
     {
       log,
       signal: new AbortController().signal,
@@ -120,7 +120,7 @@ describe('mirror-deps', () => {
     const steady = (contents: Record<string, string>) =>
       Object.entries(contents).filter(([name]) => !name.includes('/objects/pack/'))
     expect(steady(await contentsOf(again.tree))).toEqual(steady(before))
-    await mirror(directory, { update: true })
+    await mirror(directory, { update: 'all' })
     expect(await readFile(join(directory, 'appliance.lock.json'), 'utf8')).toBe(lock)
   })
 
@@ -155,7 +155,7 @@ describe('mirror-deps', () => {
     })
     expect((await stat(join(first.tree, 'deb/debian', deb.path))).size).toBe(deb.size)
 
-    const updated = await mirror(directory, { update: true })
+    const updated = await mirror(directory, { update: 'all' })
     expect(updated.log.lines).toContain('lock: deb web 1.22-9 → 1.22-10')
     expect(Object.keys(await contentsOf(updated.tree)).join()).not.toContain('1.22-9')
     expect((await mirror(directory)).state).toBe('up-to-date')

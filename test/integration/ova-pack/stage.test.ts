@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { sha256File } from '../../../actions/lib/files/digest.ts'
-import type { Lock } from '../../../actions/lib/lock/lock.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import { type Execution, execute } from '../../../actions/lib/stage/execute.ts'
@@ -11,6 +10,7 @@ import { writeRecord } from '../../../actions/lib/stage/record.ts'
 import type { Project } from '../../../actions/lib/stage/stage.ts'
 import { toolsKey } from '../../../actions/lib/tools/root.ts'
 import { ovaPack } from '../../../actions/ova-pack/stage.ts'
+import { lockOf } from '../../fixtures/lock.ts'
 import { quietLog } from './quiet-log.ts'
 import { sampleDisk } from './sample-disk.ts'
 
@@ -27,16 +27,10 @@ pack:
   eula: EULA.txt
 `
 const nothing = { uri: '', suites: [], components: [], timestamp: '', evidence: [] }
-const lock: Lock = {
-  schema: 1,
-  arch: 'amd64',
-  for: '',
+const lock = lockOf({
   deb: [],
-  gem: [],
-  git: [],
-  file: [],
   tools: { deb: [{ name: 'debian', ...nothing, packages: [] }], gem: [] },
-}
+})
 
 let project: Project
 let disk: string

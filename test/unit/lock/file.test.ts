@@ -2,9 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { describeLockChanges, lockKey, readLock, writeLock } from '../../../actions/lib/lock/file.ts'
+import { describeLockChanges } from '../../../actions/lib/lock/changes.ts'
+import { readLock, writeLock } from '../../../actions/lib/lock/file.ts'
 import type { Lock, LockedDeb } from '../../../actions/lib/lock/lock.ts'
+import { lockParts, misfits } from '../../../actions/lib/lock/parts.ts'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
+import { lockOf } from '../../fixtures/lock.ts'
 
 const digest = 'ab'.repeat(32)
 const deb = (name: string, version: string): LockedDeb => ({
@@ -12,30 +15,25 @@ const deb = (name: string, version: string): LockedDeb => ({
   version,
   arch: 'amd64',
   path: `pool/main/${name}_${version}_amd64.deb`,
+  license: 'NOASSERTION',
   sha256: digest,
   size: 10,
 })
 
-const lock = (...packages: LockedDeb[]): Lock => ({
-  schema: 1,
-  arch: 'amd64',
-  for: digest,
-  deb: [
-    {
-      name: 'debian',
-      uri: 'https://deb.debian.org/debian',
-      suites: ['bookworm'],
-      components: ['main'],
-      timestamp: '20261101T000000Z',
-      evidence: [],
-      packages,
-    },
-  ],
-  gem: [],
-  git: [],
-  file: [],
-  tools: { deb: [], gem: [] },
-})
+const lock = (...packages: LockedDeb[]): Lock =>
+  lockOf({
+    deb: [
+      {
+        name: 'debian',
+        uri: 'https://deb.debian.org/debian',
+        suites: ['bookworm'],
+        components: ['main'],
+        timestamp: '20261101T000000Z',
+        evidence: [],
+        packages,
+      },
+    ],
+  })
 
 let folder: string
 let path: string
@@ -117,7 +115,14 @@ describe('changes', () => {
   })
 })
 
-describe('the key of a lock', () => {
+test('an artefact is a line', async () => {
+  await writeLock(path, lock(deb('nginx', '1')))
+  expect((await readFile(path, 'utf8')).split('\n').filter((line) => line.includes('nginx'))).toEqual([
+    `        { "name": "nginx", "version": "1", "arch": "amd64", "path": "pool/main/nginx_1_amd64.deb", "license": "NOASSERTION", "size": 10, "sha256": "${digest}" }`,
+  ])
+})
+
+describe('the parts of a lock', () => {
   const spec = async (text = '') => {
     const directory = await mkdtemp(join(folder, 'p'))
     await writeFile(join(directory, 'Gemfile'), 'gem "rack"\n')
@@ -128,20 +133,31 @@ describe('the key of a lock', () => {
     return { directory, read: () => readSpec(join(directory, 'appliance.yml')) }
   }
 
-  test('is that of the content, wherever the project lies', async () => {
+  test('are those of the content, wherever the project lies', async () => {
     const [one, other] = [await spec(), await spec('product: { title: Box }\n')]
-    expect(await lockKey(await one.read())).toBe(await lockKey(await other.read()))
+    expect(await lockParts(await one.read())).toEqual(await lockParts(await other.read()))
   })
 
-  test('is another when a Gemfile, its lock, the tools or the base machine are', async () => {
+  test('change alone: with a Gemfile, its lock, the tools or the base machine', async () => {
     const { directory, read } = await spec()
-    const keys = [await lockKey(await read())]
+    const locked = lockOf({ for: await lockParts(await read()) })
+    expect(await misfits(await read(), locked)).toEqual([])
     await writeFile(join(directory, 'Gemfile.lock'), 'GEM\n')
-    keys.push(await lockKey(await read()))
+    expect(await misfits(await read(), locked)).toEqual(['gem app changed since it was locked'])
     await writeFile(join(directory, 'Gemfile'), 'gem "puma"\n')
-    keys.push(await lockKey(await read()))
-    keys.push(await lockKey(await (await spec('tools: { suite: forky }\n')).read()))
-    keys.push(await lockKey(await (await spec('basebox: { bootstrap: { suite: bookworm } }\n')).read()))
-    expect(new Set(keys).size).toBe(5)
+    expect(await misfits(await read(), locked)).toEqual(['gem app changed since it was locked'])
+    const tools = await (await spec('tools: { suite: forky }\n')).read()
+    expect(await misfits(tools, locked)).toEqual(['tools changed since it was locked'])
+    const based = await (await spec('basebox: { bootstrap: { suite: bookworm } }\n')).read()
+    expect(await misfits(based, locked)).toEqual(['basebox changed since it was locked'])
+  })
+
+  test('that came or went are named', async () => {
+    const locked = lockOf({ for: { ...(await lockParts(await (await spec()).read())), 'git old': digest } })
+    delete locked.for['gem app']
+    expect(await misfits(await (await spec()).read(), locked)).toEqual([
+      'gem app is not in the lock',
+      'git old is locked, but no longer in the spec',
+    ])
   })
 })

@@ -58,6 +58,7 @@ test('addresses: upstream, then the snapshot of that time; older indexes by dige
         version: '4:12-3',
         arch: 'amd64',
         path: 'pool/main/g/g++_12-3_amd64.deb',
+        license: 'NOASSERTION',
         sha256: b,
         size: 2,
       },

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { sha256 } from '../../../actions/lib/files/digest.ts'
 import type { Lock, LockedDebRepository, LockedGemSource } from '../../../actions/lib/lock/lock.ts'
 import { openToolsRoot, toolsKey } from '../../../actions/lib/tools/root.ts'
+import { lockOf } from '../../fixtures/lock.ts'
 import { keptLog } from '../../fixtures/machine-room.ts'
 
 const repository = (content: string, more: Partial<LockedDebRepository> = {}): LockedDebRepository => ({
@@ -17,6 +18,7 @@ const repository = (content: string, more: Partial<LockedDebRepository> = {}): L
       version: '1',
       arch: 'amd64',
       path: 'pool/ruby_1_amd64.deb',
+      license: 'NOASSERTION',
       sha256: sha256(content),
       size: 1,
     },
@@ -28,20 +30,25 @@ const gems = (content: string): LockedGemSource => ({
   name: 'chef',
   source: 'https://rubygems.org/',
   for: 'tools',
-  gems: [{ name: 'chef-bin', version: '18.4.0', platform: 'ruby', sha256: sha256(content), size: 1 }],
+  gems: [
+    {
+      name: 'chef-bin',
+      version: '18.4.0',
+      platform: 'ruby',
+      license: 'NOASSERTION',
+      sha256: sha256(content),
+      size: 1,
+    },
+  ],
+  git: [],
 })
 
-const lock = (deb: LockedDebRepository[], gem: LockedGemSource[], more: Partial<Lock> = {}): Lock => ({
-  schema: 1,
-  arch: 'amd64',
-  for: sha256(''),
-  deb: [],
-  gem: [],
-  git: [],
-  file: [],
-  ...more,
-  tools: { deb, gem },
-})
+const lock = (deb: LockedDebRepository[], gem: LockedGemSource[], more: Partial<Lock> = {}): Lock =>
+  lockOf({
+    deb: [],
+    ...more,
+    tools: { deb, gem },
+  })
 
 describe('the key of a tools root', () => {
   const key = toolsKey(lock([repository('ruby')], [gems('chef')]))

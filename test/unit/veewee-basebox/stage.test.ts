@@ -8,6 +8,7 @@ import { readSpec } from '../../../actions/lib/spec/read.ts'
 import type { StageWork } from '../../../actions/lib/stage/stage.ts'
 import { earlyConfiguration } from '../../../actions/veewee-basebox/grub.ts'
 import { veeweeBasebox } from '../../../actions/veewee-basebox/stage.ts'
+import { lockOf } from '../../fixtures/lock.ts'
 
 const appliance = (basebox: string) => `name: license-server
 version: 1.4.0
@@ -32,22 +33,18 @@ const repository = (name: string, kernel: string) => ({
       version: '1',
       arch: 'amd64',
       path: 'pool/linux.deb',
+      license: 'NOASSERTION',
       sha256: sha256(kernel),
       size: 1,
     },
   ],
 })
 
-const lock = (kernel: string, tools: string): Lock => ({
-  schema: 1,
-  arch: 'amd64',
-  for: sha256(''),
-  deb: [repository('debian', kernel)],
-  gem: [],
-  git: [],
-  file: [],
-  tools: { deb: [repository('tools', tools)], gem: [] },
-})
+const lock = (kernel: string, tools: string): Lock =>
+  lockOf({
+    deb: [repository('debian', kernel)],
+    tools: { deb: [repository('tools', tools)], gem: [] },
+  })
 
 let folder: string
 beforeAll(async () => {

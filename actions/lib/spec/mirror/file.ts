@@ -1,0 +1,43 @@
+import { basename } from 'node:path'
+import { existing } from '../existing.ts'
+import { list, matching, section, words } from '../section.ts'
+import { address, canBeName, name } from './words.ts'
+
+const secret = () =>
+  matching(/^env:[A-Za-z_][A-Za-z0-9_]*$/, 'env:NAME, the environment variable that holds it')
+
+/** An entry of `mirror.file` or `mirror.iso`: one file by its addresses. */
+export const file = (directory: string) =>
+  section({
+    name: name().optional().describe('By default the last part of the url'),
+    url: address().describe('Where the file is: https://, http:// or file://'),
+    mirrors: list(address(), 'a list of addresses')
+      .default([])
+      .describe('Other addresses of the same file, tried in order'),
+    sha256: matching(/^[0-9a-f]{64}$/, 'a SHA-256: 64 digits of 0-9 and a-f')
+      .optional()
+      .describe('Without it the file is locked as it is the first time'),
+    sha512: matching(/^[0-9a-f]{128}$/, 'a SHA-512: 128 digits of 0-9 and a-f').optional(),
+    signature: address()
+      .optional()
+      .describe('Its detached signature (.asc, .sig), or that of a list of digests (SHA256SUMS.sign)'),
+    keyring: existing(directory, 'a keyring file').optional().describe('OpenPGP keys that may sign it'),
+    license: words('a licence, by its SPDX identifier').optional().describe('E.g. Apache-2.0'),
+    auth: section({
+      user: words('a user name').optional(),
+      password: secret().optional(),
+      token: secret().optional().describe('Sent as a bearer token'),
+    })
+      .optional()
+      .describe('Credentials; without them those of ~/.netrc count'),
+  }).transform((value, context) => {
+    const name = value.name ?? fileName(value.url)
+    if (!canBeName(name))
+      context.addIssue({ code: 'custom', message: `give it a name: ${value.url} has none` })
+    return { ...value, name }
+  })
+
+/** A file's name where none is given. */
+export function fileName(url: string): string {
+  return URL.canParse(url) ? basename(new URL(url).pathname) : ''
+}

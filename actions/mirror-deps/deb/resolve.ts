@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import type { LockedDebRepository } from '../../lib/lock/lock.ts'
+import { baseboxPackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
+import type { Spec } from '../../lib/spec/spec.ts'
+import type { Resolver } from '../resolver.ts'
+import { type DebSource, resolveDebs } from './source.ts'
+
+/** The appliance's packages, over all its repositories in one transaction. */
+export async function resolveGuestDebs(resolver: Resolver): Promise<LockedDebRepository[]> {
+  const { work, there, stays } = resolver
+  const { basebox, mirror } = work.project.spec
+  const sources: DebSource[] = mirror.deb
+  if (sources.length === 0) return []
+  const parts = ['basebox', ...sources.map(({ name }) => `deb ${name}`)]
+  if (there && there.deb.length === sources.length && parts.every(stays)) return there.deb
+  const base = basebox.bootstrap ? [...baseboxPackages, ...basebox.bootstrap.packages] : []
+  const packages = [...new Set([...base, ...mirror.deb.flatMap((source) => source.packages)])]
+  return await work.log.group('resolving packages', () => solve('apt', sources, packages, resolver))
+}
+
+/** The build tools' packages (DESIGN §6): none where nothing needs them. */
+export async function resolveToolsDebs(resolver: Resolver): Promise<LockedDebRepository[]> {
+  const { work, there, stays } = resolver
+  const { spec } = work.project
+  const packages = toolsPackagesOf(spec)
+  if (packages.length === 0) return []
+  const gemsStay = spec.mirror.gem.every(({ name }) => stays(`gem ${name}`))
+  if (there && there.tools.deb.length > 0 && stays('tools') && stays('basebox') && gemsStay)
+    return there.tools.deb
+  const { uri, suite, snapshot, signedBy } = spec.tools
+  const source = { name: 'tools', uri, suites: [suite], components: ['main'], signedBy, snapshot }
+  return await work.log.group('resolving the build tools', () =>
+    solve('apt-tools', [source], packages, resolver),
+  )
+}
+
+function toolsPackagesOf({ basebox, mirror }: Spec): string[] {
+  const rpm = mirror.rpm.length > 0
+  if (!basebox.bootstrap && mirror.gem.length === 0 && !rpm) return []
+  const compiles = mirror.gem.some((entry) => entry.for === 'tools')
+  return [...toolsPackages, ...(compiles ? compilerPackages : []), ...(rpm ? rpmPackages : [])]
+}
+
+async function solve(
+  folder: string,
+  sources: readonly DebSource[],
+  packages: readonly string[],
+  { work, paths }: Resolver,
+): Promise<LockedDebRepository[]> {
+  const resolved = await resolveDebs(sources, packages, {
+    directory: join(work.workDirectory, folder),
+    store: paths.store,
+    signal: work.signal,
+  })
+  for (const { name, packages: found } of resolved) work.log.info(`${name}: ${found.length} packages`)
+  return resolved
+}

@@ -1,0 +1,88 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type LockedDebRepository, type LockedGemSource, NOASSERTION } from '../../lib/lock/lock.ts'
+import { objectPath } from '../../lib/mirror/store.ts'
+import { wantedOfRepository } from '../deb/source.ts'
+import { type FetchOptions, fetchAll } from '../fetch/fetch.ts'
+import { mirrorKey } from '../mirror-key.ts'
+import { eachSource, type Resolver } from '../resolver.ts'
+import { toolsRuby, writeDebTrees } from '../tree.ts'
+import { type RubyRoot, rubyRoot } from './ruby-root.ts'
+import { fullName, type GemEntry, gemDigests, gemUrl, solveGems } from './source.ts'
+
+/** Gems for the guest are resolved with the guest's Ruby, those for the tools with the tools'. */
+export async function resolveGems(
+  resolver: Resolver,
+  deb: readonly LockedDebRepository[],
+  toolsDeb: readonly LockedDebRepository[],
+): Promise<LockedGemSource[]> {
+  const { work, paths, there } = resolver
+  const { log, signal, project } = work
+  const fetching = { store: paths.store, sharedStore: paths.shared, log, signal, verify: false }
+  const tree = join(work.workDirectory, 'resolving')
+  const root = rubyRoots(deb, toolsDeb, tree, fetching, resolver)
+  const locked = there ? [...there.gem, ...there.tools.gem] : []
+  return await eachSource('gem', project.spec.mirror.gem, locked, resolver, (entry) =>
+    log.group(`resolving gems of ${entry.name}`, async () => {
+      const source = await lockGems(entry, await root(entry.for), fetching, resolver.onDownload)
+      log.info(`${entry.name}: ${source.gems.length} gems`)
+      return source
+    }),
+  )
+}
+
+/** The Rubies, each made when it is first asked for. */
+function rubyRoots(
+  deb: readonly LockedDebRepository[],
+  toolsDeb: readonly LockedDebRepository[],
+  tree: string,
+  fetching: FetchOptions,
+  { work, paths, onDownload }: Resolver,
+): (whose: LockedGemSource['for']) => Promise<RubyRoot> {
+  const made = new Map<string, RubyRoot>()
+  const guestHasOne = deb.some(({ packages }) => packages.some(({ name }) => name === 'ruby'))
+  return async (whose) => {
+    const which = whose === 'guest' && guestHasOne ? 'guest' : 'tools'
+    const there = made.get(which)
+    if (there) return there
+    const repositories = which === 'guest' ? deb : toolsDeb
+    onDownload(await fetchAll(repositories.flatMap(wantedOfRepository), fetching))
+    const folder = join(tree, which === 'guest' ? 'deb' : 'tools/deb')
+    await writeDebTrees(repositories, folder, paths, await mirrorKey(paths.key), work)
+    const options = { directory: paths.ruby, signal: work.signal }
+    const root =
+      which === 'guest'
+        ? await rubyRoot(repositories, folder, options)
+        : await toolsRuby(repositories, tree, paths, work)
+    made.set(which, root)
+    return root
+  }
+}
+
+async function lockGems(
+  entry: GemEntry,
+  root: RubyRoot,
+  fetching: FetchOptions,
+  onDownload: (bytes: number) => void,
+): Promise<LockedGemSource> {
+  const solved = await gemDigests(
+    entry.source,
+    await solveGems(entry, root, fetching.signal),
+    fetching.signal,
+  )
+  // The compact index tells digests, not sizes; those show when the bytes are here.
+  const wanted = solved.map((gem) => ({
+    title: `gem ${fullName(gem)} of ${entry.name}`,
+    urls: [gemUrl(entry.source, gem)],
+    sha256: gem.sha256,
+  }))
+  onDownload(await fetchAll(wanted, fetching))
+  const gems = await Promise.all(
+    solved.map(async (gem) => ({
+      ...gem,
+      license: NOASSERTION,
+      size: (await stat(objectPath(fetching.store, gem.sha256))).size,
+    })),
+  )
+  return { name: entry.name, source: entry.source, for: entry.for, gems, git: [] }
+}

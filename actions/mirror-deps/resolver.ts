@@ -1,0 +1,33 @@
+import type { Lock } from '../lib/lock/lock.ts'
+import type { StageWork } from '../lib/stage/stage.ts'
+import type { MirrorPaths } from './paths.ts'
+
+/** What the resolving of each kind of source is given. */
+export interface Resolver {
+  readonly work: StageWork
+  readonly paths: MirrorPaths
+  /** The lock so far. */
+  readonly there: Lock | undefined
+  /** Whether a part of the lock (`deb debian`, `tools`; see lockParts) is to stay as it is. */
+  stays(part: string): boolean
+  /** Told how many bytes of artefacts were downloaded, now and then. */
+  onDownload(bytes: number): void
+}
+
+/** What one part of the lock answers may change alone: each source by its own, all others stay. */
+export async function eachSource<E extends { name: string }, L extends { name: string }>(
+  kind: string,
+  entries: readonly E[],
+  locked: readonly L[],
+  resolver: Resolver,
+  lock: (entry: E) => Promise<L>,
+): Promise<L[]> {
+  const sources: L[] = []
+  for (const entry of entries) {
+    const there = resolver.stays(`${kind} ${entry.name}`)
+      ? locked.find(({ name }) => name === entry.name)
+      : undefined
+    sources.push(there ?? (await lock(entry)))
+  }
+  return sources
+}
