@@ -9,7 +9,7 @@ import type { Lock } from './lock.ts'
 import { lockSchema } from './schema.ts'
 import { lockText } from './text.ts'
 
-const hint = 'Take it back from version control, or make it anew with `appliance lock --update`.'
+const hint = 'Take it back from version control, or delete it and run `appliance lock`.'
 
 /**
  * The lock, or undefined when there is none.

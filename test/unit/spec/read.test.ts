@@ -307,12 +307,7 @@ describe('what is wrong is one line, with its place', () => {
       ['21:67: provision[2].chef_solo.attributes: prepare.sh is no JSON: Unexpected end of JSON input'],
     ],
     ['a planned section', 'pack:', 'pack:\n  sign: {}', ['27:3: pack.sign is not supported yet']],
-    [
-      'planned kinds of sources',
-      '  git:',
-      '  rpm: []\n  iso: []\n  git:',
-      ['13:3: mirror.rpm is not supported yet', '14:3: mirror.iso is not supported yet'],
-    ],
+    ['planned keys', 'version: 1.4.0', 'version: 1.4.0\nlogin: {}', ['3:1: login is not supported yet']],
     [
       'a key that is here twice',
       'version: 1.4.0',
