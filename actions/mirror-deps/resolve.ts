@@ -3,6 +3,7 @@ import type { Lock } from '../lib/lock/lock.ts'
 import { lockParts } from '../lib/lock/parts.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
+import { Ledger } from './fetch/ledger.ts'
 import { lockFile } from './file/source.ts'
 import { resolveGems } from './gem/resolve.ts'
 import { lockGit } from './git/source.ts'
@@ -14,8 +15,8 @@ export interface ResolveOptions {
   there: Lock | undefined
   /** Names of sources to resolve again although they fit, or `all`. */
   anew: readonly string[] | 'all'
-  /** Told how many bytes of artefacts were downloaded, now and then. */
-  onDownload?(bytes: number): void
+  /** Told of every artefact. */
+  ledger?: Ledger
 }
 
 /**
@@ -24,7 +25,7 @@ export interface ResolveOptions {
  */
 export async function resolveLock(work: StageWork, options: ResolveOptions): Promise<Lock> {
   const { spec } = work.project
-  const { there, anew, onDownload = () => {} } = options
+  const { there, anew, ledger = new Ledger() } = options
   const parts = await lockParts(spec)
   const paths = mirrorPaths(work)
   await mkdir(paths.store, { recursive: true })
@@ -33,7 +34,7 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     work,
     paths,
     there,
-    onDownload,
+    ledger,
     stays: (part) =>
       there !== undefined &&
       there.for[part] === parts[part] &&
@@ -55,10 +56,10 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
       lockGit(entry, settings),
     ),
     file: await eachSource('file', spec.mirror.file, there?.file ?? [], resolver, (entry) =>
-      lockFile(entry, paths.store, work.signal, onDownload),
+      lockFile('file', entry, resolver),
     ),
     iso: await eachSource('iso', spec.mirror.iso, there?.iso ?? [], resolver, (entry) =>
-      lockFile(entry, paths.store, work.signal, onDownload),
+      lockFile('iso', entry, resolver),
     ),
     tools: { deb: toolsDeb, gem: gems.filter(({ for: whom }) => whom === 'tools') },
   }

@@ -1,5 +1,6 @@
 import type { Lock } from '../lib/lock/lock.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
+import type { Ledger } from './fetch/ledger.ts'
 import type { MirrorPaths } from './paths.ts'
 
 /** What the resolving of each kind of source is given. */
@@ -10,8 +11,8 @@ export interface Resolver {
   readonly there: Lock | undefined
   /** Whether a part of the lock (`deb debian`, `tools`; see lockParts) is to stay as it is. */
   stays(part: string): boolean
-  /** Told how many bytes of artefacts were downloaded, now and then. */
-  onDownload(bytes: number): void
+  /** Told of every artefact. */
+  readonly ledger: Ledger
 }
 
 /** What one part of the lock answers may change alone: each source by its own, all others stay. */

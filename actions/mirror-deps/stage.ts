@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
@@ -5,14 +6,16 @@ import { describeLockChanges } from '../lib/lock/changes.ts'
 import { readLock, writeLock } from '../lib/lock/file.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { lockParts, misfits } from '../lib/lock/parts.ts'
+import { packPath } from '../lib/mirror/store.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { flag, names } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
 import { describeContents } from './contents.ts'
-import { wantedOfRepository } from './deb/source.ts'
+import { wantedOfRepository, wantedOfTools } from './deb/source.ts'
 import { fetchAll, type LockedWanted, lacking } from './fetch/fetch.ts'
-import { wantedOfFile } from './file/source.ts'
+import { Ledger } from './fetch/ledger.ts'
+import { wantedOfFiles } from './file/source.ts'
 import { wantedOfGems } from './gem/source.ts'
 import { fetchGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
@@ -49,7 +52,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
     const spec = sha256(JSON.stringify(await lockParts(project.spec)))
     if (!lock || (inputs.update && !updated.has(work))) return { recipe: RECIPE, spec, lock: 'to be made' }
     const { store } = mirrorPaths({ outDirectory })
-    const missing = await lacking(wantedOf(lock), { store, signal, verify: inputs.verify })
+    const missing = await lacking(wantedOf(lock, project), { store, signal, verify: inputs.verify })
     return {
       recipe: RECIPE,
       spec,
@@ -61,20 +64,22 @@ export const mirrorDeps: Stage<typeof inputs> = {
   async run(work): Promise<StageResult> {
     const { log } = work
     const paths = mirrorPaths(work)
-    let bytes = 0
-    const onDownload = (more: number) => {
-      bytes += more
-    }
-    const lock = await work.timed('lock', () => fittingLock(work, onDownload))
+    const ledger = new Ledger()
+    const lock = await work.timed('lock', () => fittingLock(work, ledger))
     for (const line of describeContents(lock)) log.info(line)
     await work.timed('fetch', async () => {
       const { store, shared } = paths
       const { signal, workDirectory } = work
-      const options = { store, sharedStore: shared, log, signal, verify: work.inputs.verify }
-      onDownload(await fetchAll(wantedOf(lock), options))
-      for (const git of lock.git)
-        onDownload(await fetchGit(git, work.project.directory, { store, work: workDirectory, signal }))
+      const options = { store, sharedStore: shared, log, signal, verify: work.inputs.verify, ledger }
+      await fetchAll(wantedOf(lock, work.project), options)
+      for (const git of lock.git) {
+        const fetched = await fetchGit(git, work.project.directory, { store, work: workDirectory, signal })
+        const { size } = await stat(packPath(store, git.objects))
+        const whence = fetched === 0 ? 'store' : 'downloaded'
+        ledger.note(`git ${git.name}`, { sha256: git.objects, size }, whence, fetched)
+      }
     })
+    const bytes = ledger.downloadedBytes
     log.info(bytes === 0 ? 'nothing had to be downloaded' : `downloaded ${formatSize(bytes)}`)
     await work.timed('tree', () => writeTree(lock, work))
     return {
@@ -90,10 +95,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
 }
 
 /** The lock that fits the spec: the one that is there, or, unless frozen, a new one. */
-async function fittingLock(
-  work: StageWork<typeof inputs>,
-  onDownload: (bytes: number) => void,
-): Promise<Lock> {
+async function fittingLock(work: StageWork<typeof inputs>, ledger: Ledger): Promise<Lock> {
   const { project, log } = work
   const { frozen, update } = work.inputs
   const there = await readLock(project.lockFile)
@@ -102,7 +104,7 @@ async function fittingLock(
   if (!update && (there || frozen || process.env.GITHUB_ACTIONS === 'true'))
     throw unfitting(project, outOfStep)
   if (!there) log.info('there is no lock yet: resolving what the spec names')
-  const lock = await resolveLock(work as unknown as StageWork, { there, anew: update ?? [], onDownload })
+  const lock = await resolveLock(work as unknown as StageWork, { there, anew: update ?? [], ledger })
   await writeLock(project.lockFile, lock)
   updated.add(work)
   if (there) for (const change of describeLockChanges(there, lock)) log.info(`lock: ${change}`)
@@ -129,10 +131,12 @@ function unfitting({ lockFile }: Project, outOfStep: readonly string[]): Applian
 }
 
 /** Everything that the store is to hold under its SHA-256. */
-function wantedOf(lock: Lock): LockedWanted[] {
+function wantedOf(lock: Lock, { spec }: Project): LockedWanted[] {
   return [
-    ...[...lock.deb, ...lock.tools.deb].flatMap(wantedOfRepository),
+    ...lock.deb.flatMap(wantedOfRepository),
+    ...lock.tools.deb.flatMap(wantedOfTools),
     ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
-    ...[...lock.file, ...lock.iso].map(wantedOfFile),
+    ...wantedOfFiles('file', lock.file, spec.mirror.file),
+    ...wantedOfFiles('iso', lock.iso, spec.mirror.iso),
   ]
 }

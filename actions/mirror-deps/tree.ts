@@ -29,8 +29,12 @@ export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
       work: work.workDirectory,
       signal: work.signal,
     })
-  for (const file of lock.file) {
-    const to = join(fresh, fileInTree(file))
+  const files = [
+    ...lock.file.map((file) => [fileInTree('file', file), file] as const),
+    ...lock.iso.map((file) => [fileInTree('iso', file), file] as const),
+  ]
+  for (const [place, file] of files) {
+    const to = join(fresh, place)
     await mkdir(dirname(to), { recursive: true })
     await link(objectPath(paths.store, file.sha256), to)
   }

@@ -59,15 +59,18 @@ function asPrinted(uri: string): string {
 /** Everything of a repository that is to be in the store, with its addresses: upstream, then its snapshots. */
 export function wantedOfRepository(repository: LockedDebRepository): LockedWanted[] {
   const { name, uri, snapshot, timestamp } = repository
+  const source = `deb ${name}`
   const bases = [withSlash(uri), ...(snapshot ? [withSlash(snapshot.replace('{timestamp}', timestamp))] : [])]
   return [
     ...repository.packages.map((deb) => ({
+      source,
       title: `deb ${deb.name} ${deb.version} of ${name}`,
       urls: bases.map((base) => `${base}${encodeURI(deb.path).replaceAll('+', '%2b')}`),
       sha256: deb.sha256,
       size: deb.size,
     })),
     ...repository.evidence.map((one) => ({
+      source,
       title: `${one.path} of ${name}`,
       urls: bases.flatMap((base) => evidenceUrls(base, one)),
       sha256: one.sha256,
@@ -76,4 +79,9 @@ export function wantedOfRepository(repository: LockedDebRepository): LockedWante
       evidence: true,
     })),
   ]
+}
+
+/** The same of a repository of the build tools. */
+export function wantedOfTools(repository: LockedDebRepository): LockedWanted[] {
+  return wantedOfRepository(repository).map((wanted) => ({ ...wanted, source: 'tools' }))
 }

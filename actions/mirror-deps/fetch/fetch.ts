@@ -5,10 +5,13 @@ import { sha256File } from '../../lib/files/digest.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { download, takeOver, type Wanted } from './download.ts'
+import type { Ledger, Whence } from './ledger.ts'
 import { Verified } from './verified.ts'
 
 /** What the lock promises, and where it may be had. */
 export interface LockedWanted extends Wanted {
+  /** Part of the lock it belongs to: `deb debian`, `gem app`, `tools`. */
+  source: string
   sha256: string
   /** Losing it makes the proof poorer, not the machine: a failure is a warning. */
   evidence?: boolean
@@ -22,27 +25,33 @@ export interface FetchOptions {
   signal: AbortSignal
   /** Hash everything that is there already, also what looks as it did when it was last hashed. */
   verify: boolean
+  /** Told what became of every artefact. */
+  ledger?: Ledger
+}
+
+interface Absent extends LockedWanted {
+  whence: 'downloaded' | 'refetched'
 }
 
 const AT_ONCE = 8
 
-/** Brings everything wanted into the store. Returns how many bytes were downloaded. */
-export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOptions): Promise<number> {
+/** Brings everything wanted into the store. */
+export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOptions): Promise<void> {
   const unique = [...new Map(wanted.map((one) => [one.sha256, one])).values()]
   const verified = await Verified.read(recordOf(options.store))
   try {
     const absent = await absentOf(unique, verified, options)
-    return absent.length === 0 ? 0 : await fetchAbsent(absent, verified, options)
+    if (absent.length > 0) await fetchAbsent(absent, verified, options)
   } finally {
     await verified.write()
   }
 }
 
 async function fetchAbsent(
-  absent: readonly LockedWanted[],
+  absent: readonly Absent[],
   verified: Verified,
   options: FetchOptions,
-): Promise<number> {
+): Promise<void> {
   await sweep(options.store)
   const progress = options.log.progress(
     `downloading ${absent.length} artefacts`,
@@ -54,7 +63,6 @@ async function fetchAbsent(
   const gone: ApplianceError[] = []
   const lost: string[] = []
   let failure: unknown
-  let bytes = 0
   const queue = absent[Symbol.iterator]()
   const worker = async () => {
     for (const one of queue) {
@@ -62,7 +70,7 @@ async function fetchAbsent(
       try {
         const path = objectPath(options.store, one.sha256)
         const { size } = await download(one, path, { signal, onBytes: (count) => progress.add(count) })
-        bytes += size
+        options.ledger?.note(one.source, { sha256: one.sha256, size }, one.whence, size)
         verified.note(one.sha256, await stat(path))
         await share(path, one.sha256, options)
       } catch (error) {
@@ -85,7 +93,6 @@ async function fetchAbsent(
       `upstream has moved on from ${lost.length} signed indexes; their packages are checked by the lock alone`,
     )
   if (gone.length > 0) throw allGone(gone)
-  return bytes
 }
 
 function isLost(error: unknown): boolean {
@@ -107,19 +114,27 @@ async function absentOf(
   wanted: readonly LockedWanted[],
   verified: Verified,
   options: FetchOptions,
-): Promise<LockedWanted[]> {
-  const absent: LockedWanted[] = []
+): Promise<Absent[]> {
+  const absent: Absent[] = []
   for (const one of wanted) {
     const path = objectPath(options.store, one.sha256)
     const state = await stateOf(one, verified, options)
-    if (state === 'whole') continue
+    const found = async (whence: Whence) => {
+      const status = await stat(path)
+      options.ledger?.note(one.source, { sha256: one.sha256, size: status.size }, whence)
+      return status
+    }
+    if (state === 'whole') {
+      await found('store')
+      continue
+    }
     if (state === 'damaged') {
       options.log.warn(`${one.title}: the mirror's copy is damaged; fetching it again`)
       await rm(path)
     }
     const shared = options.sharedStore && objectPath(options.sharedStore, one.sha256)
-    if (shared && (await takeOver(shared, path, one.sha256))) verified.note(one.sha256, await stat(path))
-    else absent.push(one)
+    if (shared && (await takeOver(shared, path, one.sha256))) verified.note(one.sha256, await found('shared'))
+    else absent.push({ ...one, whence: state === 'damaged' ? 'refetched' : 'downloaded' })
   }
   return absent
 }

@@ -1,3 +1,5 @@
+import type { Artefact } from '../../lib/lock/lock.ts'
+
 /** Where an artefact was found when it was wanted. */
 export type Whence = 'store' | 'shared' | 'archive' | 'downloaded' | 'refetched'
 
@@ -15,37 +17,57 @@ export interface Tally {
   refetched: number
 }
 
+interface Entry {
+  size: number
+  whence: Whence
+  transferred: number
+}
+
 /** What one run did, source by source (`deb debian`, `gem app`, `tools`), for the table at its end. */
 export class Ledger {
-  private readonly tallies = new Map<string, Tally>()
+  private readonly sources = new Map<string, Map<string, Entry>>()
 
-  /** One artefact of a source. `size`: bytes. `transferred`: bytes that came over the network for it. */
-  note(source: string, whence: Whence, size: number, transferred = 0): void {
-    const tally = this.tallies.get(source) ?? {
-      artefacts: 0,
-      bytes: 0,
-      downloaded: 0,
-      downloadedBytes: 0,
-      found: 0,
-      refetched: 0,
+  /**
+   * One artefact of a source. Where it came from when it was first asked for is what counts: what locking downloaded
+   * is in the store when fetching comes to it.
+   *
+   * @param transferred bytes that came over the network for it
+   */
+  note(source: string, { sha256, size }: Artefact, whence: Whence, transferred = 0): void {
+    const entries = this.sources.get(source) ?? new Map<string, Entry>()
+    this.sources.set(source, entries)
+    const before = entries.get(sha256)
+    if (!before) entries.set(sha256, { size, whence, transferred })
+    else if (isFetched(whence)) {
+      before.whence = before.whence === 'refetched' ? 'refetched' : whence
+      before.transferred += transferred
     }
-    const fetched = whence === 'downloaded' || whence === 'refetched'
-    this.tallies.set(source, {
-      artefacts: tally.artefacts + 1,
-      bytes: tally.bytes + size,
-      downloaded: tally.downloaded + (fetched ? 1 : 0),
-      downloadedBytes: tally.downloadedBytes + transferred,
-      found: tally.found + (fetched ? 0 : 1),
-      refetched: tally.refetched + (whence === 'refetched' ? 1 : 0),
-    })
   }
 
   /** In the order in which the sources were first noted. */
   get rows(): ReadonlyMap<string, Readonly<Tally>> {
-    return this.tallies
+    return new Map([...this.sources].map(([source, entries]) => [source, tallyOf([...entries.values()])]))
   }
 
   get downloadedBytes(): number {
-    return [...this.tallies.values()].reduce((sum, { downloadedBytes }) => sum + downloadedBytes, 0)
+    return [...this.rows.values()].reduce((sum, { downloadedBytes }) => sum + downloadedBytes, 0)
+  }
+}
+
+function isFetched(whence: Whence): boolean {
+  return whence === 'downloaded' || whence === 'refetched'
+}
+
+function tallyOf(entries: readonly Entry[]): Tally {
+  const count = (which: (entry: Entry) => boolean) => entries.filter(which).length
+  const sum = (what: (entry: Entry) => number) => entries.reduce((total, entry) => total + what(entry), 0)
+  const downloaded = count(({ whence }) => isFetched(whence))
+  return {
+    artefacts: entries.length,
+    bytes: sum(({ size }) => size),
+    downloaded,
+    downloadedBytes: sum(({ transferred }) => transferred),
+    found: entries.length - downloaded,
+    refetched: count(({ whence }) => whence === 'refetched'),
   }
 }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LockedDebRepository, type LockedGemSource, NOASSERTION } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
-import { wantedOfRepository } from '../deb/source.ts'
+import { wantedOfRepository, wantedOfTools } from '../deb/source.ts'
 import { type FetchOptions, fetchAll } from '../fetch/fetch.ts'
 import { mirrorKey } from '../mirror-key.ts'
 import { eachSource, type Resolver } from '../resolver.ts'
@@ -18,13 +18,20 @@ export async function resolveGems(
 ): Promise<LockedGemSource[]> {
   const { work, paths, there } = resolver
   const { log, signal, project } = work
-  const fetching = { store: paths.store, sharedStore: paths.shared, log, signal, verify: false }
+  const fetching = {
+    store: paths.store,
+    sharedStore: paths.shared,
+    log,
+    signal,
+    verify: false,
+    ledger: resolver.ledger,
+  }
   const tree = join(work.workDirectory, 'resolving')
   const root = rubyRoots(deb, toolsDeb, tree, fetching, resolver)
   const locked = there ? [...there.gem, ...there.tools.gem] : []
   return await eachSource('gem', project.spec.mirror.gem, locked, resolver, (entry) =>
     log.group(`resolving gems of ${entry.name}`, async () => {
-      const source = await lockGems(entry, await root(entry.for), fetching, resolver.onDownload)
+      const source = await lockGems(entry, await root(entry.for), fetching)
       log.info(`${entry.name}: ${source.gems.length} gems`)
       return source
     }),
@@ -37,7 +44,7 @@ function rubyRoots(
   toolsDeb: readonly LockedDebRepository[],
   tree: string,
   fetching: FetchOptions,
-  { work, paths, onDownload }: Resolver,
+  { work, paths }: Resolver,
 ): (whose: LockedGemSource['for']) => Promise<RubyRoot> {
   const made = new Map<string, RubyRoot>()
   const guestHasOne = deb.some(({ packages }) => packages.some(({ name }) => name === 'ruby'))
@@ -46,7 +53,7 @@ function rubyRoots(
     const there = made.get(which)
     if (there) return there
     const repositories = which === 'guest' ? deb : toolsDeb
-    onDownload(await fetchAll(repositories.flatMap(wantedOfRepository), fetching))
+    await fetchAll(repositories.flatMap(which === 'tools' ? wantedOfTools : wantedOfRepository), fetching)
     const folder = join(tree, which === 'guest' ? 'deb' : 'tools/deb')
     await writeDebTrees(repositories, folder, paths, await mirrorKey(paths.key), work)
     const options = { directory: paths.ruby, signal: work.signal }
@@ -59,12 +66,7 @@ function rubyRoots(
   }
 }
 
-async function lockGems(
-  entry: GemEntry,
-  root: RubyRoot,
-  fetching: FetchOptions,
-  onDownload: (bytes: number) => void,
-): Promise<LockedGemSource> {
+async function lockGems(entry: GemEntry, root: RubyRoot, fetching: FetchOptions): Promise<LockedGemSource> {
   const solved = await gemDigests(
     entry.source,
     await solveGems(entry, root, fetching.signal),
@@ -72,11 +74,12 @@ async function lockGems(
   )
   // The compact index tells digests, not sizes; those show when the bytes are here.
   const wanted = solved.map((gem) => ({
+    source: `gem ${entry.name}`,
     title: `gem ${fullName(gem)} of ${entry.name}`,
     urls: [gemUrl(entry.source, gem)],
     sha256: gem.sha256,
   }))
-  onDownload(await fetchAll(wanted, fetching))
+  await fetchAll(wanted, fetching)
   const gems = await Promise.all(
     solved.map(async (gem) => ({
       ...gem,

@@ -102,6 +102,7 @@ export function gemUrl(source: string, gem: SolvedGem): string {
 /** Everything of a gem source that is to be in the store. */
 export function wantedOfGems({ name, source, gems }: LockedGemSource): LockedWanted[] {
   return gems.map((gem: LockedGem) => ({
+    source: `gem ${name}`,
     title: `gem ${fullName(gem)} of ${name}`,
     urls: [gemUrl(source, gem)],
     sha256: gem.sha256,

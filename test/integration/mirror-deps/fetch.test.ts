@@ -10,6 +10,7 @@ import {
   type LockedWanted,
   lacking,
 } from '../../../actions/mirror-deps/fetch/fetch.ts'
+import { Ledger } from '../../../actions/mirror-deps/fetch/ledger.ts'
 import { scratch } from './folder.ts'
 import { Lines } from './lines.ts'
 import { breaks, bytes, hangs, missing, status, type Upstream, upstream } from './upstream.ts'
@@ -17,16 +18,32 @@ import { breaks, bytes, hangs, missing, status, type Upstream, upstream } from '
 const folder = await scratch()
 let count = 0
 
-function options(more: Partial<FetchOptions> = {}): FetchOptions & { log: Lines } {
-  const log = new Lines()
+function options(more: Partial<FetchOptions> = {}): FetchOptions & { log: Lines; ledger: Ledger } {
+  const [log, ledger] = [new Lines(), new Ledger()]
   const store = join(folder, String(++count), 'store')
-  return { store, sharedStore: undefined, signal: new AbortController().signal, verify: false, ...more, log }
+  return {
+    store,
+    sharedStore: undefined,
+    signal: new AbortController().signal,
+    verify: false,
+    ...more,
+    log,
+    ledger,
+  }
 }
 
 /** A package of that content, to be had at these paths of the upstream. */
 function deb(name: string, content: string, { url }: Upstream, ...paths: string[]): LockedWanted {
   const urls = paths.map((path) => url + path)
-  return { title: `deb ${name} of debian`, urls, sha256: sha256(content), size: content.length }
+  const source = 'deb debian'
+  return { source, title: `deb ${name} of debian`, urls, sha256: sha256(content), size: content.length }
+}
+
+/** Bytes that one run downloads. */
+async function downloadedBy(wanted: LockedWanted[], given: FetchOptions): Promise<number> {
+  const ledger = new Ledger()
+  await fetchAll(wanted, { ...given, ledger })
+  return ledger.downloadedBytes
 }
 
 async function filesIn(store: string): Promise<string[]> {
@@ -39,10 +56,10 @@ describe('what arrives', () => {
     await using from = await upstream({ '/a': bytes('alpha'), '/b': bytes('beta') })
     const given = options()
     const wanted = [deb('a', 'alpha', from, '/a'), deb('b', 'beta', from, '/b')]
-    expect(await fetchAll(wanted, given)).toBe(9)
+    expect(await downloadedBy(wanted, given)).toBe(9)
     expect(given.log).toMatchObject({ counted: 9, total: 9 })
     expect(await readFile(objectPath(given.store, sha256('alpha')), 'utf8')).toBe('alpha')
-    expect(await fetchAll(wanted, given)).toBe(0)
+    expect(await downloadedBy(wanted, given)).toBe(0)
     expect(from.asked).toHaveLength(2)
     expect(await lacking(wanted, given)).toBe(0)
   })
@@ -72,7 +89,7 @@ describe('what arrives', () => {
     await fetchAll(wanted, options({ sharedStore }))
     await writeFile(objectPath(sharedStore, sha256('beta')), 'BETA')
     const second = options({ sharedStore })
-    expect(await fetchAll(wanted, second)).toBe(4)
+    expect(await downloadedBy(wanted, second)).toBe(4)
     expect(from.asked.sort()).toEqual(['/a', '/b', '/b'])
     expect(await lacking(wanted, { ...second, verify: true })).toBe(0)
   })
@@ -141,7 +158,7 @@ describe('what does not arrive', () => {
     await using from = await upstream({ '/InRelease': bytes('newer'), '/a': bytes('alpha') })
     const given = options()
     const evidence = { ...deb('InRelease', 'older', from, '/InRelease'), evidence: true }
-    expect(await fetchAll([evidence, deb('a', 'alpha', from, '/a')], given)).toBe(5)
+    expect(await downloadedBy([evidence, deb('a', 'alpha', from, '/a')], given)).toBe(5)
     expect(given.log.lines.join()).toContain('moved on from 1 signed indexes')
     expect(await lacking([evidence], given)).toBe(0)
   })
@@ -193,7 +210,7 @@ describe('what is there already', () => {
     const { given, wanted, path } = await fetched(from)
     await writeFile(path, 'ALPHA')
     expect(await lacking(wanted, given)).toBe(1)
-    expect(await fetchAll(wanted, given)).toBe(5)
+    expect(await downloadedBy(wanted, given)).toBe(5)
     expect(given.log.lines.join()).toContain("deb a of debian: the mirror's copy is damaged")
     expect(await readFile(path, 'utf8')).toBe('alpha')
   })
@@ -211,7 +228,7 @@ describe('what is there already', () => {
     await writeFile(join(dirname(given.store), 'verified.json'), JSON.stringify(record))
     expect(await lacking(wanted, given)).toBe(0)
     expect(await lacking(wanted, { ...given, verify: true })).toBe(1)
-    expect(await fetchAll(wanted, { ...given, verify: true })).toBe(5)
+    expect(await downloadedBy(wanted, { ...given, verify: true })).toBe(5)
   })
 
   test('what a killed run left half-written is swept away', async () => {

@@ -9,7 +9,7 @@ test.each([
   ['https://example.test/x/%2e%2e', 'file/jdk/jdk'],
   ['https://example.test/100%', 'file/jdk/100%'],
 ])('%s lies at %s', (url, path) => {
-  expect(fileInTree({ name: 'jdk', url, mirrors: [], license: '', sha256: '', size: 0, evidence: [] })).toBe(
-    path,
-  )
+  expect(
+    fileInTree('file', { name: 'jdk', url, mirrors: [], license: '', sha256: '', size: 0, evidence: [] }),
+  ).toBe(path)
 })
