@@ -1,3 +1,5 @@
+import { extname } from 'node:path'
+import { debianKeyring } from '../lib/spec/mirror/words.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 
 /** What the base machine's own files are made of. */
@@ -18,6 +20,7 @@ export function baseFiles({ spec, rootUuid }: BaseFacts): Record<string, string>
     'etc/default/locale': 'LANG=C.UTF-8\n',
     'etc/systemd/network/80-any.network': network,
     'etc/systemd/resolved.conf.d/appliance.conf': quietResolver,
+    'usr/lib/repart.d/50-root.conf': growingRoot,
     'etc/dpkg/dpkg.cfg.d/appliance': withoutManuals,
     'boot/grub/grub.cfg': grubMenu(spec, rootUuid),
     [`usr/lib/systemd/system/${HOST_KEYS_UNIT}`]: hostKeys,
@@ -25,6 +28,12 @@ export function baseFiles({ spec, rootUuid }: BaseFacts): Record<string, string>
       spec.mirror.deb.map((source) => [`etc/apt/sources.list.d/${source.name}.sources`, aptSource(source)]),
     ),
   }
+}
+
+/** Path in the guest → file on this computer: the keys of repositories that Debian's own keyring knows nothing of. */
+export function keyrings(spec: Spec): Record<string, string> {
+  const foreign = spec.mirror.deb.filter(({ signedBy }) => signedBy !== debianKeyring)
+  return Object.fromEntries(foreign.map((source) => [keyringIn(source).slice(1), source.signedBy]))
 }
 
 /** Any NIC under any name; nothing names a MAC (DESIGN §8). @see systemd.network(5) */
@@ -38,17 +47,28 @@ DHCP=yes
 ClientIdentifier=mac
 `
 
+/**
+ * On a disk that was enlarged, by `pack.hardware` or by the customer, the root partition takes the new space at the
+ * next boot, and x-systemd.growfs lets the file system follow. @see repart.d(5)
+ */
+const growingRoot = `[Partition]
+Type=root
+`
+
 /** A server answers for its own name to nobody: no open port 5355. @see resolved.conf(5) */
 const quietResolver = `[Resolve]
 LLMNR=no
 MulticastDNS=no
 `
 
-/** Debian does not make SSH host keys anew when they are gone. @see ssh-keygen(1) -A */
+/**
+ * Debian does not make SSH host keys anew when they are gone. The last one made tells; after a power cut it may be
+ * there and empty. @see ssh-keygen(1) -A
+ */
 const hostKeys = `[Unit]
 Description=Make this machine's own SSH host keys
 Before=ssh.service
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+ConditionFileNotEmpty=!/etc/ssh/ssh_host_ed25519_key
 
 [Service]
 Type=oneshot
@@ -83,11 +103,18 @@ menuentry '${(product.title ?? name).replaceAll("'", '')}' {
 `
 }
 
-function aptSource({ uri, suites, components }: Spec['mirror']['deb'][number]): string {
+function aptSource(source: Spec['mirror']['deb'][number]): string {
+  const { uri, suites, components } = source
   return `Types: deb
 URIs: ${uri}
 Suites: ${suites.join(' ')}
 Components: ${components.join(' ')}
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+Signed-By: ${keyringIn(source)}
 `
+}
+
+/** Where a repository's keys lie in the guest; apt goes by the extension. @see sources.list(5) Signed-By */
+function keyringIn({ name, signedBy }: Spec['mirror']['deb'][number]): string {
+  if (signedBy === debianKeyring) return debianKeyring
+  return `/etc/apt/keyrings/${name}${extname(signedBy) === '.asc' ? '.asc' : '.gpg'}`
 }

@@ -13,6 +13,9 @@ const bios = { start: MIB, size: MIB }
 const esp = { start: 2 * MIB, size: 64 * MIB }
 const rootStart = esp.start + esp.size
 
+/** The backup partition table, 33 sectors, rounded as systemd-repart does: it finds nothing to grow at first. */
+const BACKUP = 20 << 10
+
 /** Partition types (UEFI specification 2.10 §5.3.3; Discoverable Partitions Specification). */
 const types = {
   bios: '21686148-6449-6E6F-744E-656564454649',
@@ -58,7 +61,7 @@ export async function makeImage(path: string, facts: ImageFacts, tools: ToolsRoo
     await disk.close()
   }
 
-  const rootSize = size - rootStart - MIB
+  const rootSize = size - rootStart - BACKUP
   const options = [
     `offset=${rootStart}`,
     `hash_seed=${uuidOf(`${seed} hash`)}`,
@@ -100,7 +103,7 @@ first-lba: 2048
 unit: sectors
 sector-size: ${SECTOR}
 
-${line('bios', bios.start, bios.size)}${line('esp', esp.start, esp.size)}${line('root', rootStart, size - rootStart - MIB)}`
+${line('bios', bios.start, bios.size)}${line('esp', esp.start, esp.size)}${line('root', rootStart, size - rootStart - BACKUP)}`
 }
 
 /** The EFI system partition with GRUB where firmware looks when it was told nothing: EFI/BOOT/BOOTX64.EFI. */

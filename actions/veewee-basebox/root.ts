@@ -1,4 +1,4 @@
-import { mkdir, readlink, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Lock } from '../lib/lock/lock.ts'
@@ -6,7 +6,7 @@ import { bootstrapRoot } from '../lib/mirror/bootstrap.ts'
 import { baseboxPackages } from '../lib/mirror/packages.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
-import { baseFiles, HOST_KEYS_UNIT } from './files.ts'
+import { baseFiles, HOST_KEYS_UNIT, keyrings } from './files.ts'
 
 /** Disk drivers without which the appliance boots on some hypervisor not at all (DESIGN §8). */
 const drivers = [
@@ -66,15 +66,25 @@ export async function makeRoot(
     epoch,
     signal,
   })
-  const files = join(work.workDirectory, 'files')
-  await rm(files, { recursive: true, force: true })
-  for (const [path, content] of Object.entries(baseFiles({ spec: project.spec, rootUuid }))) {
-    await mkdir(dirname(join(files, path)), { recursive: true, mode: 0o755 })
-    await writeFile(join(files, path), content, { mode: 0o644 })
-  }
-  await asRoot('cp', ['-r', '--no-preserve=ownership', `${files}/.`, root], { signal })
+  await addFiles(work, root, rootUuid)
   await asRoot('chroot', [root, '/bin/sh'], { input: SETTLE, signal })
   await assertDrivers(root, signal)
+}
+
+async function addFiles({ project, workDirectory, signal }: StageWork, root: string, rootUuid: string) {
+  const files = join(workDirectory, 'files')
+  await rm(files, { recursive: true, force: true })
+  const place = async (path: string) => {
+    await mkdir(dirname(join(files, path)), { recursive: true, mode: 0o755 })
+    return join(files, path)
+  }
+  for (const [path, content] of Object.entries(baseFiles({ spec: project.spec, rootUuid })))
+    await writeFile(await place(path), content, { mode: 0o644 })
+  for (const [path, from] of Object.entries(keyrings(project.spec))) {
+    await copyFile(from, await place(path))
+    await chmod(join(files, path), 0o644)
+  }
+  await asRoot('cp', ['-r', '--no-preserve=ownership', `${files}/.`, root], { signal })
 }
 
 /** No test in QEMU shows that a driver is missing which QEMU does not emulate; so the initramfs is read. */

@@ -2,7 +2,7 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { uuidOf } from '../lib/disk/uuid.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { sha256 } from '../lib/files/digest.ts'
+import { sha256, sha256File } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import { run } from '../lib/process/command.ts'
@@ -10,7 +10,7 @@ import { versionsOf } from '../lib/process/version.ts'
 import { lockOf } from '../lib/stage/project.ts'
 import type { Stage, StageResult } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
-import { baseFiles } from './files.ts'
+import { baseFiles, keyrings } from './files.ts'
 import { makeImage } from './image.ts'
 import { makeRoot } from './root.ts'
 
@@ -34,6 +34,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
       tools: toolsKey(lock),
       'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
       files: sha256(JSON.stringify(baseFiles({ spec: project.spec, rootUuid: '' }))),
+      keyrings: await digestOf(Object.values(keyrings(project.spec))),
     }
   },
 
@@ -66,6 +67,10 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     await rename(made, disk)
     return { outputs: { disk: { path: disk } }, tools: await versionsOf('mmdebstrap', 'qemu-img') }
   },
+}
+
+async function digestOf(paths: readonly string[]): Promise<string> {
+  return sha256(JSON.stringify(await Promise.all(paths.map((path) => sha256File(path)))))
 }
 
 function packagesDigest({ deb }: Lock): string {

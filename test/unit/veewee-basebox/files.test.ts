@@ -1,14 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import type { Spec } from '../../../actions/lib/spec/spec.ts'
-import { baseFiles, HOST_KEYS_UNIT } from '../../../actions/veewee-basebox/files.ts'
+import { baseFiles, HOST_KEYS_UNIT, keyrings } from '../../../actions/veewee-basebox/files.ts'
 
-const appliance = `name: license-server
+const appliance = String.raw`name: license-server
 version: 1.4.0
-product: { title: 'The "License" Server' }
+product: { title: "The $1 Vendor's \"License\" Server" }
 mirror:
   deb:
     - { name: debian, uri: https://deb.debian.org/debian, suites: [bookworm, bookworm-updates], packages: [nginx-light] }
@@ -75,9 +75,14 @@ describe('the base machine’s own files', () => {
     expect(menu).toMatch(/^ {2}initrd \/initrd\.img$/m)
   })
 
-  test('let no quotation mark of the product’s title end the menu’s', () => {
+  test('show the product’s title as it is, but for the quotation mark that would end it', () => {
     const menu = files['boot/grub/grub.cfg']!.split('\n').filter((line) => line.startsWith('menuentry'))
-    expect(menu).toEqual([expect.stringMatching(/^menuentry 'The "License" Server' \{$/)])
+    expect(menu).toEqual([`menuentry 'The $1 Vendors "License" Server' {`])
+  })
+
+  test('do not change with the version: a new one is put on the same base machine', async () => {
+    const next = await readSpec(join(folder, 'appliance.yml'), { version: '1.5.0' })
+    expect(baseFiles({ spec: next, rootUuid })).toEqual(files)
   })
 
   test('name upstream’s repositories, one file each, signed by upstream, and never the mirror', () => {
@@ -86,11 +91,31 @@ describe('the base machine’s own files', () => {
       'URIs: https://deb.debian.org/debian',
       'Suites: bookworm bookworm-updates',
       'Components: main',
-      expect.stringMatching(/^Signed-By: \/usr\/share\/keyrings\//),
+      'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg',
       '',
     ])
     expect(files['etc/apt/sources.list.d/security.sources']).toContain('\nSuites: bookworm-security\n')
     for (const content of Object.values(files)) expect(content).not.toMatch(/mirror|10\.77\.|10\.0\.2\./)
+  })
+
+  test('bring the keys of a repository that Debian’s keyring knows nothing of', async () => {
+    const vendors = `
+    - { name: vendor, uri: https://deb.debian.org/x, suites: [stable], signed_by: keys/their.asc }
+    - { name: other, uri: https://deb.debian.org/y, suites: [stable], signed_by: keys/their.kbx }
+`
+    await mkdir(join(folder, 'keys'))
+    for (const name of ['their.asc', 'their.kbx']) await writeFile(join(folder, 'keys', name), 'KEY')
+    await writeFile(join(folder, 'vendors.yml'), appliance.replace('\nbasebox', `${vendors}basebox`))
+    const spec = await readSpec(join(folder, 'vendors.yml'))
+    expect(keyrings(spec)).toEqual({
+      'etc/apt/keyrings/vendor.asc': join(folder, 'keys/their.asc'),
+      'etc/apt/keyrings/other.gpg': join(folder, 'keys/their.kbx'),
+    })
+    const sources = baseFiles({ spec, rootUuid })
+    expect(sources['etc/apt/sources.list.d/vendor.sources']).toMatch(
+      /^Signed-By: \/etc\/apt\/keyrings\/vendor\.asc$/m,
+    )
+    expect(sources['etc/apt/sources.list.d/debian.sources']).toMatch(/^Signed-By: \/usr\/share\/keyrings\//m)
   })
 
   test('can resolve the machine’s own name without a resolver', () => {

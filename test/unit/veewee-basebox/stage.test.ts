@@ -62,8 +62,16 @@ async function differences(basebox: string, locked: Lock | undefined = lock('ker
   )
 }
 
-async function dependsOn(basebox: string, locked: Lock | undefined): Promise<Record<string, string>> {
-  await writeFile(join(folder, 'appliance.yml'), appliance(basebox))
+async function dependsOn(
+  basebox: string,
+  locked: Lock | undefined,
+  key?: string,
+): Promise<Record<string, string>> {
+  const text = appliance(basebox)
+  await writeFile(
+    join(folder, 'appliance.yml'),
+    key ? text.replace('packages:', `signed_by: ${key}, packages:`) : text,
+  )
   const spec = await readSpec(join(folder, 'appliance.yml'))
   return await veeweeBasebox.dependsOn({ project: { spec, lock: locked } } as StageWork<Record<never, never>>)
 }
@@ -89,6 +97,16 @@ describe('the base machine is made again', () => {
     ],
   ])('%s', async (_, basebox, locked, changed) => {
     expect(await differences(basebox, locked)).toEqual(changed)
+  })
+
+  test('when the keys of a repository are others', async () => {
+    const keyed = () => dependsOn('{ bootstrap: { suite: bookworm } }', lock('kernel', 'ruby'), 'vendor.gpg')
+    await writeFile(join(folder, 'vendor.gpg'), 'KEY 2025')
+    const before = await keyed()
+    await writeFile(join(folder, 'vendor.gpg'), 'KEY 2026')
+    const { keyrings, ...rest } = await keyed()
+    expect(keyrings).not.toBe(before.keyrings)
+    expect(rest).toEqual({ ...before, keyrings: undefined })
   })
 
   test('only once there is a lock', async () => {
