@@ -1,6 +1,7 @@
-import { access, constants } from 'node:fs/promises'
+import { constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { exists } from '../lib/files/exists.ts'
 import { chooseAccel } from '../lib/hypervisor/accel.ts'
 import type { Problem } from '../lib/hypervisor/hypervisor.ts'
 import { canEnter } from '../lib/network/enter.ts'
@@ -74,10 +75,7 @@ export async function missing(path: string = process.env.PATH ?? ''): Promise<Pr
 
 async function anyExists(paths: readonly string[], mode: number): Promise<boolean> {
   for (const path of paths) {
-    const found = await access(path, mode).then(
-      () => true,
-      () => false,
-    )
+    const found = await exists(path, mode)
     if (found) return true
   }
   return false

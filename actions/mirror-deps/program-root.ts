@@ -1,6 +1,7 @@
-import { access, copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
+import { exists } from '../lib/files/exists.ts'
 import type { LockedDebRepository } from '../lib/lock/lock.ts'
 import { bootstrapRoot } from '../lib/mirror/bootstrap.ts'
 import { asRoot } from '../lib/process/as-root.ts'
@@ -33,10 +34,7 @@ export async function programRoot(
   const digests = repositories.map(({ packages }) => packages.map((one) => one.sha256))
   const key = sha256(JSON.stringify([options.packages, digests]))
   const directory = join(options.directory, key.slice(0, 16))
-  const there = await access(directory).then(
-    () => true,
-    () => false,
-  )
+  const there = await exists(directory)
   if (!there) {
     const partial = `${directory}.partial`
     await asRoot('rm', ['-rf', partial], {})

@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import type { Fault } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
+import { exists } from '../lib/files/exists.ts'
 import type { Scenario, ScenarioStep } from '../lib/spec/scenario.ts'
 
 /** What the schema cannot know about scenarios: patterns that are none, and uploads of what will not be there. */
@@ -102,8 +102,5 @@ function patternFault(pattern: string): string | undefined {
 
 async function isThere(from: string, downloaded: ReadonlySet<string>, project: string): Promise<boolean> {
   if (downloaded.has(from)) return true
-  return await access(resolve(project, from)).then(
-    () => true,
-    () => false,
-  )
+  return await exists(resolve(project, from))
 }

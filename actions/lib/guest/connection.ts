@@ -1,6 +1,6 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
+import { exists } from '../files/exists.ts'
 import type { Login } from '../hypervisor/hypervisor.ts'
 import { type RunningCommand, start } from '../process/command.ts'
 
@@ -140,12 +140,5 @@ export async function connectBy(
   throw new ApplianceError(
     'no-answer',
     `no answer from SSH at ${target.host}${last ? `: ${last.split('\n').at(-1)}` : ''}`,
-  )
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
   )
 }

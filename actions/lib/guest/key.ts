@@ -1,5 +1,6 @@
-import { access, mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { exists } from '../files/exists.ts'
 import { run } from '../process/command.ts'
 
 /**
@@ -10,13 +11,7 @@ import { run } from '../process/command.ts'
  */
 export async function buildKey(buildDirectory: string): Promise<string> {
   const path = join(buildDirectory, 'key', 'id_ed25519')
-  if (
-    await access(path).then(
-      () => true,
-      () => false,
-    )
-  )
-    return path
+  if (await exists(path)) return path
   const partial = join(buildDirectory, `.key.${process.pid}`)
   await rm(partial, { recursive: true, force: true })
   await mkdir(partial, { recursive: true, mode: 0o700 })

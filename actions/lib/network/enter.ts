@@ -1,6 +1,7 @@
-import { access, constants, readFile } from 'node:fs/promises'
+import { constants, readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { ApplianceError } from '../errors/error.ts'
+import { exists } from '../files/exists.ts'
 import type { Problem } from '../hypervisor/hypervisor.ts'
 import { run } from '../process/command.ts'
 
@@ -98,11 +99,4 @@ async function hasRange(file: string, user: string): Promise<boolean> {
   const uid = String(userInfo().uid)
   const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n')
   return lines.some((line) => line.startsWith(`${user}:`) || line.startsWith(`${uid}:`))
-}
-
-async function exists(path: string, mode: number): Promise<boolean> {
-  return await access(path, mode).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,6 +1,7 @@
-import { access, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { type Fault, refuse } from '../errors/fault.ts'
+import { exists } from '../files/exists.ts'
 import { consistencyFaults } from './consistency.ts'
 import { cookbookFaults } from './cookbooks.ts'
 import { notThere } from './existing.ts'
@@ -62,10 +63,7 @@ async function gitFaults(yaml: Positioned, directory: string): Promise<Fault[]> 
   for (const [index, entry] of listAt(yaml.value, 'mirror', 'git').entries()) {
     const url = textAt(entry, 'url')
     if (!url || isRemote(url)) continue
-    const there = await access(resolve(directory, url)).then(
-      () => true,
-      () => false,
-    )
+    const there = await exists(resolve(directory, url))
     if (!there) faults.push(yaml.fault(['mirror', 'git', index, 'url'], notThere(url, directory)))
   }
   return faults

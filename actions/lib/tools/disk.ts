@@ -1,6 +1,7 @@
-import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256 } from '../files/digest.ts'
+import { exists } from '../files/exists.ts'
 import { asRoot } from '../process/as-root.ts'
 import type { StageWork } from '../stage/stage.ts'
 import { openToolsRoot } from './root.ts'
@@ -35,10 +36,7 @@ export async function toolsDisk(
 ): Promise<{ path: string; serial: string }> {
   const root = await openToolsRoot(work)
   const path = join(dirname(root.directory), `tools-${recipe().slice(0, 8)}.ext4`)
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  )
+  const there = await exists(path)
   if (!there) {
     const staging = join(dirname(root.directory), 'tools.partial')
     const partial = `${path}.partial`

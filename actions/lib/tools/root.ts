@@ -1,7 +1,8 @@
-import { access, mkdir, rename } from 'node:fs/promises'
+import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import { sha256 } from '../files/digest.ts'
+import { exists } from '../files/exists.ts'
 import type { Lock, LockedGem } from '../lock/lock.ts'
 import { bootstrapRoot } from '../mirror/bootstrap.ts'
 import { compilerPackages, toolsPackages } from '../mirror/packages.ts'
@@ -140,11 +141,4 @@ async function runThroughLoader(
     return await run(loader, ['--library-path', libraries, path, ...args], { ...options, env })
   }
   throw new ApplianceError('internal', `the tools root has no ${program}`)
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

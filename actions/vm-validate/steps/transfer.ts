@@ -1,6 +1,7 @@
-import { access, mkdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
+import { exists } from '../../lib/files/exists.ts'
 import type { Outcome, Surroundings } from './outcome.ts'
 
 /** Copies into the guest what an earlier step downloaded, or else a file of the project. */
@@ -51,13 +52,6 @@ async function attempt(copy: () => Promise<void>, done: string): Promise<Outcome
 }
 
 async function firstThere(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths)
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path
+  for (const path of paths) if (await exists(path)) return path
   return undefined
 }

@@ -1,6 +1,6 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
+import { exists } from '../../files/exists.ts'
 import { run } from '../../process/command.ts'
 
 /** Where distributions put OVMF, the best first; code and variables must be of one size. */
@@ -14,7 +14,7 @@ const places = [
 /** UEFI for one machine: the code as installed, and fresh variables of its own, as qcow2 in `folder`. */
 export async function uefiFirmware(folder: string): Promise<{ code: string; variables: string }> {
   for (const [code, template] of places) {
-    if (!(await readable(code)) || !(await readable(template))) continue
+    if (!(await exists(code)) || !(await exists(template))) continue
     const variables = join(folder, 'uefi-variables.qcow2')
     await run('qemu-img', ['convert', '-q', '-f', 'raw', '-O', 'qcow2', template, variables])
     return { code, variables }
@@ -25,12 +25,5 @@ export async function uefiFirmware(folder: string): Promise<{ code: string; vari
     {
       hint: 'apt-get install ovmf',
     },
-  )
-}
-
-async function readable(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
   )
 }
