@@ -19,6 +19,7 @@ export interface Log {
 }
 
 export interface Progress {
-  add(amount: number): void
+  /** @param moved how much of it counts for the rate; default: all, but not what was done in an earlier run */
+  add(amount: number, moved?: number): void
   done(): void
 }

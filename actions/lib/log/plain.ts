@@ -2,6 +2,7 @@ import type { ApplianceError } from '../errors/error.ts'
 import { formatDuration } from '../units/duration.ts'
 import { guestLines } from './guest-lines.ts'
 import type { Log, Progress } from './log.ts'
+import { occasionalProgress } from './occasional.ts'
 import { secrets } from './secrets.ts'
 
 /** Where a log's lines go; each without its newline. */
@@ -21,7 +22,7 @@ export interface DoorLog extends Log {
 export interface PlainOptions {
   debug: boolean
   lines: Lines
-  /** Shows how far a long piece of work is; by default only one line when it is done. */
+  /** Shows how far a long piece of work is; by default a line now and then. */
   progress?: (title: string, total: number, unit: 'bytes' | 'items') => Progress
 }
 
@@ -35,6 +36,8 @@ export function plainLog({ debug, lines, progress }: PlainOptions): DoorLog {
   }
   const out = (text: string) => each(text, lines.out)
   const err = (text: string) => each(text, lines.err)
+  const occasional: NonNullable<typeof progress> = (title, total, unit) =>
+    occasionalProgress(title, total, unit, out)
   const log: DoorLog = {
     info: out,
     warn: (line) => err(`warning: ${line}`),
@@ -52,7 +55,7 @@ export function plainLog({ debug, lines, progress }: PlainOptions): DoorLog {
         throw error
       }
     },
-    progress: (title, total, unit) => progress?.(hidden.hide(title), total, unit) ?? { add() {}, done() {} },
+    progress: (title, total, unit) => (progress ?? occasional)(hidden.hide(title), total, unit),
     mask: (secret) => hidden.add(secret),
     guest(text) {
       for (const line of guest.push(text)) lines.out(`  | ${hidden.hide(line)}`)

@@ -1,11 +1,11 @@
-import { formatDuration } from '../units/duration.ts'
-import { formatSize } from '../units/size.ts'
 import type { Progress } from './log.ts'
+import { type MovingLine, movingLine } from './moving-line.ts'
 import { type DoorLog, type Lines, plainLog, standardLines } from './plain.ts'
 
-/** What a moving line needs of a terminal. */
+/** What moving lines need of a terminal. */
 export interface Screen {
   readonly columns?: number
+  readonly rows?: number
   write(text: string): unknown
 }
 
@@ -19,10 +19,12 @@ export interface TerminalOptions {
 
 /** Back to the first column, and clear the line (ECMA-48 8.3.41). */
 const CLEAR = '\r\u001b[K'
+/** Up one line (ECMA-48 8.3.22). */
+const UP = '\u001b[A'
 /** Often enough to look alive, seldom enough to cost nothing. */
 const EVERY = 200
 
-/** Plain lines, and below them one line that moves while something long is going on. */
+/** Plain lines, and below them a line that moves for each long thing that is going on. */
 export function terminalLog({
   debug,
   screen,
@@ -30,17 +32,26 @@ export function terminalLog({
   now = () => performance.now(),
 }: TerminalOptions): DoorLog {
   const moving = new Set<MovingLine>()
-  let drawn = false
+  let drawn = 0
   let last = Number.NEGATIVE_INFINITY
+  // All in one piece, so that nothing flickers.
+  const cleared = () => {
+    const text = drawn === 0 ? '' : CLEAR + (UP + CLEAR).repeat(drawn - 1)
+    drawn = 0
+    return text
+  }
   const clear = () => {
-    if (drawn) screen.write(CLEAR)
-    drawn = false
+    const text = cleared()
+    if (text !== '') screen.write(text)
   }
   const draw = () => {
-    const line = [...moving].at(-1)?.text(now())
-    if (line === undefined) return clear()
-    screen.write(`${CLEAR}${line.slice(0, (screen.columns ?? 80) - 1)}`)
-    drawn = true
+    if (moving.size === 0) return clear()
+    const width = (screen.columns ?? 80) - 1
+    // Where there is no room for all of them the last ones count: the sum is among them.
+    const shown = [...moving].slice(-Math.max(1, (screen.rows ?? 24) - 1))
+    const texts = shown.map((line) => line.text(now()).slice(0, width))
+    screen.write((cleared() || CLEAR) + texts.join('\n'))
+    drawn = texts.length
     last = now()
   }
   const above = (put: (line: string) => void) => (line: string) => {
@@ -56,8 +67,8 @@ export function terminalLog({
       moving.add(line)
       draw()
       return {
-        add(amount) {
-          line.add(amount)
+        add(amount, moved = amount) {
+          line.add(amount, moved, now())
           if (now() - last >= EVERY) draw()
         },
         done() {
@@ -67,32 +78,4 @@ export function terminalLog({
       }
     },
   })
-}
-
-interface MovingLine {
-  add(amount: number): void
-  text(now: number): string
-}
-
-/** `fetch  42 %  1.2 GB of 2.9 GB  31 MB/s  55 s left` */
-function movingLine(title: string, total: number, unit: 'bytes' | 'items', began: number): MovingLine {
-  const amount = (value: number) => (unit === 'bytes' ? formatSize(value) : String(value))
-  let done = 0
-  return {
-    add(more) {
-      done += more
-    },
-    text(now) {
-      const seconds = (now - began) / 1000
-      const parts = [title]
-      if (total > 0) parts.push(`${Math.floor(Math.min(1, done / total) * 100)} %`)
-      parts.push(total > 0 ? `${amount(done)} of ${amount(total)}` : amount(done))
-      if (seconds >= 1 && done > 0) {
-        const rate = done / seconds
-        if (unit === 'bytes') parts.push(`${formatSize(Math.round(rate))}/s`)
-        if (total > done) parts.push(`${formatDuration(((total - done) / rate) * 1000)} left`)
-      }
-      return parts.join('  ')
-    },
-  }
 }

@@ -3,15 +3,12 @@ import { relative, resolve } from 'node:path'
 import * as core from '@actions/core'
 import { type Fault, InputError } from '../errors/fault.ts'
 import { guestLines } from '../log/guest-lines.ts'
-import type { Progress } from '../log/log.ts'
+import { occasionalProgress } from '../log/occasional.ts'
 import { type DoorLog, failureLines, stacks } from '../log/plain.ts'
 import { formatDuration } from '../units/duration.ts'
-import { formatSize } from '../units/size.ts'
 
 /** The runner shows ten annotations of a kind for each step; the rest it drops without a word. */
 const ANNOTATIONS = 10
-/** Milliseconds between two lines about the same piece of work: a workflow's log has no moving line. */
-const EVERY = 30_000
 
 /**
  * The log of a workflow's step: groups fold, warnings and failures are annotations, secrets are masked by the
@@ -107,24 +104,4 @@ function looksLikeCommand(text: string): boolean {
 function disobeyed(text: string): void {
   const word = randomUUID()
   core.info(`::stop-commands::${word}\n${text}\n::${word}::`)
-}
-
-function occasionalProgress(
-  title: string,
-  total: number,
-  unit: 'bytes' | 'items',
-  out: (line: string) => void,
-): Progress {
-  const amount = (value: number) => (unit === 'bytes' ? formatSize(value) : String(value))
-  let done = 0
-  let told = performance.now()
-  return {
-    add(more) {
-      done += more
-      if (performance.now() - told < EVERY) return
-      told = performance.now()
-      out(`${title}: ${amount(done)}${total > 0 ? ` of ${amount(total)}` : ''}`)
-    },
-    done() {},
-  }
 }

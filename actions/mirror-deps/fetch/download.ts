@@ -1,11 +1,26 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { randomBytes, randomInt } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { ApplianceError } from '../../lib/errors/error.ts'
-import { sha256File } from '../../lib/files/digest.ts'
+import { sha256 } from '../../lib/files/digest.ts'
+import { type Answer, ask } from './answer.ts'
+import { Credentials, type Login } from './credentials.ts'
+import {
+  BodyBroke,
+  Broken,
+  type Failure,
+  HtmlPage,
+  HttpStatus,
+  localFailure,
+  mismatch,
+  NoRange,
+  verdict,
+  worthAnotherTry,
+} from './faults.ts'
+import { isPage, saysArchive } from './html.ts'
+import { PartialFile } from './partial-file.ts'
+import { type Patience, pauseAfter, usual } from './patience.ts'
 
 /** What is to be downloaded, and how one knows that it is that. */
 export interface Wanted {
@@ -18,238 +33,226 @@ export interface Wanted {
   size?: number
   /** How often each address is tried; 4 unless said otherwise. */
   tries?: number
+  login?: Login | undefined
 }
 
 export interface Downloaded {
   sha256: string
   size: number
+  /** Bytes that came over the network for it. */
+  transferred: number
 }
 
-const TRIES = 4
-/** A connection on which nothing arrives for this long is broken (milliseconds). */
-const STALLED = 60_000
-
-class HttpStatus extends Error {
-  readonly status: number
-  constructor(status: number) {
-    super(`HTTP ${status}`)
-    this.status = status
-  }
+export interface DownloadOptions {
+  signal: AbortSignal
+  /**
+   * Told of progress, also of steps back.
+   *
+   * @param bytes of the file that are here, more than before
+   * @param moved how many of them came just now, and were not here from an earlier run
+   */
+  onBytes?: (bytes: number, moved: number) => void
+  /** Where what has arrived stays for the next run, on the file system of `path`; undefined: it does not stay. */
+  partials?: string | undefined
+  patience?: Partial<Patience> | undefined
+  /** Default: those of ~/.netrc. */
+  credentials?: Credentials | undefined
 }
+
+/** An attempt that brought this much, bytes, is no failed one: a large file may come over a bad line. */
+const GOOD_PART = 1 << 20
 
 /**
- * Downloads to `path`, which appears only whole and right: streamed into a partial file beside it, hashed on the
- * way, renamed.
+ * Downloads to `path`, which appears only whole and right: streamed into a partial file, hashed on the way, renamed.
+ * A broken download goes on where it stopped, in this run and in the next.
  *
- * @throws ApplianceError `gone` (every address says 404 or 410), `unreachable`, `digest-mismatch`, `disk-full`
+ * @throws ApplianceError `gone` (every address says 404 or 410), `unreachable`, `digest-mismatch`, `disk-full`,
+ * `missing-tool` (not writable)
  */
-export async function download(
-  wanted: Wanted,
-  path: string,
-  options: { signal: AbortSignal; onBytes?: (bytes: number) => void },
-): Promise<Downloaded> {
-  await mkdir(dirname(path), { recursive: true })
-  const failures: Failure[] = []
-  for (const url of wanted.urls) {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await once(wanted, url, path, options)
-      } catch (thrown) {
-        options.signal.throwIfAborted()
-        const error = thrown as Error
-        if (isOurs(error)) throw local(error, wanted, path)
-        if (error instanceof ApplianceError && wanted.urls.length === 1) throw error
-        if (!worthAnotherTry(error) || attempt >= (wanted.tries ?? TRIES)) {
-          failures.push({ url, error, tries: attempt })
-          break
-        }
-        await pause(500 * 2 ** attempt * (0.75 + randomBytes(1)[0]! / 512), undefined, {
-          signal: options.signal,
-        })
-      }
-    }
-  }
-  throw verdict(wanted, failures)
-}
-
-/** A failure of this computer's files, not of the network: trying again would not help. */
-function isOurs(error: Error): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  return ['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EPERM', 'EFBIG', 'EIO'].includes(code)
-}
-
-function local(error: Error, { title }: Wanted, path: string): Error {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
-  return new ApplianceError('disk-full', `no space left on the disk for ${title} in ${dirname(path)}`, {
-    hint: 'Free some space (appliance gc names what may go) and run the same command again; it continues.',
-    cause: error,
-  })
-}
-
-interface Failure {
-  url: string
-  error: Error
-  tries: number
-}
-
-function verdict({ title }: Wanted, failures: Failure[]): ApplianceError {
-  const mismatch = failures.find(({ error }) => error instanceof ApplianceError)
-  if (mismatch) return mismatch.error as ApplianceError
-  const dropped = failures.filter(({ error }) => isMissing(error))
-  const others = failures.filter(({ error }) => !isMissing(error))
-  const said = others.map(
-    ({ url, error, tries }) => `${url} could not be fetched (${reason(error)}; tried ${tries} times)`,
-  )
-  // Upstream itself says so; that its snapshots do not answer either leaves nowhere to go.
-  if (isMissing(failures[0]!.error)) {
-    const places = dropped.map(({ url }) => url).join(' and ')
-    return new ApplianceError('gone', [`${title} is no longer at ${places}`, ...said].join('; '), {
-      hint: 'Upstream dropped it. Take the mirror from a cache or an archive, or lock again: appliance lock --update',
-    })
-  }
-  return new ApplianceError('unreachable', `${title}: ${said.join('; ')}`, {
-    hint: 'Is the address right, and the network up? The next run continues where this one stopped.',
-    cause: others.at(-1)!.error,
-  })
-}
-
-function isMissing(error: Error): boolean {
-  return error instanceof HttpStatus && (error.status === 404 || error.status === 410)
-}
-
-/** undici says only `fetch failed`; the reason lies in its cause. */
-function reason(error: Error): string {
-  const cause = error.cause as Error | undefined
-  return cause?.message ? `${error.message}: ${cause.message}` : error.message
-}
-
-function worthAnotherTry(error: Error): boolean {
-  if (error instanceof ApplianceError) return false
-  if (error instanceof HttpStatus) return error.status === 408 || error.status === 429 || error.status >= 500
-  return true
-}
-
-async function once(
-  wanted: Wanted,
-  url: string,
-  path: string,
-  { signal, onBytes }: { signal: AbortSignal; onBytes?: (bytes: number) => void },
-): Promise<Downloaded> {
-  const partial = `${path}.${randomBytes(4).toString('hex')}.partial`
-  const hash = createHash('sha256')
-  let size = 0
-  let counted = 0
+export async function download(wanted: Wanted, path: string, options: DownloadOptions): Promise<Downloaded> {
+  const download = new Download(wanted, path, options)
   try {
-    const file = await open(partial, 'wx')
+    return await download.run()
+  } catch (thrown) {
+    options.signal.throwIfAborted()
+    throw localFailure(thrown as Error, wanted.title, dirname(path)) ?? thrown
+  }
+}
+
+class Download {
+  private readonly wanted: Wanted
+  private readonly path: string
+  private readonly options: DownloadOptions
+  private readonly patience: Patience
+  private readonly credentials: Credentials
+  private transferred = 0
+  private counted = 0
+  /** A file that was put together and was not right is fetched anew, once. */
+  private anew = false
+  /** Addresses that give whole files only. */
+  private readonly whole = new Set<string>()
+
+  constructor(wanted: Wanted, path: string, options: DownloadOptions) {
+    this.wanted = wanted
+    this.path = path
+    this.options = options
+    const { tries = usual.tries } = wanted
+    this.patience = { ...usual, tries, ...options.patience }
+    this.credentials = options.credentials ?? new Credentials(process.env, () => {})
+  }
+
+  async run(): Promise<Downloaded> {
+    const { partials, signal } = this.options
+    // Where this may not be written, nothing need be downloaded.
+    await mkdir(dirname(this.path), { recursive: true })
+    const stays = partials !== undefined
+    const place = stays
+      ? join(partials, `${this.wanted.sha256 ?? sha256(this.wanted.urls[0]!)}.partial`)
+      : `${this.path}.${randomBytes(4).toString('hex')}.partial`
+    const partial = await PartialFile.open(place, signal)
+    this.count(partial.size, 0)
     try {
-      for await (const chunk of bytesOf(url, signal, (promised) => refuseOther(wanted, url, promised))) {
-        hash.update(chunk)
-        await file.writeFile(chunk)
-        size += chunk.length
-        counted += chunk.length
-        onBytes?.(chunk.length)
+      await this.fill(partial)
+      const { size } = partial
+      const sha256 = partial.digest()
+      await partial.finish(this.path)
+      return { sha256, size, transferred: this.transferred }
+    } catch (error) {
+      this.count(-this.counted, 0)
+      if (stays) await partial.keep()
+      else await partial.drop()
+      throw error
+    }
+  }
+
+  /** Until it is whole and right. */
+  private async fill(partial: PartialFile): Promise<void> {
+    const { urls, title, sha256, size } = this.wanted
+    // Killed between the last byte and the name.
+    if (partial.size > 0 && partial.digest() === sha256) return
+    if (sha256 !== undefined && partial.size >= (size ?? Number.POSITIVE_INFINITY))
+      await this.restart(partial)
+    const failures: Failure[] = []
+    for (const url of urls) {
+      const failure = await this.from(url, partial)
+      if (!failure) return
+      failures.push(failure)
+    }
+    throw verdict(title, failures)
+  }
+
+  /** Tries one address until it is whole; undefined: it is. */
+  private async from(url: string, partial: PartialFile): Promise<Failure | undefined> {
+    const { signal } = this.options
+    for (let tries = 1, failed = 0; ; tries++) {
+      const before = partial.size
+      try {
+        await this.once(url, partial)
+        return undefined
+      } catch (thrown) {
+        signal.throwIfAborted()
+        const error = thrown as Error
+        if (localFailure(error, '', '')) throw error
+        if (error instanceof NoRange && !this.whole.has(url)) {
+          this.whole.add(url)
+          continue
+        }
+        failed = partial.size - before >= GOOD_PART ? 1 : failed + 1
+        if (!worthAnotherTry(error) || failed >= this.patience.tries) return { url, error, tries }
+        const asked = error instanceof HttpStatus ? error.wait : 0
+        await pause(pauseAfter(failed, this.patience, asked, randomInt(1000) / 1000), undefined, { signal })
       }
+    }
+  }
+
+  private async once(url: string, partial: PartialFile): Promise<void> {
+    const { login } = this.wanted
+    const { credentials, patience } = this
+    const { signal } = this.options
+    const from = this.whole.has(url) ? undefined : this.continued(url, partial)
+    let answer: Answer
+    try {
+      answer = await ask(url, { from, login, credentials, patience, signal })
+    } catch (error) {
+      // What is here is longer than what is there, or it is the whole: its digest would have shown that.
+      if (!(error instanceof HttpStatus && error.status === 416 && from)) throw error
+      await this.restart(partial)
+      answer = await ask(url, { login, credentials, patience, signal })
+    }
+    await this.take(url, answer, partial)
+  }
+
+  /** What may be asked for only from here on: what a digest, or the server's own word, will vouch for. */
+  private continued(url: string, { size, mark }: PartialFile) {
+    if (size === 0) return undefined
+    if (mark?.url === url && mark.validator !== undefined) return { offset: size, validator: mark.validator }
+    return this.wanted.sha256 === undefined ? undefined : { offset: size }
+  }
+
+  private async take(url: string, answer: Answer, partial: PartialFile): Promise<void> {
+    const { title, sha256, size } = this.wanted
+    const { total } = answer
+    const body = answer.body[Symbol.asyncIterator]()
+    try {
+      let next = await body.next()
+      const page = answer.offset === 0 && isPage(answer.type, next.done ? undefined : next.value)
+      if (page && saysArchive(url)) throw new HtmlPage()
+      // A server that promises another length need not be listened to.
+      if (total !== undefined && sha256 !== undefined && total !== (size ?? total))
+        throw mismatch(title, url, `${size} bytes with sha256 ${sha256}`, `${total} bytes`)
+      if (answer.offset === 0 && partial.size > 0) await this.restart(partial)
+      await partial.begin({ url, ...(answer.validator ? { validator: answer.validator } : {}) })
+      while (!next.done && partial.size <= (size ?? Number.POSITIVE_INFINITY)) {
+        await partial.append(next.value)
+        this.transferred += next.value.length
+        this.count(next.value.length, next.value.length)
+        next = await body.next()
+      }
+      // Where the server says no length, the end of the connection is the end of the file, or not.
+      const whole = total ?? size
+      if (partial.size < (whole ?? 0)) throw new Broken(partial.size, whole)
+    } catch (error) {
+      throw error instanceof BodyBroke ? new Broken(partial.size, total ?? size, error) : error
     } finally {
-      await file.close()
+      await body.return?.()
     }
-    const sha256 = hash.digest('hex')
-    if (wanted.sha256 !== undefined && sha256 !== wanted.sha256)
-      throw mismatch(wanted, url, `sha256 ${wanted.sha256}`, sha256)
-    await rename(partial, path)
-    return { sha256, size }
-  } catch (error) {
-    onBytes?.(-counted)
-    await rm(partial, { force: true })
-    throw error
+    await this.judge(url, partial)
   }
-}
 
-function mismatch({ title }: Wanted, url: string, expected: string, got: string): ApplianceError {
-  return new ApplianceError(
-    'digest-mismatch',
-    `${title}: ${url} gives other bytes than the lock promises: expected ${expected}, got ${got}`,
-    {
-      hint: 'Nothing of it was kept. If upstream really replaced it, look at it first, then: appliance lock --update',
-    },
-  )
-}
-
-/** A server that promises another length need not be listened to. */
-function refuseOther(wanted: Wanted, url: string, promised: number): void {
-  if (wanted.sha256 !== undefined && wanted.size !== undefined && promised !== wanted.size)
-    throw mismatch(wanted, url, `${wanted.size} bytes with sha256 ${wanted.sha256}`, `${promised} bytes`)
-}
-
-async function* bytesOf(
-  url: string,
-  signal: AbortSignal,
-  onLength: (promised: number) => void = () => {},
-): AsyncGenerator<Uint8Array> {
-  if (url.startsWith('file:')) {
-    const path = fileURLToPath(url)
-    const there = await stat(path).catch(() => undefined)
-    if (!there?.isFile()) throw new HttpStatus(404)
-    yield* createReadStream(path, { highWaterMark: 1 << 20, signal }) as AsyncIterable<Uint8Array>
-    return
+  private async judge(url: string, partial: PartialFile): Promise<void> {
+    const { title, sha256 } = this.wanted
+    const got = partial.digest()
+    if (sha256 === undefined || got === sha256) return
+    const { pieced } = partial
+    await this.restart(partial)
+    if (!pieced || this.anew) throw mismatch(title, url, `sha256 ${sha256}`, got)
+    this.anew = true
+    await this.once(url, partial)
   }
-  const stalled = new AbortController()
-  const timer = setTimeout(() => stalled.abort(new Error(`nothing arrived for ${STALLED / 1000} s`)), STALLED)
-  try {
-    const response = await fetch(url, {
-      signal: AbortSignal.any([signal, stalled.signal]),
-      headers: { 'accept-encoding': 'identity' },
-    })
-    if (!response.ok || !response.body) {
-      await response.body?.cancel()
-      throw new HttpStatus(response.status)
-    }
-    // A body that fetch() decompressed has another length than the one on the wire.
-    const encoded = response.headers.has('content-encoding')
-    const promised = encoded ? null : response.headers.get('content-length')
-    if (promised !== null) onLength(Number(promised))
-    let received = 0
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      timer.refresh()
-      received += chunk.length
-      yield chunk
-    }
-    if (promised !== null && received !== Number(promised))
-      throw new Error(`the connection broke after ${received} of ${promised} bytes`)
-  } finally {
-    clearTimeout(timer)
-    stalled.abort()
+
+  private async restart(partial: PartialFile): Promise<void> {
+    this.count(-partial.size, 0)
+    await partial.restart()
+  }
+
+  private count(bytes: number, moved: number): void {
+    this.counted += bytes
+    this.options.onBytes?.(bytes, moved)
   }
 }
 
 /** A small text (an index), whole. */
-export async function downloadText(wanted: Wanted, signal: AbortSignal): Promise<string> {
-  const url = wanted.urls[0]!
-  for (let attempt = 1; ; attempt++)
-    try {
-      const chunks: Uint8Array[] = []
-      for await (const chunk of bytesOf(url, signal)) chunks.push(chunk)
-      return Buffer.concat(chunks).toString()
-    } catch (thrown) {
-      signal.throwIfAborted()
-      const error = thrown as Error
-      if (!worthAnotherTry(error) || attempt === TRIES)
-        throw verdict(wanted, [{ url, error, tries: attempt }])
-      await pause(500 * 2 ** attempt, undefined, { signal })
-    }
-}
-
-/** Takes a file over from another place on this computer if it has the right bytes: by link, or by copy. */
-export async function takeOver(from: string, to: string, sha256: string): Promise<boolean> {
-  const there = await stat(from).catch(() => undefined)
-  if (!there?.isFile() || (await sha256File(from)) !== sha256) return false
-  await mkdir(dirname(to), { recursive: true })
-  const partial = `${to}.${randomBytes(4).toString('hex')}.partial`
+export async function downloadText(
+  wanted: Wanted,
+  signal: AbortSignal,
+  options: Omit<DownloadOptions, 'signal'> = {},
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'appliance-text-'))
   try {
-    await link(from, partial).catch(() => copyFile(from, partial))
-    await rename(partial, to)
+    const path = join(folder, 'text')
+    await download(wanted, path, { ...options, signal })
+    return await readFile(path, 'utf8')
   } finally {
-    await rm(partial, { force: true })
+    await rm(folder, { recursive: true, force: true })
   }
-  return true
 }

@@ -1,12 +1,18 @@
 import { link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
-import { sha256File } from '../../lib/files/digest.ts'
+import { refuse } from '../../lib/errors/fault.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
-import { download, takeOver, type Wanted } from './download.ts'
-import type { Ledger, Whence } from './ledger.ts'
-import { Verified } from './verified.ts'
+import { Credentials, unsetSecrets } from './credentials.ts'
+import { download, type Wanted } from './download.ts'
+import { localFailure } from './faults.ts'
+import type { Ledger } from './ledger.ts'
+import type { Patience } from './patience.ts'
+import { type Present, presentOf, verifiedOf } from './present.ts'
+import { sourceProgress } from './source-progress.ts'
+import { takeOver } from './take-over.ts'
+import type { Verified } from './verified.ts'
 
 /** What the lock promises, and where it may be had. */
 export interface LockedWanted extends Wanted {
@@ -27,24 +33,34 @@ export interface FetchOptions {
   verify: boolean
   /** Told what became of every artefact. */
   ledger?: Ledger
+  patience?: Partial<Patience>
 }
 
 interface Absent extends LockedWanted {
+  /** Sources that want the same bytes. */
+  others: string[]
   whence: 'downloaded' | 'refetched'
 }
 
 const AT_ONCE = 8
 
-/** Brings everything wanted into the store. */
+/**
+ * Brings everything wanted into the store. What has arrived stays, whole or not, whatever happens: the next run goes
+ * on from there.
+ */
 export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOptions): Promise<void> {
-  const unique = [...new Map(wanted.map((one) => [one.sha256, one])).values()]
-  const verified = await Verified.read(recordOf(options.store))
+  const verified = await verifiedOf(options.store)
   try {
-    const absent = await absentOf(unique, verified, options)
+    const absent = await absentOf(wanted, verified, options)
     if (absent.length > 0) await fetchAbsent(absent, verified, options)
   } finally {
     await verified.write()
   }
+}
+
+/** Where what has not wholly arrived waits for the next run: beside the store, on its file system. */
+export function partialsOf(store: string): string {
+  return join(dirname(store), 'partial')
 }
 
 async function fetchAbsent(
@@ -52,12 +68,12 @@ async function fetchAbsent(
   verified: Verified,
   options: FetchOptions,
 ): Promise<void> {
-  await sweep(options.store)
-  const progress = options.log.progress(
-    `downloading ${absent.length} artefacts`,
-    absent.reduce((sum, { size }) => sum + (size ?? 0), 0),
-    'bytes',
-  )
+  const { store, log, ledger, patience } = options
+  const logins = new Map(absent.map(({ source, login }) => [source, login?.auth]))
+  refuse([...logins].flatMap(([source, auth]) => unsetSecrets(source, auth, process.env)))
+  await sweep(store)
+  const credentials = new Credentials(process.env, (secret) => log.mask(secret))
+  const progress = sourceProgress(log, absent)
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
   const gone: ApplianceError[] = []
@@ -68,9 +84,16 @@ async function fetchAbsent(
     for (const one of queue) {
       if (signal.aborted) return
       try {
-        const path = objectPath(options.store, one.sha256)
-        const { size } = await download(one, path, { signal, onBytes: (count) => progress.add(count) })
-        options.ledger?.note(one.source, { sha256: one.sha256, size }, one.whence, size)
+        const path = objectPath(store, one.sha256)
+        const { size, transferred } = await download(one, path, {
+          signal,
+          onBytes: (bytes, moved) => progress.add(one.source, bytes, moved),
+          partials: partialsOf(store),
+          patience,
+          credentials,
+        })
+        ledger?.note(one.source, { sha256: one.sha256, size }, one.whence, transferred)
+        for (const other of one.others) ledger?.note(other, { sha256: one.sha256, size }, 'store')
         verified.note(one.sha256, await stat(path))
         await share(path, one.sha256, options)
       } catch (error) {
@@ -83,13 +106,13 @@ async function fetchAbsent(
       }
     }
   }
-  // Every worker has ended, and swept up after itself, before anything is said.
+  // Every worker has ended, and put away what it had, before anything is said.
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   progress.done()
   options.signal.throwIfAborted()
   if (failure) throw failure
   if (lost.length > 0)
-    options.log.warn(
+    log.warn(
       `upstream has moved on from ${lost.length} signed indexes; their packages are checked by the lock alone`,
     )
   if (gone.length > 0) throw allGone(gone)
@@ -110,33 +133,47 @@ function allGone(gone: readonly ApplianceError[]): ApplianceError {
   })
 }
 
+/** What the store lacks, each object once; damaged ones are removed. */
 async function absentOf(
   wanted: readonly LockedWanted[],
   verified: Verified,
   options: FetchOptions,
 ): Promise<Absent[]> {
-  const absent: Absent[] = []
+  const { store, sharedStore, log, ledger } = options
+  const found = await presentOf(wanted, verified, options)
+  const absent = new Map<string, Absent>()
   for (const one of wanted) {
-    const path = objectPath(options.store, one.sha256)
-    const state = await stateOf(one, verified, options)
-    const found = async (whence: Whence) => {
-      const status = await stat(path)
-      options.ledger?.note(one.source, { sha256: one.sha256, size: status.size }, whence)
-      return status
-    }
-    if (state === 'whole') {
-      await found('store')
+    const { sha256, source } = one
+    const { state, size } = found.get(sha256)!
+    const path = objectPath(store, sha256)
+    if (state === 'whole') ledger?.note(source, { sha256, size }, 'store')
+    if (state === 'whole') continue
+    const before = absent.get(sha256)
+    if (before) {
+      if (before.source !== source) before.others.push(source)
       continue
     }
     if (state === 'damaged') {
-      options.log.warn(`${one.title}: the mirror's copy is damaged; fetching it again`)
-      await rm(path)
+      log.warn(`${one.title}: the mirror's copy is damaged; fetching it again`)
+      await removed(path, one.title)
     }
-    const shared = options.sharedStore && objectPath(options.sharedStore, one.sha256)
-    if (shared && (await takeOver(shared, path, one.sha256))) verified.note(one.sha256, await found('shared'))
-    else absent.push({ ...one, whence: state === 'damaged' ? 'refetched' : 'downloaded' })
+    if (sharedStore && (await takeOver(objectPath(sharedStore, sha256), path, sha256))) {
+      const status = await stat(path)
+      verified.note(sha256, status)
+      ledger?.note(source, { sha256, size: status.size }, 'shared')
+      found.set(sha256, { state: 'whole', size: status.size })
+    } else
+      absent.set(sha256, { ...one, others: [], whence: state === 'damaged' ? 'refetched' : 'downloaded' })
   }
-  return absent
+  return [...absent.values()]
+}
+
+async function removed(path: string, title: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch (error) {
+    throw localFailure(error as Error, title, dirname(path)) ?? error
+  }
 }
 
 /** How many of the wanted objects the store lacks or holds damaged; evidence that was lost is not missed. */
@@ -144,35 +181,13 @@ export async function lacking(
   wanted: readonly LockedWanted[],
   options: Pick<FetchOptions, 'store' | 'signal' | 'verify'>,
 ): Promise<number> {
-  const verified = await Verified.read(recordOf(options.store))
-  let count = 0
-  for (const one of wanted) {
-    const state = await stateOf(one, verified, options)
-    if (state === 'damaged' || (state === 'absent' && !one.evidence)) count++
-  }
+  const verified = await verifiedOf(options.store)
+  const found = await presentOf(wanted, verified, options)
   await verified.write()
-  return count
-}
-
-async function stateOf(
-  { sha256, size }: LockedWanted,
-  verified: Verified,
-  { store, signal, verify }: Pick<FetchOptions, 'store' | 'signal' | 'verify'>,
-): Promise<'whole' | 'absent' | 'damaged'> {
-  signal.throwIfAborted()
-  const path = objectPath(store, sha256)
-  const there = await stat(path).catch(() => undefined)
-  if (!there) return 'absent'
-  if ((size ?? there.size) !== there.size) return 'damaged'
-  if (!verify && verified.vouchesFor(sha256, there)) return 'whole'
-  if ((await sha256File(path, signal)) !== sha256) return 'damaged'
-  verified.note(sha256, there)
-  return 'whole'
-}
-
-/** Beside the store, not in it: it says something about the files of this computer only. */
-function recordOf(store: string): string {
-  return join(dirname(store), 'verified.json')
+  const missing = (one: LockedWanted, { state }: Present) =>
+    state === 'damaged' || (state === 'absent' && !one.evidence)
+  return new Set(wanted.filter((one) => missing(one, found.get(one.sha256)!)).map(({ sha256 }) => sha256))
+    .size
 }
 
 /** Half-written files that a killed run left behind; nobody else writes here (see occupy). */

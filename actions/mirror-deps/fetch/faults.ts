@@ -1,0 +1,163 @@
+import { ApplianceError } from '../../lib/errors/error.ts'
+import type { Patience } from './patience.ts'
+
+/** The answer is no file. */
+export class HttpStatus extends Error {
+  readonly status: number
+  /** Milliseconds that the server asks to wait. */
+  readonly wait: number
+
+  /** @param host that answered, if it is not the one that was asked */
+  constructor(status: number, wait = 0, host?: string) {
+    super(`HTTP ${status}${host === undefined ? '' : ` from ${host}`}`)
+    this.status = status
+    this.wait = wait
+  }
+
+  get missing(): boolean {
+    return this.status === 404 || this.status === 410
+  }
+}
+
+/** The server gave another part than was asked for: from it only whole files are to be had. */
+export class NoRange extends Error {
+  constructor(range: string) {
+    super(`it gave another part than was asked for (${range})`)
+  }
+}
+
+/** A body that ended in a failure; why. */
+export class BodyBroke extends Error {}
+
+/** A body that ended too early. */
+export class Broken extends Error {
+  /** @param of bytes that there should have been; undefined: the server did not say */
+  constructor(size: number, of: number | undefined, cause?: Error) {
+    const why = cause === undefined ? '' : ` (${cause.message})`
+    const bytes = of === undefined ? `${size} bytes` : `${size} of ${of} bytes`
+    super(`the connection broke after ${bytes}${why}`, cause === undefined ? {} : { cause })
+  }
+}
+
+/** What it redirects to is not followed. */
+export class Redirected extends Error {}
+
+/** A `file:` address that cannot be read. */
+export class LocalFile extends Error {}
+
+/** A web page where a file was expected, as a rule one to log in at. */
+export class HtmlPage extends Error {
+  constructor() {
+    super('it gives an HTML page (a login page?)')
+  }
+}
+
+/** Whether the same address may well answer better a little later. */
+export function worthAnotherTry(error: Error): boolean {
+  if (error instanceof HttpStatus)
+    return error.status === 408 || error.status === 425 || error.status === 429 || error.status >= 500
+  const final = [ApplianceError, Redirected, LocalFile, HtmlPage]
+  return !final.some((kind) => error instanceof kind) && !isUntrusted(error)
+}
+
+/** A certificate that does not convince will not convince a second later. */
+function isUntrusted(error: Error): boolean {
+  const code = codeOf(error)
+  return /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
+}
+
+/** What a failure of a connection is for a person; Node's own words are often only a code. */
+export function reasonOf(thrown: unknown, patience: Patience): string {
+  const error = thrown as Error
+  const code = codeOf(error)
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return `no connection within ${patience.connect / 1000} s`
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return `no answer within ${patience.stall / 1000} s`
+  if (code === 'UND_ERR_BODY_TIMEOUT') return `nothing arrived for ${patience.stall / 1000} s`
+  if (code.startsWith('HPE_')) return `it does not speak HTTP (${code})`
+  const message = error.message || (error as AggregateError).errors?.[0]?.message || code
+  return message.includes(code) || code === '' || code.startsWith('UND_ERR')
+    ? message
+    : `${message} (${code})`
+}
+
+function codeOf(error: Error | undefined): string {
+  if (error === undefined) return ''
+  return (error as NodeJS.ErrnoException).code ?? codeOf(error.cause as Error | undefined)
+}
+
+/** One address, what came of it, and after how many attempts it was given up. */
+export interface Failure {
+  url: string
+  error: Error
+  tries: number
+}
+
+/** What all addresses together mean: bytes that are not those, gone, or not to be had. */
+export function verdict(title: string, failures: readonly Failure[]): ApplianceError {
+  const first = failures[0]!
+  const mismatch = failures.find(({ error }) => error instanceof ApplianceError)
+  if (mismatch) return mismatch.error as ApplianceError
+  const dropped = failures.filter(({ error }) => isMissing(error))
+  const others = failures.filter(({ error }) => !isMissing(error))
+  const said = others.map(
+    ({ url, error, tries }) =>
+      `${url} could not be fetched (${error.message}; tried ${tries === 1 ? 'once' : `${tries} times`})`,
+  )
+  // Upstream itself says so; that its snapshots do not answer either leaves nowhere to go.
+  if (isMissing(first.error)) {
+    const places = dropped.map(({ url }) => url).join(' and ')
+    return new ApplianceError('gone', [`${title} is no longer at ${places}`, ...said].join('; '), {
+      hint: 'Upstream dropped it. Take the mirror from a cache or an archive, or lock again: appliance lock --update',
+    })
+  }
+  return new ApplianceError('unreachable', `${title}: ${said.join('; ')}`, {
+    hint: hintFor(first.error),
+    cause: others.at(-1)!.error,
+  })
+}
+
+function isMissing(error: Error): boolean {
+  return error instanceof HttpStatus && error.missing
+}
+
+function hintFor(error: Error): string {
+  const status = error instanceof HttpStatus ? error.status : 0
+  if (status === 401 || status === 403 || error instanceof HtmlPage)
+    return 'Does it want credentials? Give them by auth: in the spec, or in ~/.netrc.'
+  if (status === 407)
+    return 'The proxy wants credentials: http://USER:PASSWORD@HOST:PORT in http_proxy or https_proxy.'
+  if (isUntrusted(error))
+    return 'If a certificate of your own is in use, name it in the environment: NODE_EXTRA_CA_CERTS=FILE.'
+  return 'Is the address right, and the network up? The next run continues where this one stopped.'
+}
+
+/** Other bytes than promised. */
+export function mismatch(title: string, url: string, expected: string, got: string): ApplianceError {
+  return new ApplianceError(
+    'digest-mismatch',
+    `${title}: ${url} gives other bytes than the lock promises: expected ${expected}, got ${got}`,
+    {
+      hint: 'Nothing of it was kept. If upstream really replaced it, look at it first, then: appliance lock --update',
+    },
+  )
+}
+
+/** A failure of this computer's files, not of the network: trying again would not help. undefined: it is none. */
+export function localFailure(error: Error, title: string, folder: string): Error | undefined {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new ApplianceError('disk-full', `no space left on the disk for ${title} in ${folder}`, {
+      hint: 'Free some space (appliance gc names what may go) and run the same command again; it continues.',
+      cause: error,
+    })
+  if (['EACCES', 'EROFS', 'EPERM'].includes(code))
+    return new ApplianceError('missing-tool', `${title} cannot be written to ${folder}: ${words(code)}`, {
+      hint: 'Make the folder writable for this user, or build elsewhere.',
+      cause: error,
+    })
+  return ['EFBIG', 'EIO', 'EMFILE', 'ENFILE'].includes(code) ? error : undefined
+}
+
+function words(code: string): string {
+  return code === 'EROFS' ? 'its file system is read-only' : 'this user may not'
+}
