@@ -62,18 +62,19 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
   const project = await projectOf(values)
   await using _ = await occupy(project.buildDirectory)
   const until = values.until as StageName
-  const stagesUntil = (last: StageName) =>
+  const stagesUntil = (last: StageName, proved: boolean) =>
     build({
       ...door,
       project: () => projectOf(values),
       from: stageNames[0],
       until: last,
       verify: values.verify === true,
+      proved,
       renewLock: false,
       unvalidated: false,
     })
-  const mirrored = await withMirrorCache(values, door, () => stagesUntil('mirror-deps'))
-  const built = until === 'mirror-deps' ? mirrored : await stagesUntil(until)
+  const mirrored = await withMirrorCache(values, door, () => stagesUntil('mirror-deps', false))
+  const built = until === 'mirror-deps' ? mirrored : await stagesUntil(until, true)
   const stages = [...mirrored, ...built.slice(1)]
   const executions = stages.map(({ execution }) => execution)
   for (const [output, stage] of Object.entries(pipelineOutputs)) {

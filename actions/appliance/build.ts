@@ -16,7 +16,10 @@ export interface BuildOptions extends Door {
   project: () => Promise<Project>
   from: StageName
   until: StageName
+  /** Read every byte of earlier results again, and prove the mirror offline. */
   verify: boolean
+  /** The mirror was proved already, in this very run. */
+  proved?: boolean
   /** Write the lock anew, saying so, when upstream no longer has what it names. */
   renewLock: boolean
   /** Pack a disk that was not validated. */
@@ -86,7 +89,18 @@ async function mirror(
   options: BuildOptions,
   set: Parameters<typeof execute>[3],
 ): Promise<Execution> {
-  const inputs = { ...defaults(mirrorDeps.inputs), verify: set.verify }
+  const inputs = defaults(mirrorDeps.inputs)
+  const execution = await mirrorOrRenew(project, inputs, options, set)
+  if (options.verify && !options.proved) await execute(mirrorDeps, project, { ...inputs, verify: true }, set)
+  return execution
+}
+
+async function mirrorOrRenew(
+  project: Project,
+  inputs: InputValues<typeof mirrorDeps.inputs>,
+  options: BuildOptions,
+  set: Parameters<typeof execute>[3],
+): Promise<Execution> {
   try {
     return await execute(mirrorDeps, project, inputs, set)
   } catch (thrown) {

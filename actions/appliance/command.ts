@@ -18,7 +18,7 @@ import { stageNamed } from './stages.ts'
 const buildInputs = {
   from: choice('Work again from this stage on', stageNames),
   until: choice('Stop after this stage', [...stageNames].reverse() as unknown as typeof stageNames),
-  verify: flag('Read every byte of earlier results before calling them up to date'),
+  verify: flag('Read every byte of earlier results before calling them up to date, and prove the mirror'),
   'renew-lock': flag('When upstream no longer has what the lock names, lock again and go on, saying so'),
   unvalidated: flag('Pack a disk although it was not validated; the report says so'),
 }

@@ -48,7 +48,9 @@ export const pipelineOutputs = {
 } as const satisfies Record<string, StageName>
 
 function pipeline(): Contract {
-  const verify = flag('Read every byte of earlier results before calling them up to date')
+  const verify = flag(
+    'Read every byte of earlier results before calling them up to date, and prove the mirror',
+  )
   const until = choice('Stop after this stage', [...stageNames].reverse() as [StageName, ...StageName[]])
   const outputs = Object.entries(pipelineOutputs).map(([output, stage]) => [
     output,

@@ -12,13 +12,14 @@ import { flag, names } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
 import { describeContents } from './contents.ts'
-import { wantedOfRepository, wantedOfTools } from './deb/source.ts'
+import { wantedOfDebs, wantedOfToolsDebs } from './deb/source.ts'
 import { fetchAll, type LockedWanted, lacking } from './fetch/fetch.ts'
 import { Ledger } from './fetch/ledger.ts'
 import { wantedOfFiles } from './file/source.ts'
 import { wantedOfGems } from './gem/source.ts'
 import { fetchGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
+import { prove } from './proof/prove.ts'
 import { resolveLock } from './resolve.ts'
 import { writeTree } from './tree.ts'
 
@@ -28,7 +29,9 @@ const RECIPE = '2'
 const updated = new WeakSet<object>()
 
 const inputs = {
-  verify: flag('Read every byte of the mirror again, not only sizes'),
+  verify: flag(
+    'Prove offline that the mirror is what the lock and upstream’s signatures say; changes nothing',
+  ),
   frozen: flag('Never write a lock: the one that is there must fit the spec'),
   update: names('Resolve these sources anew (or all) and write the lock, although it fits the spec'),
 }
@@ -47,12 +50,12 @@ export const mirrorDeps: Stage<typeof inputs> = {
   place: 'host',
 
   async dependsOn(work) {
-    const { project, outDirectory, signal, inputs } = work
+    const { project, outDirectory, signal, inputs, rereads } = work
     const lock = await readLock(project.lockFile)
     const spec = sha256(JSON.stringify(await lockParts(project.spec)))
     if (!lock || (inputs.update && !updated.has(work))) return { recipe: RECIPE, spec, lock: 'to be made' }
     const { store } = mirrorPaths({ outDirectory })
-    const missing = await lacking(wantedOf(lock, project), { store, signal, verify: inputs.verify })
+    const missing = await lacking(wantedOf(lock, project), { store, signal, verify: rereads })
     return {
       recipe: RECIPE,
       spec,
@@ -70,7 +73,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
     await work.timed('fetch', async () => {
       const { store, shared } = paths
       const { signal, workDirectory } = work
-      const options = { store, sharedStore: shared, log, signal, verify: work.inputs.verify, ledger }
+      const options = { store, sharedStore: shared, log, signal, verify: work.rereads, ledger }
       await fetchAll(wantedOf(lock, work.project), options)
       for (const git of lock.git) {
         const fetched = await fetchGit(git, work.project.directory, { store, work: workDirectory, signal })
@@ -91,6 +94,15 @@ export const mirrorDeps: Stage<typeof inputs> = {
       },
       tools: await versionsOf('apt-get', 'git'),
     }
+  },
+
+  async prove(work): Promise<void> {
+    const { project } = work
+    const lock = await readLock(project.lockFile)
+    const outOfStep = lock ? await misfits(project.spec, lock) : []
+    if (!lock || outOfStep.length > 0) throw unfitting(project, outOfStep)
+    const options = { paths: mirrorPaths(work), work: work as unknown as StageWork }
+    await prove(lock, wantedOf(lock, project), options)
   },
 }
 
@@ -133,8 +145,8 @@ function unfitting({ lockFile }: Project, outOfStep: readonly string[]): Applian
 /** Everything that the store is to hold under its SHA-256. */
 function wantedOf(lock: Lock, { spec }: Project): LockedWanted[] {
   return [
-    ...lock.deb.flatMap(wantedOfRepository),
-    ...lock.tools.deb.flatMap(wantedOfTools),
+    ...wantedOfDebs(lock.deb, spec.mirror.deb),
+    ...wantedOfToolsDebs(lock.tools.deb, spec.tools),
     ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
     ...wantedOfFiles('file', lock.file, spec.mirror.file),
     ...wantedOfFiles('iso', lock.iso, spec.mirror.iso),

@@ -4,7 +4,7 @@ import { ApplianceError } from '../lib/errors/error.ts'
 import type { Lock, LockedDebRepository } from '../lib/lock/lock.ts'
 import { objectPath } from '../lib/mirror/store.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
-import { writeDebRepository } from './deb/tree.ts'
+import { writeDebRepository, writeWholeRepository } from './deb/tree.ts'
 import { fileInTree } from './file/source.ts'
 import { type RubyRoot, rubyRoot } from './gem/ruby-root.ts'
 import { writeGemSource } from './gem/tree.ts'
@@ -63,8 +63,12 @@ export async function writeDebTrees(
 ): Promise<void> {
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, PUBLIC_KEY), key.publicKey)
-  for (const repository of repositories)
-    await writeDebRepository(repository, join(directory, repository.name), store, key, work.signal)
+  const written: [LockedDebRepository, string[]][] = []
+  for (const repository of repositories) {
+    const to = join(directory, repository.name)
+    written.push([repository, await writeDebRepository(repository, to, store, key, work.signal)])
+  }
+  await writeWholeRepository(written, directory, key)
 }
 
 /** The tools' Ruby, from the tools' part of a tree. */

@@ -13,6 +13,8 @@ export interface BootstrapOptions {
   arguments?: readonly string[]
   /** Seconds since 1970; what the files' times are clamped to. */
   epoch?: number
+  /** In a place without any network, where a proof is to be one. */
+  offline?: boolean
   signal: AbortSignal
 }
 
@@ -30,9 +32,13 @@ export async function bootstrapRoot(root: string, options: BootstrapOptions): Pr
   const sources = options.repositories.map(
     (name) => `deb [signed-by=${key}] copy://${join(options.tree, name)} appliance main`,
   )
+  const [program, ...first] = options.offline
+    ? ['unshare', '--net', '--', 'mmdebstrap']
+    : (['mmdebstrap'] as const)
   await asRoot(
-    'mmdebstrap',
+    program!,
     [
+      ...first,
       '--quiet',
       '--mode=root',
       `--variant=${options.variant}`,

@@ -29,7 +29,7 @@ export interface WorkDone {
 export interface ExecuteOptions {
   log: Log
   signal: AbortSignal
-  /** Read every byte of the outputs before calling them up to date. */
+  /** Read every byte of the outputs, and of what is kept for them, before calling them up to date. */
   verify: boolean
   /** Work even when the record says it is done. */
   force?: boolean
@@ -49,7 +49,9 @@ export async function execute<I extends InputDeclarations>(
 ): Promise<Execution> {
   const began = performance.now()
   const parts: Record<string, number> = {}
-  const work = stageWork(stage, project, inputs, options.log, options.signal, parts)
+  const proves = stage.prove !== undefined && 'verify' in inputs && inputs.verify === true
+  const rereads = options.verify && !proves
+  const work = stageWork(stage, project, inputs, options.log, options.signal, parts, undefined, rereads)
   const folder = work.outDirectory
   const done = (state: Execution['state'], record: StageRecord): Execution => ({
     state,
@@ -60,8 +62,13 @@ export async function execute<I extends InputDeclarations>(
     parts,
   })
 
-  const dependsOn = await stage.dependsOn(work)
   const record = await readRecord(folder)
+  if (proves) {
+    if (!record) throw notRun(project, stage.name)
+    await inWorkDirectory(work.workDirectory, () => stage.prove!(work))
+    return done('up-to-date', record)
+  }
+  const dependsOn = await stage.dependsOn(work)
   if (record && !options.force && record.fingerprint === fingerprint(dependsOn)) {
     const broken = await firstNotIntact(folder, record, options.verify)
     if (broken === undefined) return done('up-to-date', record)
@@ -70,10 +77,8 @@ export async function execute<I extends InputDeclarations>(
     options.log.info(`${stage.name}: again, because ${whatChanged(record, dependsOn)}`)
 
   await forgetRecord(folder)
-  await rm(work.workDirectory, { recursive: true, force: true })
-  await mkdir(work.workDirectory, { recursive: true })
   await mkdir(folder, { recursive: true })
-  try {
+  return await inWorkDirectory(work.workDirectory, async () => {
     const ended =
       stage.place === 'host'
         ? { result: await stage.run(work), parts, peakMemory: 0 }
@@ -91,8 +96,17 @@ export async function execute<I extends InputDeclarations>(
     const peak = Math.max(ended.peakMemory, peakMemory())
     await writeJson(join(folder, 'timings.json'), { milliseconds, parts, peakMemory: peak })
     return execution
+  })
+}
+
+/** Emptied before and after. */
+async function inWorkDirectory<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  try {
+    return await work()
   } finally {
-    await rm(work.workDirectory, { recursive: true, force: true })
+    await rm(directory, { recursive: true, force: true })
   }
 }
 
@@ -105,6 +119,7 @@ export function stageWork<I extends InputDeclarations>(
   signal: AbortSignal,
   parts: Record<string, number>,
   network?: MachineNetwork,
+  rereads = false,
 ): StageWork<I> {
   const name = folderName(stage, inputs)
   return {
@@ -112,6 +127,7 @@ export function stageWork<I extends InputDeclarations>(
     inputs,
     log,
     signal,
+    rereads,
     outDirectory: join(project.buildDirectory, name),
     workDirectory: join(project.buildDirectory, '.work', name),
     network() {
@@ -150,7 +166,11 @@ async function completed(project: Project, stage: StageName): Promise<EarlierSta
   const folder = join(project.buildDirectory, stage)
   const record = await readRecord(folder)
   if (record) return earlierStage(folder, record)
-  throw new ApplianceError('stale', `${stage} has not been run yet in ${project.buildDirectory}`, {
+  throw notRun(project, stage)
+}
+
+function notRun({ buildDirectory }: Project, stage: StageName): ApplianceError {
+  return new ApplianceError('stale', `${stage} has not been run yet in ${buildDirectory}`, {
     hint: `Run \`appliance ${stage}\` first, or \`appliance build\`, which runs all stages in order.`,
   })
 }

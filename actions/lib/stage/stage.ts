@@ -50,6 +50,11 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
   dependsOn(work: StageWork<I>): Promise<Record<string, string>>
   /** Does the work; what it returns is what `stage.json` records. */
   run(work: StageWork<I>): Promise<StageResult>
+  /**
+   * What the input `verify` asks for, where a stage has one, instead of `run`: proves offline that the result is what
+   * it should be, changes nothing, and throws all that is wrong at once.
+   */
+  prove?(work: StageWork<I>): Promise<void>
 }
 
 /** What a stage is given to work with. */
@@ -58,6 +63,8 @@ export interface StageWork<I extends InputDeclarations = InputDeclarations> {
   readonly inputs: InputValues<I>
   readonly log: Log
   readonly signal: AbortSignal
+  /** What is there already is to be read byte by byte (after a restore, in a release), not judged by its looks. */
+  readonly rereads: boolean
   /** Where the finished files go: `build/<stage>/`. Nothing half-written may have a final name in it. */
   readonly outDirectory: string
   /** Emptied before and after the stage, on the same file system as `outDirectory`, so that rename works. */

@@ -1,15 +1,23 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
 import { run } from '../../lib/process/command.ts'
+import { explained } from './explained.ts'
+import { type PinnedSource, preferences } from './pins.ts'
 
 /** A Debian package repository as apt is told of it. */
-export interface AptSource {
+export interface AptSource extends PinnedSource {
   name: string
   uri: string
+  /** One that ends in a slash is the path of a flat repository. */
   suites: readonly string[]
+  /** None in a flat repository. */
   components: readonly string[]
+  /** Whose packages may be installed; amd64 alone unless said otherwise. */
+  architectures?: readonly string[] | undefined
   signedBy: string
+  /** Its signatures and dates were proved already (see chain.ts): an old index is not too old. */
+  proved?: boolean
 }
 
 /** A package of the solution, as apt's verified indexes describe it. */
@@ -24,6 +32,9 @@ export interface SolvedPackage {
 
 const RETRIES = 3
 
+/** Those of i386, say, would replace amd64's (apt-patterns(7)). */
+const ESSENTIAL = '?and(?essential, ?or(?architecture(amd64), ?architecture(all)))'
+
 /**
  * apt in a directory of its own: its own sources, keys, indexes and an empty dpkg status. Neither the host's lists
  * nor its configuration are read or touched.
@@ -32,10 +43,12 @@ const RETRIES = 3
  */
 export class PrivateApt {
   private readonly directory: string
+  private readonly sources: readonly AptSource[]
   private readonly signal: AbortSignal
 
-  private constructor(directory: string, signal: AbortSignal) {
+  private constructor(directory: string, sources: readonly AptSource[], signal: AbortSignal) {
     this.directory = directory
+    this.sources = sources
     this.signal = signal
   }
 
@@ -57,8 +70,9 @@ export class PrivateApt {
       await mkdir(join(directory, folder), { recursive: true })
     await writeFile(join(directory, 'state/status'), '')
     await writeFile(join(directory, 'etc/sources.d/appliance.sources'), sources.map(stanza).join('\n'))
-    await writeFile(join(directory, 'apt.conf'), configuration(directory))
-    return new PrivateApt(directory, signal)
+    const architectures = new Set(['amd64', ...sources.flatMap(({ architectures = [] }) => architectures)])
+    await writeFile(join(directory, 'apt.conf'), configuration(directory, [...architectures]))
+    return new PrivateApt(directory, sources, signal)
   }
 
   /** Where apt keeps what it downloaded of the repositories, as downloaded. */
@@ -66,7 +80,7 @@ export class PrivateApt {
     return join(this.directory, 'state/lists')
   }
 
-  /** Downloads the indexes and verifies their signatures. */
+  /** Downloads the indexes, verifies their signatures, and sets the pins, which only what they say can tell apart. */
   async update(): Promise<void> {
     try {
       await this.apt(['update', '-qq', '--error-on=any'])
@@ -75,8 +89,21 @@ export class PrivateApt {
         'unreachable',
         `the package indexes could not be had (tried ${RETRIES + 1} times)`,
         error,
+        this.sources,
       )
     }
+    const text = await preferences(this.sources, (source, suite) => this.release(source, suite))
+    await writeFile(join(this.directory, 'etc/preferences.d/appliance.pref'), text)
+  }
+
+  /** The text of a suite's signed Release file. */
+  private async release({ uri }: AptSource, suite: string): Promise<string> {
+    for (const file of ['InRelease', 'Release']) {
+      const path = join(this.lists, listName(`${withSlash(uri)}${releaseFolder(suite)}${file}`))
+      const text = await readFile(path, 'utf8').catch(() => undefined)
+      if (text !== undefined) return text
+    }
+    return ''
   }
 
   /** Solves the installation of packages into an empty system, in one transaction. */
@@ -84,14 +111,33 @@ export class PrivateApt {
     let printed: string
     try {
       // `-qq` would keep to itself why something cannot be installed.
-      printed = await this.apt(['install', '-q', '-y', '--print-uris', '--', '?essential', ...packages])
+      printed = await this.apt([
+        'install',
+        '-q',
+        '-y',
+        '--allow-downgrades',
+        '--print-uris',
+        '--',
+        ESSENTIAL,
+        ...packages,
+      ])
     } catch (error) {
-      throw explained('unsatisfiable', 'these packages cannot be installed together', error)
+      throw explained('unsatisfiable', 'these packages cannot be installed together', error, this.sources)
     }
     return printed
       .split('\n')
       .filter((line) => line.startsWith("'"))
       .map(parseUri)
+  }
+
+  /** Versions of a package that the indexes have now, the one apt would install first. */
+  async versions(name: string): Promise<string[]> {
+    const { stdout } = await run('apt-cache', ['madison', '--', name], {
+      env: { APT_CONFIG: join(this.directory, 'apt.conf') },
+      signal: this.signal,
+      allowFailure: true,
+    })
+    return [...new Set(stdout.split('\n').flatMap((line) => line.split('|')[1]?.trim() || []))]
   }
 
   private async apt(args: string[]): Promise<string> {
@@ -111,45 +157,32 @@ export class PrivateApt {
   }
 }
 
-/** apt's own words, without its chatter. */
-function explained(code: 'unreachable' | 'unsatisfiable', what: string, error: unknown): unknown {
-  if (!(error instanceof CommandFailed)) return error
-  const lines = error.stderrTail.split('\n').map((line) => line.trimEnd())
-  const said = lines.filter((line) =>
-    /^\s*(E: |W: .*(Failed|key|sign)| .*(Depends|Conflicts|Breaks|Recommends))/.test(line),
-  )
-  const words = (said.length > 0 ? said : lines)
-    .map((line) => line.trim())
-    .filter(Boolean)
-    .slice(0, 12)
-    .join('; ')
-  const forged = /NO_PUBKEY|EXPKEYSIG|BADSIG|not signed|Hash Sum mismatch|unexpected size/i.test(words)
-  if (code === 'unreachable' && forged)
-    return new ApplianceError('digest-mismatch', `the package indexes are not what was signed: ${words}`, {
-      hint: 'Does mirror.deb[…].signed_by name the key of that archive? Otherwise somebody else answers for it.',
-      cause: error,
-    })
-  return new ApplianceError(code, `${what}: ${words}`, {
-    hint:
-      code === 'unsatisfiable'
-        ? 'Look at the names under mirror.deb[…].packages, and whether the suites have them.'
-        : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
-    cause: error,
-  })
-}
-
-function stanza({ name, uri, suites, components, signedBy }: AptSource): string {
+function stanza({ name, uri, suites, components, architectures, signedBy, proved }: AptSource): string {
   return `# ${name}
 Types: deb
 URIs: ${uri}
 Suites: ${suites.join(' ')}
-Components: ${components.join(' ')}
-Architectures: amd64
-Signed-By: ${signedBy}
+${components.length > 0 ? `Components: ${components.join(' ')}\n` : ''}Architectures: ${(architectures ?? ['amd64']).join(' ')}
+${proved ? 'Trusted: yes\nCheck-Valid-Until: no\nCheck-Date: no' : `Signed-By: ${signedBy}`}
 `
 }
 
-function configuration(directory: string): string {
+/** apt writes addresses so before it adds to them. */
+export function withSlash(uri: string): string {
+  return uri.endsWith('/') ? uri : `${uri}/`
+}
+
+/** Whether a suite is the path of a flat repository (sources.list(5): "exact path, ends with a slash"). */
+export function isFlat(suite: string): boolean {
+  return suite.endsWith('/')
+}
+
+/** Where a suite's Release file is, relative to the repository's address, with a slash at its end. */
+export function releaseFolder(suite: string): string {
+  return isFlat(suite) ? suite : `dists/${suite}/`
+}
+
+function configuration(directory: string, architectures: readonly string[]): string {
   return `Dir "${directory}/";
 Dir::Etc "etc/";
 Dir::Etc::sourcelist "none.list";
@@ -163,7 +196,7 @@ Dir::State::status "${directory}/state/status";
 Dir::Cache "cache/";
 Dir::Log "log/";
 APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
+APT::Architectures { ${architectures.map((one) => `"${one}"; `).join('')}};
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { indexesIn } from '../../../actions/mirror-deps/deb/evidence.ts'
+import { indexesIn, indexFolders } from '../../../actions/mirror-deps/deb/evidence.ts'
 import { wantedOfRepository } from '../../../actions/mirror-deps/deb/source.ts'
 
 const [a, b, c, d] = ['aa', 'bb', 'cc', 'dd'].map((byte) => byte.repeat(32)) as [
@@ -23,8 +23,11 @@ SHA512:
 `
 
 describe('the indexes a Release file vouches for', () => {
+  const indexes = (text: string, components: string[], architectures?: string[]) =>
+    indexesIn(text, indexFolders({ components, architectures }, 'bookworm', text))
+
   test('each is taken once, the smallest form first, by its SHA-256', () => {
-    expect(indexesIn(release(''), ['main', 'contrib', 'non-free'])).toEqual([
+    expect(indexes(release(''), ['main', 'contrib', 'non-free'])).toEqual([
       ['main/binary-amd64/Packages.xz', { sha256: b, size: 100 }],
       ['contrib/binary-amd64/Packages.gz', { sha256: c, size: 120 }],
     ])
@@ -32,13 +35,28 @@ describe('the indexes a Release file vouches for', () => {
 
   test('packages for all architectures may have an index of their own', () => {
     const head = 'Architectures: all amd64 arm64\n'
-    expect(indexesIn(release(head), ['main']).map(([path]) => path)).toEqual([
+    expect(indexes(release(head), ['main']).map(([path]) => path)).toEqual([
       'main/binary-amd64/Packages.xz',
       'main/binary-all/Packages.xz',
     ])
     const debian = `${head}No-Support-for-Architecture-all: Packages\n`
-    expect(indexesIn(release(debian), ['main']).map(([path]) => path)).toEqual([
+    expect(indexes(release(debian), ['main']).map(([path]) => path)).toEqual([
       'main/binary-amd64/Packages.xz',
+    ])
+  })
+
+  test('each architecture has its own', () => {
+    const text = release('').replace('SHA512:', ` ${a} 7 main/binary-i386/Packages.gz\nSHA512:`)
+    expect(indexes(text, ['main'], ['amd64', 'i386']).map(([path]) => path)).toEqual([
+      'main/binary-amd64/Packages.xz',
+      'main/binary-i386/Packages.gz',
+    ])
+  })
+
+  test('a flat repository has one, beside its Release file', () => {
+    const text = `SHA256:\n ${a} 9 ./Packages\n ${b} 5 Packages.gz\n`
+    expect(indexesIn(text, indexFolders({ components: [] }, './', text))).toEqual([
+      ['Packages.gz', { sha256: b, size: 5 }],
     ])
   })
 })

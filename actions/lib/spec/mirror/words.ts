@@ -1,5 +1,6 @@
+import { z } from 'zod'
 import { existing } from '../existing.ts'
-import { matching, words } from '../section.ts'
+import { expected, matching, oneOf, words } from '../section.ts'
 
 /** What a user calls a source. */
 export const name = () => matching(/^[a-z0-9][a-z0-9._-]*$/, 'a name of a-z, 0-9, dot, dash and underscore')
@@ -12,6 +13,19 @@ export const address = () =>
 
 /** Not an option to a package manager by mistake. */
 export const packageName = () => matching(/^[a-z0-9][^\s]*$/i, 'the name of a package')
+
+/** Debian's architectures whose programs an x86-64 machine runs. */
+export const debArchitecture = () => oneOf(['amd64', 'i386', 'x32'])
+
+/** apt's priority of a package (apt_preferences(5)): a whole number but 0, whose meaning apt leaves open. */
+export const priority = () => {
+  const error = expected('a priority as apt knows it: a whole number from -32768 to 32767, not 0')
+  return z
+    .int({ error })
+    .min(-32768, { error })
+    .max(32767, { error })
+    .refine((value) => value !== 0, { error })
+}
 
 /** Where Debian's own keys are on Debian and, with the package debian-archive-keyring, on Ubuntu. */
 export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
