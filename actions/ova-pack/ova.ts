@@ -2,11 +2,11 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
+import { BLOCK, padded, ustarHeader } from '../lib/files/ustar.ts'
 import type { Log } from '../lib/log/log.ts'
-import type { DescribedDisk } from './descriptor.ts'
-import { manifest } from './manifest.ts'
-import { BLOCK, padded, ustarHeader } from './ustar.ts'
-import { type Vmdk, writeVmdk } from './vmdk-file.ts'
+import type { DescribedDisk } from '../lib/ovf/descriptor.ts'
+import { manifest } from '../lib/ovf/manifest.ts'
+import { type Vmdk, writeVmdk } from '../lib/vmdk/file.ts'
 
 export interface OvaOrder {
   /** Raw disk, a whole number of MiB. */

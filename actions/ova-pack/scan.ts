@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
+import { alignedStretches, type Extent } from '../lib/disk/extents.ts'
 import type { Log } from '../lib/log/log.ts'
-import { alignedStretches, type Extent } from './extents.ts'
 import { AFTER, BEFORE, type Needle } from './secrets.ts'
 
 const CHUNK = 4 << 20

@@ -1,5 +1,5 @@
 // One packing, alone in its process so that its memory is its own: node pack-once.js DISK OVA
-import { descriptor } from '../../build/js/actions/ova-pack/descriptor.js'
+import { descriptor } from '../../build/js/actions/lib/ovf/descriptor.js'
 import { packOva } from '../../build/js/actions/ova-pack/ova.js'
 
 const [disk, path] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Description, descriptor } from '../../../actions/ova-pack/descriptor.ts'
-import { escapeXml } from '../../../actions/ova-pack/xml.ts'
+import { type Description, descriptor } from '../../../actions/lib/ovf/descriptor.ts'
+import { escapeXml } from '../../../actions/lib/ovf/xml.ts'
 
 const plain: Description = {
   name: 'license-server',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { manifest } from '../../../actions/ova-pack/manifest.ts'
-import { padded, ustarHeader } from '../../../actions/ova-pack/ustar.ts'
+import { padded, ustarHeader } from '../../../actions/lib/files/ustar.ts'
+import { manifest } from '../../../actions/lib/ovf/manifest.ts'
 import {
   GRAIN,
   GRAINS_PER_TABLE,
@@ -8,7 +8,7 @@ import {
   SECTOR,
   TABLE_SPAN,
   vmdkHead,
-} from '../../../actions/ova-pack/vmdk.ts'
+} from '../../../actions/lib/vmdk/vmdk.ts'
 
 describe('USTAR', () => {
   test('small sizes are octal', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { alignedStretches } from '../../../actions/ova-pack/extents.ts'
+import { alignedStretches } from '../../../actions/lib/disk/extents.ts'
 import { common } from '../../../actions/ova-pack/free-space.ts'
 import { operations } from '../../../actions/ova-pack/generalise/operations.ts'
 import { expandBraces, Pattern } from '../../../actions/ova-pack/generalise/pattern.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { descriptor as packedDescriptor } from '../../../actions/ova-pack/descriptor.ts'
+import { descriptor as packedDescriptor } from '../../../actions/lib/ovf/descriptor.ts'
 import { bytesOfUnit, parseDescriptor } from '../../../actions/vm-validate/ova/descriptor.ts'
 import { parseManifest } from '../../../actions/vm-validate/ova/manifest.ts'
 import { parseXml } from '../../../actions/vm-validate/ova/xml.ts'

@@ -1,4 +1,4 @@
-import { run } from '../lib/process/command.ts'
+import { run } from '../process/command.ts'
 
 /** Part of a file that may hold something else than zeros. Bytes. */
 export interface Extent {
