@@ -4,7 +4,7 @@ import { lockParts } from '../lib/lock/parts.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
 import { Ledger } from './fetch/ledger.ts'
-import { lockFile } from './file/source.ts'
+import { lockFile, requireSecrets } from './file/source.ts'
 import { resolveGems } from './gem/resolve.ts'
 import { lockGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
@@ -30,17 +30,17 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
   const paths = mirrorPaths(work)
   await mkdir(paths.store, { recursive: true })
   await mkdir(work.workDirectory, { recursive: true })
+  const asked = (name: string) => anew === 'all' || anew.includes(name)
   const resolver: Resolver = {
     work,
     paths,
     there,
     ledger,
+    asked,
     stays: (part) =>
-      there !== undefined &&
-      there.for[part] === parts[part] &&
-      anew !== 'all' &&
-      !anew.includes(part.replace(/^\S+ /, '')),
+      there !== undefined && there.for[part] === parts[part] && !asked(part.replace(/^\S+ /, '')),
   }
+  requireSecrets(spec.mirror, resolver.stays)
   const deb = await resolveGuestDebs(resolver)
   const toolsDeb = await resolveToolsDebs(resolver)
   const gems = await resolveGems(resolver, deb, toolsDeb)

@@ -11,6 +11,8 @@ export interface Resolver {
   readonly there: Lock | undefined
   /** Whether a part of the lock (`deb debian`, `tools`; see lockParts) is to stay as it is. */
   stays(part: string): boolean
+  /** Whether the user asked for a source (or `tools`) to be resolved again, by its name. */
+  asked(name: string): boolean
   /** Told of every artefact. */
   readonly ledger: Ledger
 }

@@ -3,6 +3,7 @@ import type { LockedDebRepository } from '../../lib/lock/lock.ts'
 import { baseboxPackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import type { Resolver } from '../resolver.ts'
+import { withKept } from './kept.ts'
 import { type DebSource, resolveDebs } from './source.ts'
 
 /** The appliance's packages, over all its repositories in one transaction. */
@@ -15,7 +16,9 @@ export async function resolveGuestDebs(resolver: Resolver): Promise<LockedDebRep
   if (there && there.deb.length === sources.length && parts.every(stays)) return there.deb
   const base = basebox.bootstrap ? [...baseboxPackages, ...basebox.bootstrap.packages] : []
   const packages = [...new Set([...base, ...mirror.deb.flatMap((source) => source.packages)])]
-  return await work.log.group('resolving packages', () => solve('apt', sources, packages, resolver))
+  return await work.log.group('resolving packages', () =>
+    solve('apt', sources, there?.deb ?? [], packages, resolver),
+  )
 }
 
 /** The build tools' packages (DESIGN §6): none where nothing needs them. */
@@ -30,7 +33,7 @@ export async function resolveToolsDebs(resolver: Resolver): Promise<LockedDebRep
   const { uri, suite, snapshot, signedBy } = spec.tools
   const source = { name: 'tools', uri, suites: [suite], components: ['main'], signedBy, snapshot }
   return await work.log.group('resolving the build tools', () =>
-    solve('apt-tools', [source], packages, resolver),
+    solve('apt-tools', [source], there?.tools.deb ?? [], packages, resolver),
   )
 }
 
@@ -44,10 +47,12 @@ function toolsPackagesOf({ basebox, mirror }: Spec): string[] {
 async function solve(
   folder: string,
   sources: readonly DebSource[],
+  locked: readonly LockedDebRepository[],
   packages: readonly string[],
-  { work, paths }: Resolver,
+  resolver: Resolver,
 ): Promise<LockedDebRepository[]> {
-  const resolved = await resolveDebs(sources, packages, {
+  const { work, paths } = resolver
+  const resolved = await resolveDebs(await withKept(folder, sources, locked, resolver), packages, {
     directory: join(work.workDirectory, folder),
     store: paths.store,
     signal: work.signal,
