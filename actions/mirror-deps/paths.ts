@@ -12,6 +12,8 @@ export interface MirrorPaths {
   key: string
   /** Roots with a Ruby, to resolve and index gems. */
   ruby: string
+  /** Roots with dnf, rpm and createrepo_c, to resolve, check and index RPMs. */
+  programs: string
   /** Objects shared by all projects of this user; undefined when APPLIANCE_CACHE is `off`. */
   shared: string | undefined
 }
@@ -22,6 +24,7 @@ export function mirrorPaths({ outDirectory }: Pick<StageWork, 'outDirectory'>): 
     tree: join(outDirectory, 'tree'),
     key: join(outDirectory, 'key'),
     ruby: join(outDirectory, 'ruby'),
+    programs: join(outDirectory, 'programs'),
     shared: sharedStore(process.env),
   }
 }

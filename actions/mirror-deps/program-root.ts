@@ -20,7 +20,11 @@ export interface ProgramRoot {
   run(argv: readonly string[], options: ProgramOptions): Promise<CommandResult>
 }
 
-export type ProgramOptions = Omit<CommandOptions, 'cwd' | 'env'> & { env?: Record<string, string> }
+export type ProgramOptions = Omit<CommandOptions, 'cwd' | 'env'> & {
+  env?: Record<string, string>
+  /** Below `/work`: where it starts instead. */
+  folder?: string
+}
 
 /**
  * Makes the root once per set of packages. `tree`: the folder of the repositories; `packages`: what they are to give
@@ -55,7 +59,7 @@ export async function programRoot(
 async function runIn(
   directory: string,
   argv: readonly string[],
-  { env = {}, ...options }: ProgramOptions,
+  { env = {}, folder = '', ...options }: ProgramOptions,
 ): Promise<CommandResult> {
   // Name resolution and trust are the host's own.
   await mkdir(join(directory, 'etc'), { recursive: true })
@@ -71,6 +75,6 @@ async function runIn(
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     ...env,
   }).map(([name, value]) => `${name}=${value}`)
-  const inside = ['unshare', `--root=${directory}`, '--wd=/work', '--', ...argv]
+  const inside = ['unshare', `--root=${directory}`, `--wd=${join('/work', folder)}`, '--', ...argv]
   return await asRoot('env', ['-i', ...environment, ...inside], options)
 }

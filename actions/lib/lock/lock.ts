@@ -65,7 +65,9 @@ export interface LockedRpmRepository {
   name: string
   /** Where it was found: `baseurl`, or the first address that a mirrorlist or metalink gave. Variables filled in. */
   baseurl: string
-  /** As in the spec, where given; fetching asks them for further addresses. */
+  /** Further addresses of the same, tried in order; the first few that its mirrorlist or metalink gave. */
+  mirrors: string[]
+  /** As in the spec, where given. */
   mirrorlist?: string
   metalink?: string
   snapshot?: string
@@ -73,8 +75,10 @@ export interface LockedRpmRepository {
   timestamp: string
   /** repodata/repomd.xml, its signature, the metadata it vouches for, and the keys. */
   evidence: Evidence[]
-  /** Module streams enabled for the solution, `name:stream`. */
+  /** Module streams the packages come from or that the spec enables, `name:stream`. */
   modules: string[]
+  /** Ids of the groups and environments that the spec asks for, and of the groups in those. */
+  groups: string[]
   packages: LockedRpm[]
 }
 

@@ -26,12 +26,14 @@ const debRepository = section({
 const rpmRepository = section({
   name: word,
   baseurl: z.string(),
+  mirrors: list(z.string()).default([]),
   mirrorlist: z.string().optional(),
   metalink: z.string().optional(),
   snapshot: z.string().optional(),
   timestamp: z.string(),
   evidence,
-  modules: list(z.string()),
+  modules: list(z.string()).default([]),
+  groups: list(z.string()).default([]),
   packages: list(section({ name: word, version: z.string(), arch: word, path: relativePath, ...licensed })),
 })
 

@@ -43,4 +43,4 @@ export const compilerPackages = [
 ] as const
 
 /** Only where the appliance has RPMs: the solver, and what makes and checks their repositories. */
-export const rpmPackages = ['dnf', 'rpm', 'createrepo-c', 'gpg'] as const
+export const rpmPackages = ['dnf', 'rpm', 'python3-createrepo-c', 'gpg'] as const

@@ -1,0 +1,181 @@
+/**
+ * What runs in the root, by dnf's own Python API: reads `ask.json`, writes `answer.json`. Every repository is a
+ * folder here with upstream's index in it, so dnf needs no network, and what it solves with is what is kept.
+ *
+ * `solve`: one transaction of everything that all sources ask for, into an empty install root.
+ * `describe`: what the indexes say of the packages named, for the proof.
+ *
+ * @see https://dnf.readthedocs.io/en/latest/api.html; what begins with an underscore is dnf's own, and the version of
+ *      dnf is pinned by the lock
+ */
+export const DNF_PROGRAM = `
+import json, os, sys
+import dnf, dnf.exceptions, dnf.module.module_base, dnf.module.exceptions, hawkey, libcomps
+
+here = os.getcwd()
+ask = json.load(open('ask.json'))
+faults = []
+
+
+def fault(kind, message, source=None):
+    faults.append({'kind': kind, 'source': source, 'message': ' '.join(str(message).split())})
+
+
+def answer(**what):
+    with open('answer.json', 'w') as out:
+        json.dump({'faults': faults, **what}, out)
+    sys.exit(0)
+
+
+class Base(dnf.Base):
+    def _set_excludes_from_weak_to_goal(self):
+        super()._set_excludes_from_weak_to_goal()
+        firm = [source['name'] for source in ask['sources'] if not source['weak']]
+        if firm:
+            self._goal.add_exclude_from_weak(self.sack.query().available().filter(reponame=firm))
+
+
+def configured():
+    conf = dnf.conf.Conf()
+    for folder in ('install', 'cache', 'state', 'log'):
+        os.makedirs(folder, exist_ok=True)
+    conf.installroot = here + '/install'
+    conf.cachedir = here + '/cache'
+    conf.persistdir = here + '/state'
+    conf.logdir = here + '/log'
+    conf.reposdir = []
+    conf.varsdir = []
+    conf.plugins = False
+    conf.best = True
+    conf.gpgcheck = True
+    conf.install_weak_deps = any(source['weak'] for source in ask['sources'])
+    if hasattr(conf, 'optional_metadata_types'):
+        conf.optional_metadata_types = ['filelists']
+    conf.substitutions['arch'] = ask['arch']
+    conf.substitutions['basearch'] = ask['arch']
+    if ask['releasever']:
+        conf.substitutions['releasever'] = ask['releasever']
+    return conf
+
+
+def comps_of(repo):
+    for kind in ('group', 'group_gz'):
+        content = repo.get_metadata_content(kind)
+        if content:
+            comps = libcomps.Comps()
+            comps.fromxml_str(content)
+            return comps
+    return None
+
+
+base = Base(configured())
+for source in ask['sources']:
+    repo = dnf.repo.Repo(source['name'], base.conf)
+    repo.baseurl = ['file://' + here + '/sources/' + source['name']]
+    repo.gpgkey = ['file://' + here + '/' + source['gpgkey']]
+    repo.gpgcheck = True
+    repo.repo_gpgcheck = source['signed']
+    repo.skip_if_unavailable = False
+    for kind in ('updateinfo', 'prestodelta'):
+        repo.remove_metadata_type_from_download(kind)
+    try:
+        base.repos.add(repo)
+        repo.load()
+    except dnf.exceptions.Error as error:
+        fault('index', error, source['name'])
+if faults:
+    answer()
+
+try:
+    base.fill_sack(load_system_repo=False)
+except dnf.exceptions.Error as error:
+    fault('index', error)
+    answer()
+
+
+def described(package):
+    kind, digest = package.chksum
+    return {
+        'source': package.reponame,
+        'name': package.name,
+        'version': package.evr,
+        'arch': package.arch,
+        'href': package.location,
+        'base': package.baseurl,
+        'checksum': {'type': hawkey.chksum_name(kind), 'hex': digest.hex()},
+        'size': package.downloadsize,
+        'license': package.license,
+    }
+
+
+if ask['task'] == 'describe':
+    everything = base.sack.query(flags=hawkey.IGNORE_EXCLUDES).available()
+    names = set(ask['names'])
+    answer(packages=[described(package) for package in everything if package.name in names])
+
+# Module streams first: they decide which packages there are.
+modules = dnf.module.module_base.ModuleBase(base)
+for source in ask['sources']:
+    for spec in source['modules']:
+        try:
+            modules.enable([spec])
+        except dnf.exceptions.Error as error:
+            fault('module', error, source['name'])
+if faults:
+    answer()
+
+if any(source['groups'] for source in ask['sources']):
+    base.read_comps(arch_filter=True)
+for source in ask['sources']:
+    for spec in source['packages'] + ['@' + group for group in source['groups']]:
+        try:
+            if spec.startswith('@'):
+                base.install_specs([spec])
+            else:
+                base.install(spec)
+        except dnf.exceptions.Error as error:
+            fault('package', error, source['name'])
+if faults:
+    answer()
+
+try:
+    base.resolve()
+except dnf.exceptions.DepsolveError as error:
+    fault('depsolve', error)
+    answer()
+solved = sorted(base.transaction.install_set, key=lambda package: (package.reponame, str(package)))
+
+# Which module streams the packages come from: those enabled, those they need, and default ones.
+names = {'%s-%d:%s-%s.%s' % (p.name, p.epoch, p.version, p.release, p.arch) for p in solved}
+streams = {}
+container = base._moduleContainer
+asked = {spec.split('/')[0] for source in ask['sources'] for spec in source['modules']}
+for module in (container.getModulePackages() if container is not None else []):
+    if not container.isModuleActive(module.getId()):
+        continue
+    stream = '%s:%s' % (module.getName(), module.getStream())
+    enabled = stream in asked or module.getName() in asked
+    if enabled or names.intersection(module.getArtifacts()):
+        streams.setdefault(module.getRepoID(), set()).add(stream)
+
+# Which groups: those asked for, and those that an environment asked for has.
+wanted = {group.split('/')[0].lstrip('^') for source in ask['sources'] for group in source['groups']}
+groups = {}
+for repo in base.repos.iter_enabled():
+    comps = comps_of(repo) if wanted else None
+    if comps is None:
+        continue
+    found = set()
+    for environment in comps.environments:
+        if wanted.intersection((environment.id, environment.name)):
+            found.add(environment.id)
+            wanted.update(group.name for group in environment.group_ids)
+    found.update(group.id for group in comps.groups if wanted.intersection((group.id, group.name)))
+    groups[repo.id] = sorted(found)
+
+answer(
+    packages=[described(package) for package in solved],
+    modules={name: sorted(found) for name, found in streams.items()},
+    groups=groups,
+)
+`

@@ -1,0 +1,87 @@
+/** Unpacks what upstream packed, whichever way (its name's ending says how): pairs of packed file and plain one. */
+export const UNPACK_PROGRAM = `
+import sys
+import libdnf
+
+for packed, plain in zip(sys.argv[1::2], sys.argv[2::2]):
+    libdnf.utils.decompress(packed, plain, 0o644)
+`
+
+/**
+ * Writes `repodata/` of the packages in the folder, by createrepo_c's own library, so that the bytes follow from the
+ * packages alone: the only times are the packages' own and the one given, not when a file came to this computer.
+ * gzip, because the dnf and yum of older guests read nothing newer.
+ *
+ * @see https://github.com/rpm-software-management/createrepo_c/tree/master/examples/python
+ */
+export const INDEX_PROGRAM = `
+import json, os, shutil
+import createrepo_c as cr
+import libcomps
+
+ask = json.load(open('ask.json'))
+os.makedirs('repodata')
+repomd = cr.Repomd()
+repomd.set_revision(str(ask['revision']))
+
+
+def add(kind, path, content=None):
+    record = cr.RepomdRecord(kind, path)
+    if content is not None:
+        record.load_contentstat(content)
+    record.fill(cr.SHA256)
+    record.timestamp = ask['revision']
+    repomd.set_record(record)
+
+
+def packed(kind, path):
+    # Through createrepo_c's own writer: the time in gzip's header is 0.
+    content = cr.ContentStat(cr.SHA256)
+    to = 'repodata/' + path + '.gz'
+    out = cr.CrFile(to, cr.MODE_WRITE, cr.GZ_COMPRESSION, content)
+    out.write(open(path).read())
+    out.close()
+    add(kind, to, content)
+
+
+packages = []
+for path in ask['packages']:
+    package = cr.package_from_rpm(path, location_href=path)
+    package.time_file = package.time_build
+    packages.append(package)
+
+for kind, writer in (('primary', cr.PrimaryXmlFile), ('filelists', cr.FilelistsXmlFile), ('other', cr.OtherXmlFile)):
+    path = 'repodata/' + kind + '.xml.gz'
+    content = cr.ContentStat(cr.SHA256)
+    out = writer(path, cr.GZ_COMPRESSION, content)
+    out.set_num_of_pkgs(len(packages))
+    for package in packages:
+        out.add_pkg(package)
+    out.close()
+    add(kind, path, content)
+
+if ask['groups']:
+    # What is offered is what is there: only groups whose packages were asked for.
+    comps = libcomps.Comps()
+    comps.fromxml_f('comps-upstream.xml')
+    wanted = set(ask['groups'])
+    kept = libcomps.Comps()
+    for group in comps.groups:
+        if group.id in wanted:
+            kept.groups.append(group)
+    for environment in comps.environments:
+        if environment.id in wanted:
+            kept.environments.append(environment)
+    kept.xml_f('repodata/comps.xml')
+    add('group', 'repodata/comps.xml')
+    shutil.copy('repodata/comps.xml', 'comps.xml')
+    packed('group_gz', 'comps.xml')
+    os.remove('comps.xml')
+
+if ask['modules']:
+    packed('modules', 'modules.yaml')
+
+repomd.sort_records()
+with open('repodata/repomd.xml', 'w') as out:
+    out.write(repomd.xml_dump())
+`

@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import type { LockedDebRepository, LockedRpmRepository } from '../../lib/lock/lock.ts'
+import { wantedOfTools } from '../deb/source.ts'
+import { fetchAll } from '../fetch/fetch.ts'
+import { mirrorKey } from '../mirror-key.ts'
+import type { Resolver } from '../resolver.ts'
+import { writeDebTrees } from '../tree.ts'
+import { lockRpms } from './lock.ts'
+import { rpmPrograms } from './programs.ts'
+
+/** The guest's RPMs, over all their repositories in one transaction; those that stay keep to the index they had. */
+export async function resolveRpms(
+  { work, paths, there, stays, ledger }: Resolver,
+  toolsDeb: readonly LockedDebRepository[],
+): Promise<LockedRpmRepository[]> {
+  const entries = work.project.spec.mirror.rpm
+  const kept = (name: string) =>
+    stays(`rpm ${name}`) ? there?.rpm.find((repository) => repository.name === name) : undefined
+  if (there?.rpm.length === entries.length && entries.every(({ name }) => kept(name))) return there.rpm
+  const { log, signal, workDirectory } = work
+  const { store, shared } = paths
+  const fetching = { store, sharedStore: shared, log, signal, verify: false, ledger }
+  return await log.group('resolving RPMs', async () => {
+    await fetchAll(toolsDeb.flatMap(wantedOfTools), fetching)
+    const tree = join(workDirectory, 'resolving')
+    await writeDebTrees(toolsDeb, join(tree, 'tools/deb'), paths, await mirrorKey(paths.key), work)
+    const root = await rpmPrograms(toolsDeb, tree, paths, work)
+    const locked = await lockRpms(entries, {
+      root,
+      fetching,
+      directory: workDirectory,
+      kept,
+      before: there?.rpm,
+    })
+    for (const { name, packages } of locked) log.info(`${name}: ${packages.length} packages`)
+    return locked
+  })
+}

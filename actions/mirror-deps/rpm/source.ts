@@ -1,0 +1,42 @@
+import { pathToFileURL } from 'node:url'
+import type { LockedRpmRepository } from '../../lib/lock/lock.ts'
+import type { LockedWanted } from '../fetch/fetch.ts'
+import { withSlash } from './repomd.ts'
+import { addressOf, type RpmEntry } from './upstream.ts'
+
+/**
+ * Everything of a repository that is to be in the store, with its addresses: where it was found, other mirrors,
+ * snapshots. The key is the project's own file.
+ */
+export function wantedOfRpmRepository(
+  repository: LockedRpmRepository,
+  entries: readonly Pick<RpmEntry, 'name' | 'gpgkey'>[],
+): LockedWanted[] {
+  const { name, baseurl, mirrors, snapshot, timestamp, evidence, packages } = repository
+  const source = `rpm ${name}`
+  const snapshots = snapshot ? [withSlash(snapshot.replaceAll('{timestamp}', timestamp))] : []
+  const bases = [baseurl, ...mirrors, ...snapshots]
+  const key = entries.find((entry) => entry.name === name)?.gpgkey
+  return [
+    ...packages.map(({ name: rpm, version, arch, path, sha256, size }) => ({
+      source,
+      title: `rpm ${rpm} ${version} ${arch} of ${name}`,
+      urls: addresses(bases, path),
+      sha256,
+      size,
+    })),
+    ...evidence.map(({ path, sha256, size }) => ({
+      source,
+      title: `${path} of ${source}`,
+      urls: path.startsWith('keys/') ? (key ? [pathToFileURL(key).href] : []) : addresses(bases, path),
+      sha256,
+      size,
+      // Without the key nothing of the repository can be checked, here or in the guest.
+      ...(path.startsWith('keys/') ? {} : { tries: 2, evidence: true }),
+    })),
+  ]
+}
+
+function addresses(bases: readonly string[], path: string): string[] {
+  return [...new Set(bases.map((base) => addressOf(base, path)))]
+}
