@@ -1,5 +1,5 @@
-import type { Ext4 } from './ext4.ts'
-import { Pattern } from './generalise/pattern.ts'
+import type { Ext4 } from '../lib/disk/ext4.ts'
+import { Pattern } from '../lib/disk/pattern.ts'
 
 /**
  * Drivers without which a hypervisor's default hardware is not found. Debian's cloud kernel lacks the first: such

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
+import type { Ext4 } from '../lib/disk/ext4.ts'
 import { dataExtents, type Extent } from '../lib/disk/extents.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
-import type { Ext4 } from './ext4.ts'
 
 const STEP = 1 << 20
 

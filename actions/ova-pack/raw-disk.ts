@@ -1,10 +1,10 @@
 import { open, stat } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { dataExtents, type Extent } from '../lib/disk/extents.ts'
+import { GPT_HEAD, relocateBackup } from '../lib/disk/gpt.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { run } from '../lib/process/command.ts'
 import { formatSize } from '../lib/units/size.ts'
-import { GPT_HEAD, relocateBackup } from './gpt.ts'
 
 const MIB = 2 ** 20
 

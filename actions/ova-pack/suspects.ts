@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Ext4 } from './ext4.ts'
-import { expandBraces, Pattern } from './generalise/pattern.ts'
+import type { Ext4 } from '../lib/disk/ext4.ts'
+import { expandBraces, Pattern } from '../lib/disk/pattern.ts'
 import type { Find } from './scan.ts'
 
 /** A find, and the file it lies in. */

@@ -1,6 +1,6 @@
-import type { Change, Entry, Ext4, Tree } from '../ext4.ts'
+import type { Change, Entry, Ext4, Tree } from '../../lib/disk/ext4.ts'
+import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
 import type { Operation, Rule } from './operation.ts'
-import { expandBraces, Pattern } from './pattern.ts'
 
 /** What an operation finds to change. */
 export interface Plan {

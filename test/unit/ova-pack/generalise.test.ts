@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { alignedStretches } from '../../../actions/lib/disk/extents.ts'
+import { expandBraces, Pattern } from '../../../actions/lib/disk/pattern.ts'
 import { common } from '../../../actions/ova-pack/free-space.ts'
 import { operations } from '../../../actions/ova-pack/generalise/operations.ts'
-import { expandBraces, Pattern } from '../../../actions/ova-pack/generalise/pattern.ts'
 
 const all = operations({ hostname: 'license-server', mirrorUrls: ['http://mirror'], buildUser: 'vagrant' })
 const edits = (path: string) =>

@@ -1,9 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ApplianceError } from '../lib/errors/error.ts'
-import type { CommandResult } from '../lib/process/command.ts'
-import type { ToolsRoot } from '../lib/tools/tools.ts'
-import type { Pattern } from './generalise/pattern.ts'
+import { ApplianceError } from '../errors/error.ts'
+import type { CommandResult } from '../process/command.ts'
+import type { ToolsRoot } from '../tools/tools.ts'
+import type { Pattern } from './pattern.ts'
 
 /** Where e2fsprogs come from: the tools root, so that their version shows in no result. */
 export type Tools = Pick<ToolsRoot, 'run'>

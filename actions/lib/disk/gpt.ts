@@ -1,4 +1,4 @@
-import { ApplianceError } from '../lib/errors/error.ts'
+import { ApplianceError } from '../errors/error.ts'
 
 /**
  * GUID partition tables on disks with sectors of 512 bytes.

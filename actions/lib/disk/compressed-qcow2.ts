@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { run } from '../lib/process/command.ts'
+import { run } from '../process/command.ts'
 
 /**
  * The sealed disk as a compressed qcow2, for KVM hosts. Clusters are written in the disk's order (no `-W`), so the

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { ApplianceError } from '../lib/errors/error.ts'
+import { ApplianceError } from '../errors/error.ts'
 import { GPT_HEAD, LINUX_ROOT_X86_64, type Partition, partitions } from './gpt.ts'
 
 /** Where the ext superblock's magic lies in a partition, and what it is (ext4 Data Structures, "Super Block"). */
@@ -24,7 +24,7 @@ export async function rootPartition(disk: string): Promise<Partition> {
   } finally {
     await file.close()
   }
-  throw new ApplianceError('input', 'the disk has no ext4 partition to seal', {
+  throw new ApplianceError('input', 'the disk has no ext4 partition', {
     hint: 'Only guests with an ext4 root file system can be sealed for now.',
   })
 }
