@@ -2,7 +2,7 @@ import type { Artefact, Lock } from '../lib/lock/lock.ts'
 import { formatSize } from '../lib/units/size.ts'
 
 /** What a lock holds, a line for each kind, for a person: `packages: 210 from debian and security, 200 MiB`. */
-export function describeContents({ deb, gem, git, file, tools }: Lock): string[] {
+export function describeContents({ deb, rpm, gem, git, file, tools }: Lock): string[] {
   const sources = (kind: string, from: readonly { name: string; artefacts: readonly Artefact[] }[]) =>
     from.length === 0
       ? []
@@ -13,10 +13,12 @@ export function describeContents({ deb, gem, git, file, tools }: Lock): string[]
             from.map(({ name }) => name).join(' and '),
           ),
         ]
+  const rpms = rpm.map(({ name, packages }) => ({ name, artefacts: packages }))
   const debs = (list: Lock['deb']) => list.map(({ name, packages }) => ({ name, artefacts: packages }))
   const gems = (list: Lock['gem']) => list.map(({ name, gems }) => ({ name, artefacts: gems }))
   return [
     ...sources('packages', debs(deb)),
+    ...sources('RPMs', rpms),
     ...sources('gems', gems(gem)),
     ...(git.length > 0 ? [`git repositories: ${git.map(({ name }) => name).join(', ')}`] : []),
     ...(file.length > 0 ? [line('files', file)] : []),

@@ -9,6 +9,7 @@ import { resolveGems } from './gem/resolve.ts'
 import { lockGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
 import { eachSource, type Resolver } from './resolver.ts'
+import { resolveRpms } from './rpm/resolve.ts'
 
 export interface ResolveOptions {
   /** The lock so far; what fits the spec in it stays. */
@@ -50,7 +51,7 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     arch: 'amd64',
     for: parts,
     deb,
-    rpm: [],
+    rpm: await resolveRpms(resolver, toolsDeb),
     gem: gems.filter(({ for: whom }) => whom !== 'tools'),
     git: await eachSource('git', spec.mirror.git, there?.git ?? [], resolver, (entry) =>
       lockGit(entry, settings),

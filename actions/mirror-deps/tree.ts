@@ -11,6 +11,7 @@ import { writeGemSource } from './gem/tree.ts'
 import { restoreGit } from './git/source.ts'
 import { type MirrorKey, mirrorKey } from './mirror-key.ts'
 import { type MirrorPaths, mirrorPaths } from './paths.ts'
+import { writeRpmTrees } from './rpm/tree.ts'
 
 /** Name of the mirror's public key in the tree's deb folder. */
 export const PUBLIC_KEY = 'appliance-mirror.gpg'
@@ -23,6 +24,7 @@ export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
   await rm(fresh, { recursive: true, force: true })
   await writeDebTrees(lock.deb, join(fresh, 'deb'), paths, key, work)
   await writeDebTrees(lock.tools.deb, join(fresh, 'tools/deb'), paths, key, work)
+  await writeRpmTrees(lock, fresh, paths, work)
   for (const git of lock.git)
     await restoreGit(git, join(fresh, 'git', `${git.name}.git`), {
       store: paths.store,

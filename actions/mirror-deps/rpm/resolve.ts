@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { LockedDebRepository, LockedRpmRepository } from '../../lib/lock/lock.ts'
-import { wantedOfTools } from '../deb/source.ts'
+import { wantedOfToolsDebs } from '../deb/source.ts'
 import { fetchAll } from '../fetch/fetch.ts'
 import { mirrorKey } from '../mirror-key.ts'
 import type { Resolver } from '../resolver.ts'
@@ -21,7 +21,7 @@ export async function resolveRpms(
   const { store, shared } = paths
   const fetching = { store, sharedStore: shared, log, signal, verify: false, ledger }
   return await log.group('resolving RPMs', async () => {
-    await fetchAll(toolsDeb.flatMap(wantedOfTools), fetching)
+    await fetchAll(wantedOfToolsDebs(toolsDeb, work.project.spec.tools), fetching)
     const tree = join(workDirectory, 'resolving')
     await writeDebTrees(toolsDeb, join(tree, 'tools/deb'), paths, await mirrorKey(paths.key), work)
     const root = await rpmPrograms(toolsDeb, tree, paths, work)

@@ -4,6 +4,14 @@ import type { LockedWanted } from '../fetch/fetch.ts'
 import { withSlash } from './repomd.ts'
 import { addressOf, type RpmEntry } from './upstream.ts'
 
+/** Everything of all RPM sources that is to be in the store. `entries`: those of the spec. */
+export function wantedOfRpms(
+  repositories: readonly LockedRpmRepository[],
+  entries: readonly Pick<RpmEntry, 'name' | 'gpgkey'>[],
+): LockedWanted[] {
+  return repositories.flatMap((one) => wantedOfRpmRepository(one, entries))
+}
+
 /**
  * Everything of a repository that is to be in the store, with its addresses: where it was found, other mirrors,
  * snapshots. The key is the project's own file.

@@ -1,14 +1,34 @@
 import { cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
-import type { LockedRpm, LockedRpmRepository } from '../../lib/lock/lock.ts'
+import type { Lock, LockedRpm, LockedRpmRepository } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
+import type { StageWork } from '../../lib/stage/stage.ts'
+import type { MirrorPaths } from '../paths.ts'
 import type { ProgramRoot } from '../program-root.ts'
 import { emptyFolder } from './dnf.ts'
 import { INDEX_PROGRAM, UNPACK_PROGRAM } from './index-program.ts'
 import { enabledModules } from './modules.ts'
+import { rpmPrograms } from './programs.ts'
 import { type IndexFile, parseRepomd } from './repomd.ts'
 import { unsignedPackages } from './signatures.ts'
+
+/** `rpm/<name>/` of a tree, for each repository; the tools' part of the tree is there already. */
+export async function writeRpmTrees(
+  { rpm, tools }: Pick<Lock, 'rpm' | 'tools'>,
+  tree: string,
+  paths: MirrorPaths,
+  work: Pick<StageWork, 'signal'>,
+): Promise<void> {
+  if (rpm.length === 0) return
+  const root = await rpmPrograms(tools.deb, tree, paths, work)
+  for (const repository of rpm)
+    await writeRpmRepository(repository, join(tree, 'rpm', repository.name), {
+      store: paths.store,
+      root,
+      signal: work.signal,
+    })
+}
 
 export interface RpmTreeOptions {
   store: string
