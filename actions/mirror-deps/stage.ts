@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
@@ -13,7 +13,7 @@ import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.
 import { formatSize } from '../lib/units/size.ts'
 import { describeContents } from './contents.ts'
 import { wantedOfDebs, wantedOfToolsDebs } from './deb/source.ts'
-import { fetchAll, type LockedWanted, lacking } from './fetch/fetch.ts'
+import { fetchAll, type LockedWanted, lacking, partialsOf } from './fetch/fetch.ts'
 import { Ledger } from './fetch/ledger.ts'
 import { wantedOfFiles } from './file/source.ts'
 import { wantedOfGems } from './gem/source.ts'
@@ -21,6 +21,7 @@ import { fetchGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
 import { prove } from './proof/prove.ts'
 import { resolveLock } from './resolve.ts'
+import { wantedOfRpms } from './rpm/source.ts'
 import { writeTree } from './tree.ts'
 
 const RECIPE = '2'
@@ -75,6 +76,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
       const { signal, workDirectory } = work
       const options = { store, sharedStore: shared, log, signal, verify: work.rereads, ledger }
       await fetchAll(wantedOf(lock, work.project), options)
+      await rm(partialsOf(store), { recursive: true, force: true })
       for (const git of lock.git) {
         const fetched = await fetchGit(git, work.project.directory, { store, work: workDirectory, signal })
         const { size } = await stat(packPath(store, git.objects))
@@ -147,6 +149,7 @@ function wantedOf(lock: Lock, { spec }: Project): LockedWanted[] {
   return [
     ...wantedOfDebs(lock.deb, spec.mirror.deb),
     ...wantedOfToolsDebs(lock.tools.deb, spec.tools),
+    ...wantedOfRpms(lock.rpm, spec.mirror.rpm),
     ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
     ...wantedOfFiles('file', lock.file, spec.mirror.file),
     ...wantedOfFiles('iso', lock.iso, spec.mirror.iso),

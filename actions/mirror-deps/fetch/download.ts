@@ -66,22 +66,27 @@ const GOOD_PART = 1 << 20
  * Downloads to `path`, which appears only whole and right: streamed into a partial file, hashed on the way, renamed.
  * A broken download goes on where it stopped, in this run and in the next.
  *
+ * @param path or, where its name depends on what it turns out to be, what gives it (then with `partials`)
  * @throws ApplianceError `gone` (every address says 404 or 410), `unreachable`, `digest-mismatch`, `disk-full`,
  * `missing-tool` (not writable)
  */
-export async function download(wanted: Wanted, path: string, options: DownloadOptions): Promise<Downloaded> {
+export async function download(
+  wanted: Wanted,
+  path: string | ((sha256: string) => string),
+  options: DownloadOptions,
+): Promise<Downloaded> {
   const download = new Download(wanted, path, options)
   try {
     return await download.run()
   } catch (thrown) {
     options.signal.throwIfAborted()
-    throw localFailure(thrown as Error, wanted.title, dirname(path)) ?? thrown
+    throw localFailure(thrown as Error, wanted.title, download.folder) ?? thrown
   }
 }
 
 class Download {
   private readonly wanted: Wanted
-  private readonly path: string
+  private readonly path: string | ((sha256: string) => string)
   private readonly options: DownloadOptions
   private readonly patience: Patience
   private readonly credentials: Credentials
@@ -92,7 +97,7 @@ class Download {
   /** Addresses that give whole files only. */
   private readonly whole = new Set<string>()
 
-  constructor(wanted: Wanted, path: string, options: DownloadOptions) {
+  constructor(wanted: Wanted, path: string | ((sha256: string) => string), options: DownloadOptions) {
     this.wanted = wanted
     this.path = path
     this.options = options
@@ -104,25 +109,37 @@ class Download {
   async run(): Promise<Downloaded> {
     const { partials, signal } = this.options
     // Where this may not be written, nothing need be downloaded.
-    await mkdir(dirname(this.path), { recursive: true })
+    await mkdir(this.folder, { recursive: true })
     const stays = partials !== undefined
+    const name = this.wanted.sha256 ?? sha256(this.wanted.urls[0] ?? '')
     const place = stays
-      ? join(partials, `${this.wanted.sha256 ?? sha256(this.wanted.urls[0]!)}.partial`)
-      : `${this.path}.${randomBytes(4).toString('hex')}.partial`
+      ? join(partials, `${name}.partial`)
+      : join(this.folder, `${name}.${randomBytes(4).toString('hex')}.partial`)
     const partial = await PartialFile.open(place, signal)
     this.count(partial.size, 0)
     try {
       await this.fill(partial)
       const { size } = partial
-      const sha256 = partial.digest()
-      await partial.finish(this.path)
-      return { sha256, size, transferred: this.transferred }
+      const digest = partial.digest()
+      await partial.finish(this.pathOf(digest))
+      return { sha256: digest, size, transferred: this.transferred }
     } catch (error) {
       this.count(-this.counted, 0)
       if (stays) await partial.keep()
       else await partial.drop()
       throw error
     }
+  }
+
+  /** Where it will lie, as far as that is known before it is there. */
+  get folder(): string {
+    const { sha256 } = this.wanted
+    if (typeof this.path === 'string' || sha256) return dirname(this.pathOf(sha256 ?? ''))
+    return this.options.partials ?? tmpdir()
+  }
+
+  private pathOf(sha256: string): string {
+    return typeof this.path === 'string' ? this.path : this.path(sha256)
   }
 
   /** Until it is whole and right. */

@@ -94,7 +94,8 @@ export interface Failure {
 
 /** What all addresses together mean: bytes that are not those, gone, or not to be had. */
 export function verdict(title: string, failures: readonly Failure[]): ApplianceError {
-  const first = failures[0]!
+  const first = failures[0]
+  if (!first) return new ApplianceError('gone', `${title} has no address from which it could be had`)
   const mismatch = failures.find(({ error }) => error instanceof ApplianceError)
   if (mismatch) return mismatch.error as ApplianceError
   const dropped = failures.filter(({ error }) => isMissing(error))

@@ -1,59 +1,199 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, rename, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { type LockedFile, NOASSERTION } from '../../lib/lock/lock.ts'
+import { rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import { refuse } from '../../lib/errors/fault.ts'
+import { digestFile } from '../../lib/files/digest.ts'
+import { type Artefact, type Evidence, type LockedFile, NOASSERTION } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
-import { download } from '../fetch/download.ts'
-import type { LockedWanted } from '../fetch/fetch.ts'
+import { Credentials, loginOf, unsetSecrets } from '../fetch/credentials.ts'
+import { download, type Wanted } from '../fetch/download.ts'
+import { mismatch } from '../fetch/faults.ts'
+import { fetchAll, type LockedWanted, partialsOf } from '../fetch/fetch.ts'
+import { sourceProgress } from '../fetch/source-progress.ts'
 import type { Resolver } from '../resolver.ts'
+import type { Promised } from './digest-list.ts'
+import { keyName, proven, reachOf, unproven } from './evidence.ts'
+import { signedBy } from './signed.ts'
 
 export type FileEntry = Spec['mirror']['file'][number]
 
 /** A file and an ISO image are one thing in two folders. */
 export type FileKind = 'file' | 'iso'
 
-/** Downloads a file whose digest is not known yet (or is, from the spec) and puts it into the store by digest. */
-export async function lockFile(
-  kind: FileKind,
-  entry: FileEntry,
-  { work: { signal }, paths: { store }, ledger }: Resolver,
-): Promise<LockedFile> {
+/** Names all credentials that the environment lacks, before anything is downloaded. */
+export function requireSecrets({ file, iso }: Spec['mirror'], stays: Resolver['stays']): void {
+  const sources = [
+    ...file.map((entry) => [`file ${entry.name}`, entry] as const),
+    ...iso.map((entry) => [`iso ${entry.name}`, entry] as const),
+  ]
+  refuse(
+    sources.flatMap(([source, { auth }]) => (stays(source) ? [] : unsetSecrets(source, auth, process.env))),
+  )
+}
+
+/**
+ * Brings a file into the store and says what it is: as its spec, and its signature, say it should be; where neither
+ * says anything, as it is now.
+ */
+export async function lockFile(kind: FileKind, entry: FileEntry, resolver: Resolver): Promise<LockedFile> {
+  const { work, paths } = resolver
+  const { store } = paths
   const { name, url, mirrors, license = NOASSERTION } = entry
-  const known = entry.sha256 && (await stat(objectPath(store, entry.sha256)).catch(() => undefined))
-  if (entry.sha256 && known)
-    return { name, url, mirrors, license, sha256: entry.sha256, size: known.size, evidence: [] }
-  // Where fetching sweeps what a killed run left behind.
-  const partial = join(store, 'sha256', '00', `${randomBytes(4).toString('hex')}.partial`)
-  const wanted = {
-    title: `${kind} ${name}`,
-    urls: [url, ...mirrors],
-    ...(entry.sha256 ? { sha256: entry.sha256 } : {}),
+  const title = `${kind} ${name}`
+  const fetching = new FileFetching(title, entry, resolver)
+  const evidence = await fetching.evidence()
+  const reading = { store, scratch: work.workDirectory, signal: work.signal }
+  const file = { title, url, evidence }
+  const reach = await reachOf(file, store)
+  const listed =
+    reach && reach.signed.what !== 'file' ? await proven(file, reach, undefined, reading) : undefined
+  const { sha256, sha512 } = agreed(title, definedOf(entry), listed?.promised ?? {})
+  const { sha256: digest, size } = await fetching.file(sha256)
+  const object = objectPath(store, digest)
+  if (sha512 !== undefined) {
+    const got = await digestFile('sha512', object, work.signal)
+    if (got !== sha512) {
+      await rm(object)
+      throw mismatch(title, url, `sha512 ${sha512}`, got)
+    }
   }
-  const { sha256, size } = await download(wanted, partial, { signal })
-  ledger.note(`${kind} ${name}`, { sha256, size }, 'downloaded', size)
-  await mkdir(dirname(objectPath(store, sha256)), { recursive: true })
-  await rename(partial, objectPath(store, sha256))
-  return { name, url, mirrors, license, sha256, size, evidence: [] }
+  const direct = reach && !listed ? await proven(file, reach, object, reading) : undefined
+  for (const note of [...(listed?.notes ?? []), ...(direct?.notes ?? [])]) {
+    // Who signs with a key that is no longer good may not be who signed with it then.
+    if (entry.sha256 === undefined && entry.sha512 === undefined)
+      throw unproven(file, `${reach!.signature.path}: ${note}`, expiredHint)
+    work.log.warn(`${title}: ${note}`)
+  }
+  if (!reach && sha256 === undefined && sha512 === undefined)
+    work.log.info(`${title}: nothing says what it should be; locked as it is now, sha256 ${digest}`)
+  return {
+    name,
+    url,
+    mirrors,
+    license,
+    sha256: digest,
+    size,
+    ...(sha512 === undefined ? {} : { sha512 }),
+    evidence,
+  }
+}
+
+const expiredHint =
+  'Is there a newer edition of the key, in which its owner has prolonged it? Or vouch for the file yourself, by sha256:.'
+
+/** What the spec and the signed list promise, together. */
+function agreed(title: string, spec: Promised, listed: Promised): Promised {
+  for (const kind of ['sha256', 'sha512'] as const)
+    if (spec[kind] !== undefined && listed[kind] !== undefined && spec[kind] !== listed[kind])
+      throw new ApplianceError(
+        'digest-mismatch',
+        `${title}: its signed list says ${kind} ${listed[kind]}, the spec says ${spec[kind]}`,
+        { hint: 'Which of them is of the release you want? Correct the spec.' },
+      )
+  return { ...listed, ...spec }
+}
+
+function definedOf({ sha256, sha512 }: FileEntry): Promised {
+  return { ...(sha256 === undefined ? {} : { sha256 }), ...(sha512 === undefined ? {} : { sha512 }) }
+}
+
+/** Downloads of one entry, into the store. */
+class FileFetching {
+  private readonly title: string
+  private readonly entry: FileEntry
+  private readonly resolver: Resolver
+  private readonly credentials: Credentials
+
+  constructor(title: string, entry: FileEntry, resolver: Resolver) {
+    this.title = title
+    this.entry = entry
+    this.resolver = resolver
+    this.credentials = new Credentials(process.env, (secret) => resolver.work.log.mask(secret))
+  }
+
+  /** Signature, list, keys. */
+  async evidence(): Promise<Evidence[]> {
+    const { signature, keyring, url } = this.entry
+    if (signature === undefined || keyring === undefined) return []
+    const files = [await this.keep(signature, signature)]
+    const { store } = this.resolver.paths
+    const signed = await signedBy(signature, url, objectPath(store, files[0]!.sha256))
+    if (signed.what === 'list') files.push(await this.keep(signed.url, signed.url))
+    files.push(await this.keep(keyName(keyring), pathToFileURL(keyring).href))
+    return files.sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  private async keep(path: string, url: string): Promise<Evidence> {
+    return { path, ...(await this.download({ title: `${path} of ${this.title}`, urls: [url] })) }
+  }
+
+  /** The file itself. */
+  async file(sha256: string | undefined): Promise<Artefact> {
+    const { work, paths, ledger } = this.resolver
+    const { url, mirrors } = this.entry
+    const wanted = { title: this.title, urls: [url, ...mirrors], login: loginOf(this.entry) }
+    if (sha256 === undefined) return await this.download(wanted)
+    const { log, signal } = work
+    const options = { store: paths.store, sharedStore: paths.shared, log, signal, verify: false, ledger }
+    await fetchAll([{ ...wanted, source: this.title, sha256 }], options)
+    return { sha256, size: (await stat(objectPath(paths.store, sha256))).size }
+  }
+
+  /** What nobody has told us the digest of. */
+  private async download(wanted: Wanted): Promise<Artefact> {
+    const { work, paths, ledger } = this.resolver
+    const progress = sourceProgress(work.log, [{ source: wanted.title }])
+    try {
+      const login = loginOf(this.entry)
+      const { transferred, ...artefact } = await download(
+        { ...wanted, login },
+        (sha256) => objectPath(paths.store, sha256),
+        {
+          signal: work.signal,
+          partials: partialsOf(paths.store),
+          credentials: this.credentials,
+          onBytes: (bytes, moved) => progress.add(wanted.title, bytes, moved),
+        },
+      )
+      ledger.note(this.title, artefact, 'downloaded', transferred)
+      return artefact
+    } finally {
+      progress.done()
+    }
+  }
 }
 
 /**
  * Everything of locked files that is to be in the store.
  *
- * @param entries of the spec, for what the lock does not hold: credentials
+ * @param entries of the spec, for what the lock does not hold: credentials, and where the keys are
  */
 export function wantedOfFiles(
   kind: FileKind,
   locked: readonly LockedFile[],
-  _entries: readonly FileEntry[],
+  entries: readonly FileEntry[],
 ): LockedWanted[] {
-  return locked.map(({ name, url, mirrors, sha256, size }) => ({
-    source: `${kind} ${name}`,
-    title: `${kind} ${name}`,
-    urls: [url, ...mirrors],
-    sha256,
-    size,
-  }))
+  return locked.flatMap(({ name, url, mirrors, sha256, size, evidence }) => {
+    const title = `${kind} ${name}`
+    const entry = entries.find((one) => one.name === name)
+    const login = entry && loginOf(entry)
+    const keys = entry?.keyring === undefined ? [] : [pathToFileURL(entry.keyring).href]
+    return [
+      { source: title, title, urls: [url, ...mirrors], sha256, size, login },
+      ...evidence.map((one) => ({
+        source: title,
+        title: `${one.path} of ${title}`,
+        urls: one.path.startsWith('keys/') ? keys : [one.path],
+        sha256: one.sha256,
+        size: one.size,
+        tries: 2,
+        evidence: true,
+        login,
+      })),
+    ]
+  })
 }
 
 /** `file/<name>/<basename of the address>` in the tree; an address that ends in a slash gives none. */

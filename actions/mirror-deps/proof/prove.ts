@@ -4,6 +4,7 @@ import { formatDuration } from '../../lib/units/duration.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import { proveDebChain, proveDebClosure } from '../deb/proof.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
+import { proveFiles } from '../file/proof.ts'
 import { damagedIn } from './bytes.ts'
 import type { ProofOptions } from './proof.ts'
 
@@ -76,6 +77,17 @@ function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: ProofOpt
             prove: () => proveDebClosure(title, repositories, tree, options),
           },
         ]
+  const signed = (kind: 'file' | 'iso', locked: Lock['file']): Claim[] =>
+    locked.some(({ evidence, sha512 }) => evidence.length > 0 || sha512)
+      ? [
+          {
+            of: `${kind}s ${locked.map(({ name }) => name).join(', ')}`,
+            says: 'signature → file, where upstream signs',
+            code: 'digest-mismatch',
+            prove: () => proveFiles(kind)(locked, options),
+          },
+        ]
+      : []
   const { mirror, tools } = work.project.spec
   const keyringOf = (name: string) => mirror.deb.find((source) => source.name === name)?.signedBy
   return [
@@ -87,6 +99,8 @@ function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: ProofOpt
     },
     ...lock.deb.map((repository) => chain('deb', repository, keyringOf(repository.name) ?? tools.signedBy)),
     ...lock.tools.deb.map((repository) => chain('tools deb', repository, tools.signedBy)),
+    ...signed('file', lock.file),
+    ...signed('iso', lock.iso),
     ...closure('deb', lock.deb, 'deb'),
     ...closure('tools deb', lock.tools.deb, 'tools/deb'),
   ]

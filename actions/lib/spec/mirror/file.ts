@@ -29,8 +29,9 @@ export const file = (directory: string) =>
       token: secret().optional().describe('Sent as a bearer token'),
     })
       .optional()
-      .describe('Credentials; without them those of ~/.netrc count'),
+      .describe('Credentials for the host of the url; other hosts get those of ~/.netrc'),
   }).transform((value, context) => {
+    for (const [path, message] of faultsOf(value)) context.addIssue({ code: 'custom', path: [path], message })
     const name = value.name ?? fileName(value.url)
     if (!canBeName(name))
       context.addIssue({ code: 'custom', message: `give it a name: ${value.url} has none` })
@@ -40,4 +41,28 @@ export const file = (directory: string) =>
 /** A file's name where none is given. */
 export function fileName(url: string): string {
   return URL.canParse(url) ? basename(new URL(url).pathname) : ''
+}
+
+/** Keys that say nothing without one another, or too much together. */
+function faultsOf({
+  signature,
+  keyring,
+  auth,
+}: {
+  signature?: string | undefined
+  keyring?: string | undefined
+  auth?: { user?: string | undefined; password?: string | undefined; token?: string | undefined } | undefined
+}): [key: string, message: string][] {
+  const faults: [string, string][] = []
+  if (signature !== undefined && keyring === undefined)
+    faults.push(['signature', 'needs a keyring beside it: a file with the keys that may sign'])
+  if (keyring !== undefined && signature === undefined)
+    faults.push(['keyring', 'needs a signature beside it: the address of one'])
+  if (!auth) return faults
+  const { user, password, token } = auth
+  if (token !== undefined && (user ?? password) !== undefined)
+    faults.push(['auth', 'takes a token, or user and password, not both'])
+  else if (token === undefined && (user === undefined || password === undefined))
+    faults.push(['auth', 'needs a token, or user and password'])
+  return faults
 }

@@ -6,10 +6,16 @@ import { expected, matching, oneOf, words } from '../section.ts'
 export const name = () => matching(/^[a-z0-9][a-z0-9._-]*$/, 'a name of a-z, 0-9, dot, dash and underscore')
 
 export const address = () =>
-  words('an address').refine((text) => /^(https?|file):\/\//.test(text) && URL.canParse(text), {
-    error: ({ input }) =>
-      `expected an address that begins with https://, http:// or file://, got ${JSON.stringify(input)}`,
-  })
+  words('an address')
+    .refine((text) => !/^[^/]*\/\/[^/?#]*@/.test(text), {
+      error:
+        'is locked and shown, so it may hold no credentials: put them into ~/.netrc, or a file’s into auth:',
+      abort: true,
+    })
+    .refine((text) => /^(https?|file):\/\//.test(text) && URL.canParse(text), {
+      error: ({ input }) =>
+        `expected an address that begins with https://, http:// or file://, got ${JSON.stringify(input)}`,
+    })
 
 /** Not an option to a package manager by mistake. */
 export const packageName = () => matching(/^[a-z0-9][^\s]*$/i, 'the name of a package')
