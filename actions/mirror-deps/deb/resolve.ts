@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import type { LockedDebRepository } from '../../lib/lock/lock.ts'
 import { baseboxPackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
+import { fetchAll } from '../fetch/fetch.ts'
 import type { Resolver } from '../resolver.ts'
 import { withKept } from './kept.ts'
-import { type DebSource, resolveDebs } from './source.ts'
+import { withLicences } from './licences.ts'
+import { type DebSource, resolveDebs, wantedOfRepository, wantedOfTools } from './source.ts'
 
 /** The appliance's packages, over all its repositories in one transaction. */
 export async function resolveGuestDebs(resolver: Resolver): Promise<LockedDebRepository[]> {
@@ -52,11 +54,25 @@ async function solve(
   resolver: Resolver,
 ): Promise<LockedDebRepository[]> {
   const { work, paths } = resolver
+  const tools = folder === 'apt-tools'
   const resolved = await resolveDebs(await withKept(folder, sources, locked, resolver), packages, {
     directory: join(work.workDirectory, folder),
     store: paths.store,
     signal: work.signal,
   })
   for (const { name, packages: found } of resolved) work.log.info(`${name}: ${found.length} packages`)
-  return resolved
+  // Their licences are in the packages, which are needed next anyway.
+  await fetchAll(resolved.flatMap(tools ? wantedOfTools : wantedOfRepository), {
+    store: paths.store,
+    sharedStore: paths.shared,
+    log: work.log,
+    signal: work.signal,
+    verify: false,
+    ledger: resolver.ledger,
+  })
+  return await withLicences(resolved, {
+    store: paths.store,
+    directory: join(work.workDirectory, `${folder}-licences`),
+    signal: work.signal,
+  })
 }

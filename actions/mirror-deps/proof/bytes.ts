@@ -1,10 +1,5 @@
-import { stat } from 'node:fs/promises'
-import { sha256File } from '../../lib/files/digest.ts'
-import { objectPath } from '../../lib/mirror/store.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
-
-/** Files read at the same time: hashing goes on while the next one is read. */
-const AT_ONCE = 4
+import { presentOf, verifiedOf } from '../fetch/present.ts'
 
 /** Every byte of the store against the lock; what is wrong, a line each. Evidence that upstream took back is not. */
 export async function damagedIn(
@@ -12,27 +7,16 @@ export async function damagedIn(
   wanted: readonly LockedWanted[],
   signal: AbortSignal,
 ): Promise<string[]> {
-  const unique = [...new Map(wanted.map((one) => [one.sha256, one])).values()]
-  const faults: string[] = []
-  const queue = unique[Symbol.iterator]()
-  const worker = async () => {
-    for (const one of queue) {
-      const fault = await faultOf(one, objectPath(store, one.sha256), signal)
-      if (fault) faults.push(fault)
-    }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
-  return faults.sort()
-}
-
-async function faultOf(
-  { title, sha256, size, evidence }: LockedWanted,
-  path: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const there = await stat(path).catch(() => undefined)
-  if (!there) return evidence ? undefined : `${title}: is not in the mirror`
-  if (size !== undefined && there.size !== size) return `${title}: has ${there.size} bytes instead of ${size}`
-  const found = await sha256File(path, signal)
-  return found === sha256 ? undefined : `${title}: other bytes than locked: sha256 ${found}, not ${sha256}`
+  const present = await presentOf(wanted, await verifiedOf(store), { store, signal, verify: true })
+  const faults = wanted.flatMap(({ title, sha256, size, evidence }) => {
+    const { state, size: found } = present.get(sha256)!
+    if (state === 'whole' || (state === 'absent' && evidence)) return []
+    if (state === 'absent') return [`${title}: is not in the mirror`]
+    return [
+      size !== undefined && found !== size
+        ? `${title}: has ${found} bytes, not the ${size} of the lock`
+        : `${title}: its bytes are not those of the lock (sha256 ${sha256})`,
+    ]
+  })
+  return [...new Set(faults)].sort()
 }
