@@ -8,8 +8,11 @@ import { asRoot } from '../lib/process/as-root.ts'
 import { run } from '../lib/process/command.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { lockOf } from '../lib/stage/project.ts'
-import type { Stage, StageResult } from '../lib/stage/stage.ts'
+import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
+import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { makeBoxes } from './box/boxes.ts'
+import { boxVersion } from './box/catalogue.ts'
 import { baseFiles, keyrings } from './files.ts'
 import { makeImage } from './image.ts'
 import { makeRoot } from './root.ts'
@@ -22,7 +25,10 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
   name: 'veewee-basebox',
   description: 'Makes a minimal base machine from the mirror alone',
   inputs: {},
-  outputs: { disk: 'The base disk (qcow2); boots by BIOS and by UEFI' },
+  outputs: {
+    disk: 'The base disk (qcow2); boots by BIOS and by UEFI',
+    box: 'The folder of the Vagrant boxes and their catalogue, for `vagrant box add`',
+  },
   place: 'private-network',
 
   async dependsOn({ project }) {
@@ -34,6 +40,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
       tools: toolsKey(lock),
       'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
       files: sha256(JSON.stringify(baseFiles({ spec: project.spec, rootUuid: '' }))),
+      'spec.basebox.boxes': JSON.stringify([basebox.boxes, basebox.cpus, basebox.memory]),
       keyrings: await digestOf(Object.values(keyrings(project.spec))),
     }
   },
@@ -63,10 +70,37 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
       run('qemu-img', ['convert', '-q', '-f', 'raw', '-O', 'qcow2', raw, made], { signal }),
     )
     await asRoot('rm', ['-rf', root], {})
+    const boxes = await work.timed('boxes', () => boxesOf(work, raw, seed, lock, tools))
     const disk = join(work.outDirectory, 'basebox.qcow2')
     await rename(made, disk)
-    return { outputs: { disk: { path: disk } }, tools: await versionsOf('mmdebstrap', 'qemu-img') }
+    return {
+      outputs: { disk: { path: disk }, box: { path: boxes } },
+      tools: await versionsOf('mmdebstrap', 'qemu-img'),
+    }
   },
+}
+
+/** The boxes, from the raw disk, which is theirs now. */
+async function boxesOf(work: StageWork, raw: string, seed: string, lock: Lock, tools: ToolsRoot) {
+  const { project, outDirectory, workDirectory, log, signal } = work
+  const { name, basebox } = project.spec
+  const folder = join(outDirectory, 'boxes')
+  const { cpus, memory, disk } = basebox
+  const catalogue = await makeBoxes({
+    disk: raw,
+    name: `${name}-base`,
+    version: boxVersion(newestTimestamp(lock)),
+    providers: basebox.boxes,
+    // Of the range that VirtualBox gives its machines.
+    machine: { cpus, memory, disk, user: 'root', mac: `080027${sha256(seed).slice(0, 6).toUpperCase()}` },
+    folder,
+    work: workDirectory,
+    tools,
+    log,
+    signal,
+  })
+  if (basebox.boxes.length > 0) log.info(`for Vagrant: vagrant box add ${catalogue}`)
+  return folder
 }
 
 async function digestOf(paths: readonly string[]): Promise<string> {
@@ -78,9 +112,15 @@ function packagesDigest({ deb }: Lock): string {
 }
 
 /** Upstream's newest date, seconds since 1970. */
-function newest({ deb }: Lock): number {
-  const dates = deb.map(({ timestamp }) =>
-    timestamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'),
-  )
-  return Math.max(...dates.map((date) => Date.parse(date))) / 1000
+function newest(lock: Lock): number {
+  const date = newestTimestamp(lock)
+  return Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z')) / 1000
+}
+
+/** As the lock has it, `20261122T020905Z`. */
+function newestTimestamp({ deb }: Lock): string {
+  return deb
+    .map(({ timestamp }) => timestamp)
+    .sort()
+    .at(-1)!
 }

@@ -33,6 +33,9 @@ const basebox = section({
   cpus: count(1).default(hardwareOfBuild.cpus),
   memory: size('1 GiB').prefault(hardwareOfBuild.memory),
   disk: size('10 GiB').prefault(hardwareOfBuild.disk),
+  boxes: list(oneOf(['libvirt', 'virtualbox', 'qemu']), 'a list of libvirt, virtualbox and qemu')
+    .default(['libvirt'])
+    .describe('Vagrant boxes of the base machine, by provider'),
 }).prefault({})
 
 const hardware = section({
