@@ -28,7 +28,7 @@ export async function act(name: ActionName, door: Door): Promise<void> {
     const { code, message, hint, evidence } = toApplianceError(thrown)
     if (code === 'interrupted') throw thrown
     await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
-    await summarise(evidence)
+    await summariseFiles(evidence)
     await uploadEvidence(`${name}-evidence`, evidence, commonFolder(evidence), door.log)
     throw thrown
   }
@@ -52,8 +52,8 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
       inside: (inner, _project, innerInputs) => runInside(inner, project, innerInputs, door),
     })
   const execution = name === 'mirror-deps' ? await withMirrorCache(values, door, work) : await work()
-  setOutputs(given(execution))
-  await summarise(Object.values(outputsOf(execution)))
+  setOutputs(outputsOf(execution))
+  await summarise(execution)
   if (values.upload === true) await uploadOva(execution, door)
 }
 
@@ -79,19 +79,12 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
   const executions = stages.map(({ execution }) => execution)
   for (const [output, stage] of Object.entries(pipelineOutputs)) {
     const value = executions.findLast(({ record }) => record.stage === stage)
-    if (value) setOutputs({ [output]: given(value)[output] ?? '' })
+    if (value) setOutputs({ [output]: outputsOf(value)[output] ?? '' })
   }
   await addToSummary(`## ${project.spec.name} ${project.spec.version}\n\n${fenced(buildTable(stages))}\n`)
-  for (const execution of executions) await summarise(Object.values(outputsOf(execution)))
+  for (const execution of executions) await summarise(execution)
   const packed = built.find(({ title }) => title === 'ova-pack')
   if (packed && values.upload === true) await uploadOva(packed.execution, door)
-}
-
-/** The record tells how things were made; what this run had to do for them may be nothing. */
-function given(execution: Execution): Record<string, string> {
-  const outputs = outputsOf(execution)
-  const idle = execution.state === 'up-to-date' && outputs['downloaded-bytes'] !== undefined
-  return idle ? { ...outputs, 'cache-hit': 'true', 'downloaded-bytes': '0' } : outputs
 }
 
 async function uploadOva({ record, outputs }: Execution, door: Door): Promise<void> {
@@ -104,8 +97,13 @@ function sayWhyNoArtifacts({ log }: Door): void {
   if (reason !== undefined) log.warn(`the OVA will stay in the workspace and not be uploaded: ${reason}`)
 }
 
-/** What a stage wrote for people to read goes to the job's summary. */
-async function summarise(paths: readonly string[]): Promise<void> {
+/** What a stage says, and wrote, for people to read goes to the job's summary. */
+async function summarise(execution: Execution): Promise<void> {
+  if (execution.thisRun.summary !== undefined) await addToSummary(execution.thisRun.summary)
+  await summariseFiles(Object.values(outputsOf(execution)))
+}
+
+async function summariseFiles(paths: readonly string[]): Promise<void> {
   for (const path of paths) if (path.endsWith('.md')) await addToSummary(await readFile(path, 'utf8'))
 }
 

@@ -12,6 +12,8 @@ import { flag, names } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
 import { describeContents } from './contents.ts'
+import { explainGone } from './deb/gone.ts'
+import { debGroups } from './deb/resolve.ts'
 import { wantedOfDebs, wantedOfToolsDebs } from './deb/source.ts'
 import { fetchAll, type LockedWanted, lacking, partialsOf } from './fetch/fetch.ts'
 import { Ledger } from './fetch/ledger.ts'
@@ -48,6 +50,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
     'cache-hit': 'true when nothing had to be downloaded',
     'downloaded-bytes': 'How many bytes were downloaded',
   },
+  idle: { values: { 'cache-hit': 'true', 'downloaded-bytes': '0' } },
   place: 'host',
 
   async dependsOn(work) {
@@ -75,7 +78,9 @@ export const mirrorDeps: Stage<typeof inputs> = {
       const { store, shared } = paths
       const { signal, workDirectory } = work
       const options = { store, sharedStore: shared, log, signal, verify: work.rereads, ledger }
-      await fetchAll(wantedOf(lock, work.project), options)
+      await fetchAll(wantedOf(lock, work.project), options).catch(async (error: unknown) => {
+        throw await explainGone(error, debGroups(lock, work.project.spec), work)
+      })
       await rm(partialsOf(store), { recursive: true, force: true })
       for (const git of lock.git) {
         const fetched = await fetchGit(git, work.project.directory, { store, work: workDirectory, signal })
@@ -91,10 +96,9 @@ export const mirrorDeps: Stage<typeof inputs> = {
       outputs: {
         mirror: { path: paths.tree },
         lock: { value: work.project.lockFile.slice(work.project.directory.length + 1) },
-        'cache-hit': { value: String(bytes === 0) },
-        'downloaded-bytes': { value: String(bytes) },
       },
       tools: await versionsOf('apt-get', 'git'),
+      thisRun: { values: { 'cache-hit': String(bytes === 0), 'downloaded-bytes': String(bytes) } },
     }
   },
 

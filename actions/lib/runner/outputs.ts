@@ -5,13 +5,13 @@ import type { Execution } from '../stage/execute.ts'
 export function outputsOf({
   record,
   outputs,
-}: Pick<Execution, 'record' | 'outputs'>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(record.outputs).map(([name, output]) => [
-      name,
-      'value' in output ? output.value : outputs.path(name),
-    ]),
-  )
+  thisRun,
+}: Pick<Execution, 'record' | 'outputs' | 'thisRun'>): Record<string, string> {
+  const recorded = Object.entries(record.outputs).map(([name, output]) => [
+    name,
+    'value' in output ? output.value : outputs.path(name),
+  ])
+  return { ...Object.fromEntries(recorded), ...thisRun.values }
 }
 
 /** Hands outputs to the steps that follow. */

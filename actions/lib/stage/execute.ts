@@ -6,12 +6,23 @@ import type { Log } from '../log/log.ts'
 import type { MachineNetwork } from '../network/network.ts'
 import type { InputDeclarations, InputValues } from './input.ts'
 import { earlierStage, fingerprint, firstNotIntact, forgetRecord, readRecord, writeRecord } from './record.ts'
-import type { EarlierStage, Project, Stage, StageName, StageRecord, StageResult, StageWork } from './stage.ts'
+import type {
+  EarlierStage,
+  Project,
+  Stage,
+  StageName,
+  StageRecord,
+  StageResult,
+  StageWork,
+  ThisRun,
+} from './stage.ts'
 
 export interface Execution {
   state: 'up-to-date' | 'done'
   record: StageRecord
   outputs: EarlierStage
+  /** What this run had to do, where the stage tells. */
+  thisRun: ThisRun
   folder: string
   /** Wall-clock milliseconds, the whole stage and its parts. */
   milliseconds: number
@@ -53,10 +64,15 @@ export async function execute<I extends InputDeclarations>(
   const rereads = options.verify && !proves
   const work = stageWork(stage, project, inputs, options.log, options.signal, parts, undefined, rereads)
   const folder = work.outDirectory
-  const done = (state: Execution['state'], record: StageRecord): Execution => ({
+  const done = (
+    state: Execution['state'],
+    record: StageRecord,
+    thisRun: ThisRun = stage.idle ?? { values: {} },
+  ): Execution => ({
     state,
     record,
     outputs: earlierStage(folder, record),
+    thisRun,
     folder,
     milliseconds: performance.now() - began,
     parts,
@@ -91,8 +107,9 @@ export async function execute<I extends InputDeclarations>(
       stage.place === 'host' ? await stage.dependsOn(work) : dependsOn,
       ended.result,
     )
-    const execution = done('done', written)
-    const { milliseconds } = execution
+    const execution = done('done', written, ended.result.thisRun)
+    const { milliseconds, thisRun } = execution
+    if (ended.result.thisRun) await writeJson(join(folder, 'run.json'), thisRun.values)
     const peak = Math.max(ended.peakMemory, peakMemory())
     await writeJson(join(folder, 'timings.json'), { milliseconds, parts, peakMemory: peak })
     return execution

@@ -35,6 +35,8 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
   readonly inputs: I
   /** Output name → description. */
   readonly outputs: Readonly<Record<string, string>>
+  /** What {@link ThisRun} says where there was nothing to do. */
+  readonly idle?: ThisRun
   /**
    * Where one stage runs twice in a build (vm-validate on the disk, then on the OVA): a word for the second, which
    * gets a folder and a record of its own, `build/<stage>/<variant>/`.
@@ -93,6 +95,15 @@ export interface StageResult {
   readonly outputs: Record<string, { path: string; sha256?: string } | { value: string }>
   /** Program → version, for those whose version may show in the result. */
   readonly tools: Record<string, string>
+  readonly thisRun?: ThisRun
+}
+
+/** What tells of one run and not of its result; in `run.json`, so that `stage.json` is the same for the same result. */
+export interface ThisRun {
+  /** Further outputs, for the steps that follow. */
+  readonly values: Readonly<Record<string, string>>
+  /** Markdown for the job's summary. */
+  readonly summary?: string
 }
 
 /** `build/<stage>/stage.json`: deterministic; no clock, no path of this computer. */

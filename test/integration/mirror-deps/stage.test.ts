@@ -63,7 +63,7 @@ async function mirror(directory: string, inputs: { verify?: true; frozen?: true;
       inside: () => Promise.reject(new Error('no')),
     },
   )
-  const value = (name: string) => execution.outputs.value(name)
+  const value = (name: string) => execution.thisRun.values[name]
   return { ...execution, log, value, tree: join(directory, 'build/mirror-deps/tree') }
 }
 
@@ -107,6 +107,16 @@ describe('mirror-deps', () => {
     const first = await mirror(directory)
     const lock = await readFile(join(directory, 'appliance.lock.json'), 'utf8')
     const before = await contentsOf(first.tree)
+    const recordFile = join(directory, 'build/mirror-deps/stage.json')
+    const record = await readFile(recordFile, 'utf8')
+    await rm(recordFile)
+    // Another run, which had nothing to download, of the same result.
+    expect((await mirror(directory)).value('cache-hit')).toBe('true')
+    expect(await readFile(recordFile, 'utf8')).toBe(record)
+    expect(JSON.parse(await readFile(join(directory, 'build/mirror-deps/run.json'), 'utf8'))).toEqual({
+      'cache-hit': 'true',
+      'downloaded-bytes': '0',
+    })
     const key = join(directory, 'build/mirror-deps/key')
     await run('cp', ['-a', key, join(directory, 'key')])
     await rm(join(directory, 'build'), { recursive: true })
