@@ -13,6 +13,8 @@ import type { CommandOptions, CommandResult } from '../lib/process/command.ts'
  */
 export interface ProgramRoot {
   readonly directory: string
+  /** A folder of `directory/work` as the root's programs see it. */
+  inside(folder: string): string
   /**
    * Runs a program of the root; it starts in `/work` there, which is `directory/work` here and its home. Of this
    * computer's environment it gets nothing. The network is the host's.
@@ -53,7 +55,11 @@ export async function programRoot(
     await mkdir(join(partial, 'work'), { recursive: true })
     await rename(partial, directory)
   }
-  return { directory, run: (argv, given) => runIn(directory, argv, given) }
+  return {
+    directory,
+    inside: (folder) => join('/work', folder),
+    run: (argv, given) => runIn(directory, argv, given),
+  }
 }
 
 async function runIn(

@@ -9,9 +9,9 @@ import { askDnf, type DescribedRpm, type DnfAnswer, SIGNATURE } from './dnf.ts'
 import { faultOf } from './explained.ts'
 import { obtain } from './obtain.ts'
 import { headersOf, unsignedPackages } from './signatures.ts'
-import { wantedOfRpmRepository } from './source.ts'
+import { pathOf, wantedOfRpmRepository } from './source.ts'
 import { wronglySigned } from './tree.ts'
-import { addressOf, type FoundRepository, findRepository, type RpmEntry, relativeTo } from './upstream.ts'
+import { addressOf, type FoundRepository, findRepository, type RpmEntry } from './upstream.ts'
 
 export interface LockingRpms {
   /** Has dnf and rpm. */
@@ -114,14 +114,14 @@ async function bring(
   const { store, signal } = fetching
   const worker = async () => {
     for (const one of queue) {
-      const path = relativeTo(baseurl, one.base ? new URL(one.href, one.base).href : one.href)
+      const path = pathOf(one, baseurl)
       const { checksum, size } = one
       const title = `rpm ${one.name} ${one.version} ${one.arch} of ${name}`
       const urls = [...new Set([baseurl, ...mirrors].map((base) => addressOf(base, path)))]
       const artefact =
         checksum.type === 'sha256'
           ? { sha256: checksum.hex, size }
-          : await obtain({ title, urls, checksums: [checksum], size }, { store, directory, signal })
+          : await obtain({ title, urls, checksums: [checksum] }, { store, directory, signal })
       const license = one.license ?? NOASSERTION
       locked.push({ name: one.name, version: one.version, arch: one.arch, path, license, ...artefact })
     }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ApplianceError } from '../../lib/errors/error.ts'
+import { ApplianceError, toApplianceError } from '../../lib/errors/error.ts'
 import { sha256File } from '../../lib/files/digest.ts'
 import type { Artefact } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
@@ -22,8 +22,9 @@ interface Obtained {
   urls: readonly string[]
   /** What upstream says of it: any one of these; none: whatever comes is taken. */
   checksums: readonly Checksum[]
-  size?: number | undefined
   tries?: number
+  /** Ask for it even if it is here: whether an address has it is the question. */
+  anew?: boolean
 }
 
 /** Digests that prove something; MD5 and SHA-1 do not, but old repositories have nothing better beside signatures. */
@@ -36,34 +37,43 @@ const known = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1']
  * @throws ApplianceError as download does; `digest-mismatch` when no address gives what upstream's index promises
  */
 export async function obtain(wanted: Obtained, options: Obtaining): Promise<Artefact> {
-  const { title, urls, checksums, size } = wanted
+  const { title, urls, checksums } = wanted
   const strange = checksums.find(({ type }) => !known.includes(type))
   if (strange)
     throw new ApplianceError('digest-mismatch', `${title}: upstream vouches for it by ${strange.type} only`, {
       hint: 'That proves nothing. Use a newer generation of this repository.',
     })
-  const [only] = checksums
-  if (checksums.length === 1 && only?.type === 'sha256') {
-    const path = objectPath(options.store, only.hex)
-    const there = await stat(path).catch(() => undefined)
-    if (there?.isFile() && (await sha256File(path, options.signal)) === only.hex)
-      return { sha256: only.hex, size: there.size }
-    const promised = { sha256: only.hex, ...(size === undefined ? {} : { size }) }
-    return await download({ title, urls, ...promised, ...tries(wanted) }, path, options)
-  }
-  let failure: unknown
+  const here = wanted.anew ? undefined : await inStore(checksums, options)
+  if (here) return here
+  const failures: ApplianceError[] = []
   for (const url of urls)
     try {
-      return await unproved({ ...wanted, urls: [url] }, options)
+      return await fetched({ ...wanted, urls: [url] }, options)
     } catch (error) {
       options.signal.throwIfAborted()
-      failure ??= error
+      failures.push(toApplianceError(error))
     }
-  throw failure
+  throw mostTelling(failures)
+}
+
+/** That an address has something else tells more than that another does not answer. */
+export function mostTelling(failures: readonly ApplianceError[]): ApplianceError {
+  return failures.find(({ code }) => code === 'digest-mismatch') ?? failures[0]!
+}
+
+async function inStore(checksums: readonly Checksum[], options: Obtaining): Promise<Artefact | undefined> {
+  for (const { type, hex } of checksums) {
+    if (type !== 'sha256') continue
+    const path = objectPath(options.store, hex)
+    const there = await stat(path).catch(() => undefined)
+    if (there?.isFile() && (await sha256File(path, options.signal)) === hex)
+      return { sha256: hex, size: there.size }
+  }
+  return undefined
 }
 
 /** Downloads a file beside the store, and moves it there when it is what upstream's index promises. */
-async function unproved(wanted: Obtained, options: Obtaining): Promise<Artefact> {
+async function fetched(wanted: Obtained, options: Obtaining): Promise<Artefact> {
   const partial = join(
     options.directory,
     `obtained-${createHash('sha256').update(wanted.title).digest('hex')}`,

@@ -16,7 +16,8 @@ export async function resolveRpms(
   const entries = work.project.spec.mirror.rpm
   const kept = (name: string) =>
     stays(`rpm ${name}`) ? there?.rpm.find((repository) => repository.name === name) : undefined
-  if (there?.rpm.length === entries.length && entries.every(({ name }) => kept(name))) return there.rpm
+  const before = there?.rpm ?? []
+  if (before.length === entries.length && entries.every(({ name }) => kept(name))) return before
   const { log, signal, workDirectory } = work
   const { store, shared } = paths
   const fetching = { store, sharedStore: shared, log, signal, verify: false, ledger }
@@ -30,7 +31,7 @@ export async function resolveRpms(
       fetching,
       directory: workDirectory,
       kept,
-      before: there?.rpm,
+      before,
     })
     for (const { name, packages } of locked) log.info(`${name}: ${packages.length} packages`)
     return locked

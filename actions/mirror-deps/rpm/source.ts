@@ -1,8 +1,9 @@
 import { pathToFileURL } from 'node:url'
 import type { LockedRpmRepository } from '../../lib/lock/lock.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
+import type { DescribedRpm } from './dnf.ts'
 import { withSlash } from './repomd.ts'
-import { addressOf, type RpmEntry } from './upstream.ts'
+import { addressOf, type RpmEntry, relativeTo } from './upstream.ts'
 
 /** Everything of all RPM sources that is to be in the store. `entries`: those of the spec. */
 export function wantedOfRpms(
@@ -43,6 +44,11 @@ export function wantedOfRpmRepository(
       ...(path.startsWith('keys/') ? {} : { tries: 2, evidence: true }),
     })),
   ]
+}
+
+/** Where a package lies, as the lock has it: relative to the repository's address, or a whole address. */
+export function pathOf({ href, base }: Pick<DescribedRpm, 'href' | 'base'>, baseurl: string): string {
+  return relativeTo(baseurl, base ? new URL(href, base).href : href)
 }
 
 function addresses(bases: readonly string[], path: string): string[] {

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ApplianceError } from '../../lib/errors/error.ts'
+import { ApplianceError, toApplianceError } from '../../lib/errors/error.ts'
 import type { Evidence, LockedRpmRepository } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { downloadText } from '../fetch/download.ts'
-import { type Obtaining, obtain } from './obtain.ts'
+import { mostTelling, type Obtaining, obtain } from './obtain.ts'
 import {
   type Mirrors,
   parseMetalink,
@@ -47,11 +47,11 @@ export async function findRepository(entry: RpmEntry, options: Obtaining): Promi
   const signature = await signatureOf(baseurl, source, options)
   if (signature) evidence.push({ path: `${REPOMD}.asc`, ...signature })
   const index = await read(source, `${baseurl}${REPOMD}`, objectPath(options.store, repomd.sha256))
-  for (const { href, checksum, size } of index.files.filter(({ type }) => kept.includes(type))) {
+  for (const { href, checksum } of index.files.filter(({ type }) => kept.includes(type))) {
     const path = relativeTo(baseurl, href)
     const urls = bases.map((base) => addressOf(base, path))
     const title = `${path} of ${source}`
-    evidence.push({ path, ...(await obtain({ title, urls, checksums: [checksum], size }, options)) })
+    evidence.push({ path, ...(await obtain({ title, urls, checksums: [checksum] }, options)) })
   }
   evidence.push({ path: keyPath(entry), ...(await keyOf(entry, options)) })
   return {
@@ -87,24 +87,26 @@ async function mirrorsOf(entry: RpmEntry, signal: AbortSignal): Promise<Mirrors>
 
 /** The first address that has a repomd.xml, and the right one where that is said. */
 async function firstWith({ addresses, repomd }: Mirrors, source: string, options: Obtaining) {
-  const failures: unknown[] = []
+  const failures: ApplianceError[] = []
   for (const baseurl of addresses) {
     const title = `${REPOMD} of ${source}`
     // With others at hand, one that does not answer is not waited for.
     const patience = addresses.length > 1 ? { tries: 1 } : {}
-    const wanted = { title, urls: [`${baseurl}${REPOMD}`], checksums: repomd, ...patience }
+    const wanted = { title, urls: [`${baseurl}${REPOMD}`], checksums: repomd, anew: true, ...patience }
     try {
       return { baseurl, repomd: await obtain(wanted, options) }
     } catch (error) {
       options.signal.throwIfAborted()
-      failures.push(error)
+      failures.push(toApplianceError(error))
     }
   }
-  if (failures.length === 1) throw failures[0]
-  const [first, ...others] = failures.map((error) => (error as Error).message)
-  throw new ApplianceError('unreachable', `${first}; nor did ${others.length} other mirrors have it`, {
+  const telling = mostTelling(failures)
+  if (failures.length === 1) throw telling
+  const others =
+    failures.length === 2 ? 'nor has the other mirror it' : `nor have ${failures.length - 1} other mirrors it`
+  throw new ApplianceError(telling.code, `${telling.message}; ${others}`, {
     hint: 'Try again later, or name an address by baseurl: instead of the list.',
-    cause: failures[0],
+    cause: telling,
   })
 }
 

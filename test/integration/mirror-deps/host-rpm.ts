@@ -8,6 +8,7 @@ export function hostPrograms(directory: string): ProgramRoot {
   const home = join(directory, 'work')
   return {
     directory,
+    inside: (folder) => join(home, folder),
     async run([command, ...args], { env = {}, folder = '', ...options }) {
       const cwd = join(home, folder)
       await mkdir(cwd, { recursive: true })

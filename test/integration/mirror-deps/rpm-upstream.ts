@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../../../actions/lib/process/command.ts'
 
@@ -60,7 +60,11 @@ export async function publishRpms(
   const built = `${root}-built`
   await rm(join(root, 'repodata'), { recursive: true, force: true })
   await mkdir(join(root, 'Packages'), { recursive: true })
-  for (const rpm of rpms) await copyFile(await build(rpm, built, key), join(root, 'Packages', fileName(rpm)))
+  for (const rpm of rpms) {
+    const to = join(root, 'Packages', fileName(rpm))
+    // What is published stays as it is: signed again it would be another file.
+    if (!(await stat(to).catch(() => undefined))) await copyFile(await build(rpm, built, key), to)
+  }
   const comps: string[] = []
   if (extras.comps) {
     await writeFile(`${root}-comps.xml`, extras.comps)
