@@ -1,108 +1,147 @@
-import { createReadStream } from 'node:fs'
-import { realpath, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join, normalize, sep } from 'node:path'
+import { ApplianceError, toApplianceError } from '../errors/error.ts'
+import { type Access, countBody } from './serve/access.ts'
+import { GitBackend, gitRequest, READ_ONLY } from './serve/git.ts'
+import type { Lacking } from './serve/lacking.ts'
+import { listing } from './serve/listing.ts'
+import { Misses, sourcesOf } from './serve/misses.ts'
+import { findIn, namesIn } from './serve/path.ts'
+import { sendFile } from './serve/static.ts'
 
 export interface MirrorServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
   /** Paths that were asked for and are not there, with how often. */
   readonly missed: ReadonlyMap<string, number>
+  /** Those of them that the mirror should have had, each with what would add it. */
+  lacking(): Lacking[]
+  /** What would add what this path names; undefined where clients merely look. */
+  remedy(path: string): string | undefined
+}
+
+export interface ServeOptions {
+  /** Told of every request when it is over. */
+  onAccess?: (access: Access) => void
+  /** Told of every request that could not be answered through no fault of the client. */
+  onFailure?: (error: Error) => void
 }
 
 /**
- * Serves a folder read-only over HTTP/1.1: GET, HEAD and single ranges (RFC 9110 §14). Nothing outside of the
- * folder can be reached, neither by `..` nor by a link.
+ * Serves a folder read-only over HTTP/1.1: files (GET, HEAD, ranges, conditions), folders as lists for people, and
+ * git repositories to git's clients, by git itself. Nothing outside of the folder can be reached, neither by `..`
+ * nor by a link.
  *
  * @param port 0 takes a free one
+ * @throws ApplianceError `input` where the address is taken or none of ours
  */
-export async function serveTree(directory: string, host: string, port: number): Promise<MirrorServer> {
+export async function serveTree(
+  directory: string,
+  host: string,
+  port: number,
+  options: ServeOptions = {},
+): Promise<MirrorServer> {
   const root = await realpath(directory)
-  const missed = new Map<string, number>()
+  const misses = new Misses(await sourcesOf(root))
+  const git = new GitBackend(root)
   const server = createServer((request, response) => {
-    answer(root, missed, request, response).catch((error: Error) => {
-      if (!response.headersSent) response.writeHead(500)
-      response.end(error.message)
+    const { onAccess } = options
+    if (onAccess) {
+      const body = countBody(response)
+      response.once('close', () => onAccess(accessOf(request, response, body.bytes)))
+    }
+    answer({ root, misses, git }, request, response).catch((error: Error) => {
+      options.onFailure?.(toApplianceError(error))
+      if (response.headersSent) return response.destroy()
+      response.writeHead(500, { 'content-length': 0 }).end()
     })
   })
   server.keepAliveTimeout = 60_000
   await listen(server, host, port)
   const bound = server.address() as AddressInfo
   return {
-    url: `http://${host}:${bound.port}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`,
     port: bound.port,
-    missed,
+    missed: misses.counted,
+    lacking: () => misses.lacking(),
+    remedy: (path) => misses.remedy(path),
     async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
+      await Promise.all([closed, git[Symbol.asyncDispose]()])
     },
   }
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why = notListening[error.code ?? '']
+      reject(
+        why === undefined
+          ? error
+          : new ApplianceError('input', `cannot listen at ${host}:${port}: ${why}`, {
+              hint: 'Name another address: --address 127.0.0.1:8081',
+              cause: error,
+            }),
+      )
+    })
     server.listen(port, host, () => resolve())
   })
 }
 
+const notListening: Record<string, string> = {
+  EADDRINUSE: 'another program listens there',
+  EACCES: 'this user may not',
+  EADDRNOTAVAIL: 'this computer has no such address',
+  ENOTFOUND: 'there is no such host',
+}
+
+interface Served {
+  root: string
+  misses: Misses
+  git: GitBackend
+}
+
 async function answer(
-  root: string,
-  missed: Map<string, number>,
+  { root, misses, git }: Served,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (request.method !== 'GET' && request.method !== 'HEAD')
+  const target = request.url ?? '/'
+  const method = request.method ?? 'GET'
+  const names = namesIn(target)
+  const asked = names && gitRequest(method, names, target)
+  if (asked === 'refused')
+    return void response.writeHead(403, { 'content-type': 'text/plain' }).end(READ_ONLY)
+  if (asked && (await git.answer(asked, request, response))) return
+  if (method !== 'GET' && method !== 'HEAD')
     return void response.writeHead(405, { allow: 'GET, HEAD', 'content-length': 0 }).end()
-  const path = await fileAt(root, request.url ?? '/')
-  if (!path) {
-    const asked = request.url ?? '/'
-    missed.set(asked, (missed.get(asked) ?? 0) + 1)
-    return void response.writeHead(404, { 'content-length': 0 }).end()
+
+  const found = names && (await findIn(root, names))
+  const slash = /^[^?]*\/(\?|$)/.test(target)
+  if (found?.kind === 'file' && !slash) return await sendFile(root, names!, found.path, request, response)
+  if (found?.kind === 'folder' && !slash) {
+    const location = `${names!.map((name) => `/${encodeURIComponent(name)}`).join('')}/`
+    return void response.writeHead(301, { location, 'content-length': 0 }).end()
   }
-  const { size } = await stat(path)
-  const range = rangeOf(request.headers.range, size)
-  if (range === 'unsatisfiable')
-    return void response.writeHead(416, { 'content-range': `bytes */${size}`, 'content-length': 0 }).end()
-  const [first, last] = range ?? [0, size - 1]
-  response.writeHead(range ? 206 : 200, {
-    'accept-ranges': 'bytes',
-    'content-type': path.endsWith('.html') ? 'text/html' : 'application/octet-stream',
-    'content-length': last - first + 1,
-    ...(range ? { 'content-range': `bytes ${first}-${last}/${size}` } : {}),
-  })
-  if (request.method === 'HEAD' || size === 0) return void response.end()
-  const stream = createReadStream(path, { start: first, end: last })
-  stream.on('error', () => response.destroy())
-  response.on('close', () => stream.destroy())
-  stream.pipe(response)
+  if (found?.kind === 'folder') {
+    const html = Buffer.from(await listing(found.path, names!))
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-length': html.length })
+    return void response.end(method === 'HEAD' ? undefined : html)
+  }
+  // With HEAD clients look whether there is something that they can do without.
+  if (method === 'GET') misses.add(target)
+  response.writeHead(404, { 'content-length': 0 }).end()
 }
 
-/** The regular file an address names, inside the root and reached without a link. */
-async function fileAt(root: string, url: string): Promise<string | undefined> {
-  let name: string
-  try {
-    name = decodeURIComponent(url.split('?')[0]!)
-  } catch {
-    return undefined
+function accessOf(request: IncomingMessage, response: ServerResponse, bytes: number): Access {
+  return {
+    method: request.method ?? '',
+    path: request.url ?? '',
+    status: response.headersSent ? response.statusCode : 0,
+    bytes,
+    whole: response.writableFinished,
   }
-  if (name.includes('\0')) return undefined
-  const path = join(root, normalize(`/${name}`))
-  const real = await realpath(path).catch(() => undefined)
-  if (real !== path || !(real === root || real.startsWith(root + sep))) return undefined
-  return (await stat(real)).isFile() ? real : undefined
-}
-
-/** `bytes=0-99` → [0, 99]; undefined where the whole is wanted (or several ranges, which we may ignore). */
-function rangeOf(header: string | undefined, size: number): [number, number] | 'unsatisfiable' | undefined {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '')
-  if (!match || (match[1] === '' && match[2] === '')) return undefined
-  if (match[1] === '')
-    return size === 0 || Number(match[2]) === 0
-      ? 'unsatisfiable'
-      : [Math.max(0, size - Number(match[2])), size - 1]
-  const first = Number(match[1])
-  const last = match[2] === '' ? size - 1 : Math.min(size - 1, Number(match[2]))
-  return first >= size || first > last ? 'unsatisfiable' : [first, last]
 }
