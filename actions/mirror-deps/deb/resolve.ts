@@ -1,9 +1,10 @@
 import { join } from 'node:path'
-import type { LockedDebRepository } from '../../lib/lock/lock.ts'
+import type { Lock, LockedDebRepository } from '../../lib/lock/lock.ts'
 import { baseboxPackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { fetchAll } from '../fetch/fetch.ts'
 import type { Resolver } from '../resolver.ts'
+import { type DebGroup, explainGone } from './gone.ts'
 import { withKept } from './kept.ts'
 import { withLicences } from './licences.ts'
 import { type DebSource, resolveDebs, wantedOfRepository, wantedOfTools } from './source.ts'
@@ -32,11 +33,24 @@ export async function resolveToolsDebs(resolver: Resolver): Promise<LockedDebRep
   const gemsStay = spec.mirror.gem.every(({ name }) => stays(`gem ${name}`))
   if (there && there.tools.deb.length > 0 && stays('tools') && stays('basebox') && gemsStay)
     return there.tools.deb
-  const { uri, suite, snapshot, signedBy } = spec.tools
-  const source = { name: 'tools', uri, suites: [suite], components: ['main'], signedBy, snapshot }
+  const source = toolsSource(spec)
   return await work.log.group('resolving the build tools', () =>
     solve('apt-tools', [source], there?.tools.deb ?? [], packages, resolver),
   )
+}
+
+/** What the spec says the build tools come from. */
+export function toolsSource({ tools }: Spec): DebSource {
+  const { uri, suite, snapshot, signedBy } = tools
+  return { name: 'tools', uri, suites: [suite], components: ['main'], signedBy, snapshot }
+}
+
+/** All Debian repositories of a lock, and what the spec says of them now. */
+export function debGroups(lock: Lock, spec: Spec): DebGroup[] {
+  return [
+    { repositories: lock.deb, sources: spec.mirror.deb },
+    { repositories: lock.tools.deb, sources: [toolsSource(spec)] },
+  ]
 }
 
 function toolsPackagesOf({ basebox, mirror }: Spec): string[] {
@@ -69,6 +83,8 @@ async function solve(
     signal: work.signal,
     verify: false,
     ledger: resolver.ledger,
+  }).catch(async (error: unknown) => {
+    throw await explainGone(error, [{ repositories: resolved, sources }], work)
   })
   return await withLicences(resolved, {
     store: paths.store,

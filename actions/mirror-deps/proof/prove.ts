@@ -2,7 +2,6 @@ import { ApplianceError, type ErrorCode } from '../../lib/errors/error.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
-import { proveFiles } from '../file/proof.ts'
 import { claimsOf } from './claims.ts'
 import type { ProofOptions } from './proof.ts'
 
