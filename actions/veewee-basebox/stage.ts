@@ -15,6 +15,7 @@ import { makeBoxes } from './box/boxes.ts'
 import { boxVersion } from './box/catalogue.ts'
 import { baseFiles, keyrings } from './files.ts'
 import { makeImage } from './image.ts'
+import { lookAtDisk } from './look/look.ts'
 import { makeRoot } from './root.ts'
 
 /** Raise it when the same inputs would give another machine. */
@@ -27,6 +28,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
   inputs: {},
   outputs: {
     disk: 'The base disk (qcow2); boots by BIOS and by UEFI',
+    report: 'What is on it, packages and sizes (Markdown)',
     box: 'The folder of the Vagrant boxes and their catalogue, for `vagrant box add`',
   },
   place: 'private-network',
@@ -41,6 +43,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
       'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
       files: sha256(JSON.stringify(baseFiles({ spec: project.spec, rootUuid: '' }))),
       'spec.basebox.boxes': JSON.stringify([basebox.boxes, basebox.cpus, basebox.memory]),
+      'spec.basebox.allow': JSON.stringify(basebox.allow),
       keyrings: await digestOf(Object.values(keyrings(project.spec))),
     }
   },
@@ -64,6 +67,15 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     const size = project.spec.basebox.disk
     await work.timed('image', () =>
       makeImage(raw, { root, rootUuid, size, seed, epoch, work: work.workDirectory, signal }, tools),
+    )
+    const _table = await work.timed('look', () =>
+      lookAtDisk({
+        disk: raw,
+        allowed: project.spec.basebox.allow,
+        tools,
+        scratch: work.workDirectory,
+        signal,
+      }),
     )
     const made = join(work.workDirectory, 'basebox.qcow2')
     await work.timed('qcow2', () =>

@@ -36,6 +36,9 @@ const basebox = section({
   boxes: list(oneOf(['libvirt', 'virtualbox', 'qemu']), 'a list of libvirt, virtualbox and qemu')
     .default(['libvirt'])
     .describe('Vagrant boxes of the base machine, by provider'),
+  allow: list(words('a package'), 'a list of packages')
+    .default([])
+    .describe('Packages of hypervisors’ extensions that are meant to be there, e.g. [open-vm-tools]'),
 }).prefault({})
 
 const hardware = section({

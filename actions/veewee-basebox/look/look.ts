@@ -1,0 +1,44 @@
+import { Ext4 } from '../../lib/disk/ext4.ts'
+import { rootPartition } from '../../lib/disk/root-partition.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { describeExtension, extensionsOn } from './extensions.ts'
+import { footprint } from './footprint.ts'
+import { installedOn } from './packages.ts'
+
+export interface LookOrder {
+  /** Raw disk. */
+  disk: string
+  /** Packages of hypervisors' extensions that may stay. */
+  allowed: readonly string[]
+  tools: ToolsRoot
+  /** A folder for temporary files. */
+  scratch: string
+  signal: AbortSignal
+}
+
+/**
+ * Looks at the finished disk itself, not at what was meant to be on it: no hypervisor's extension may be there.
+ * Returns the table of what is (Markdown).
+ *
+ * @throws ApplianceError `check-failed`, naming every extension with its path and the package that owns it
+ */
+export async function lookAtDisk({ disk, allowed, tools, scratch, signal }: LookOrder): Promise<string> {
+  const { start } = await rootPartition(disk)
+  const root = new Ext4(tools, disk, start, scratch, signal)
+  const installed = (await installedOn(root)) ?? []
+  const extensions = await extensionsOn(root, installed, allowed)
+  if (extensions.length > 0)
+    throw new ApplianceError(
+      'check-failed',
+      `the base machine holds extensions of hypervisors: ${extensions.map(describeExtension).join('; ')}`,
+      { hint: 'Leave them out, or name the packages that are meant to stay under basebox.allow.' },
+    )
+  return footprint(installed, usedBytes(await root.described()))
+}
+
+/** What dumpe2fs(8) says is not free. */
+function usedBytes(described: string): number {
+  const figure = (name: string) => Number(new RegExp(`^${name}: +(\\d+)$`, 'm').exec(described)?.[1] ?? 0)
+  return (figure('Block count') - figure('Free blocks')) * figure('Block size')
+}
