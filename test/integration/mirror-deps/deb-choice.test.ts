@@ -1,0 +1,171 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, describe, expect, jest, test } from '@jest/globals'
+import type { LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
+import { serveTree } from '../../../actions/lib/mirror/serve.ts'
+import { PrivateApt } from '../../../actions/mirror-deps/deb/apt.ts'
+import { type DebSource, resolveDebs, wantedOfRepository } from '../../../actions/mirror-deps/deb/source.ts'
+import { writeDebRepository } from '../../../actions/mirror-deps/deb/tree.ts'
+import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
+import { mirrorKey } from '../../../actions/mirror-deps/mirror-key.ts'
+import { publish, publishFlat } from './archive.ts'
+import { scratch } from './folder.ts'
+import { Lines } from './lines.ts'
+
+jest.setTimeout(60_000)
+const folder = await scratch()
+const signal = new AbortController().signal
+const served = join(folder, 'served')
+const web = (version: string) => ({ name: 'web', version, control: { Depends: 'data' } })
+const data = (version: string) => ({ name: 'data', version, arch: 'all' })
+
+const stable = await publish(join(served, 'stable'), { bookworm: [web('1.22'), data('1.22')] })
+const backports = await publish(join(served, 'backports'), {
+  'bookworm-backports': [web('1.26'), data('1.26')],
+})
+const twin = await publish(join(served, 'twin'), { bookworm: [web('1.22')] })
+const both = ['amd64', 'i386']
+const libc = (arch: string) => ({
+  name: 'libc',
+  version: '2',
+  arch,
+  control: { 'Multi-Arch': 'same', Essential: 'yes' },
+})
+const multi = await publish(
+  join(served, 'multi'),
+  {
+    bookworm: [
+      libc('amd64'),
+      libc('i386'),
+      { name: 'wine', version: '8', arch: 'i386', control: { Depends: 'libc' } },
+    ],
+  },
+  { architectures: both },
+)
+const flat = await publishFlat(join(served, 'flat'), [
+  { name: 'agent', version: '3', control: { Depends: 'agent-data' } },
+  { name: 'agent-data', version: '3', arch: 'all' },
+])
+const server = await serveTree(served, '127.0.0.1', 0)
+afterAll(async () => await server[Symbol.asyncDispose]())
+
+const source = (name: string, suite: string, keyring: string, more: Partial<DebSource> = {}): DebSource => ({
+  name,
+  uri: `${server.url}/${name}`,
+  suites: [suite],
+  components: ['main'],
+  signedBy: keyring,
+  ...more,
+})
+
+let count = 0
+async function resolved(sources: DebSource[], packages: string[]) {
+  const store = join(folder, `store-${++count}`)
+  const directory = join(folder, `apt-${count}`)
+  const repositories = await resolveDebs(sources, packages, { directory, store, signal })
+  return { repositories, store }
+}
+const listed = ({ repositories }: { repositories: LockedDebRepository[] }) =>
+  repositories
+    .flatMap(({ packages }) => packages.map((deb) => `${deb.name} ${deb.version} ${deb.arch}`))
+    .sort()
+
+describe('pins', () => {
+  const choose = (less: Partial<DebSource>, more: Partial<DebSource> = {}) =>
+    resolved(
+      [
+        source('stable', 'bookworm', stable.keyring, more),
+        source('backports', 'bookworm-backports', backports.keyring, less),
+      ],
+      ['web'],
+    )
+
+  test('without any, the newest version counts', async () => {
+    expect(listed(await choose({}))).toEqual(['data 1.26 all', 'web 1.26 amd64'])
+  })
+
+  test('a repository of lower priority gives what no other has, and what a pin takes from it', async () => {
+    expect(listed(await choose({ priority: 100 }))).toEqual(['data 1.22 all', 'web 1.22 amd64'])
+    const pins = [{ packages: ['we*'], priority: 990 }]
+    expect(listed(await choose({ priority: 100, pins }))).toEqual(['data 1.22 all', 'web 1.26 amd64'])
+  })
+
+  test('a version may be pinned, by a pattern', async () => {
+    const pins = [{ packages: ['web', 'data'], version: '1.22*', priority: 1001 }]
+    expect(listed(await choose({}, { pins }))).toEqual(['data 1.22 all', 'web 1.22 amd64'])
+  })
+
+  test('a priority that would be that of another repository, too, is refused', async () => {
+    const sources = [
+      source('stable', 'bookworm', stable.keyring),
+      source('twin', 'bookworm', twin.keyring, { priority: 100 }),
+    ]
+    await expect(resolved(sources, ['web'])).rejects.toMatchObject({
+      code: 'input',
+      message: expect.stringMatching(/apt cannot tell .*(stable|twin).* from .*(stable|twin)/),
+    })
+  })
+})
+
+describe('other architectures', () => {
+  test('are named, indexed each on its own, and bring no essential packages', async () => {
+    const from = await resolved(
+      [source('multi', 'bookworm', multi.keyring, { architectures: both })],
+      ['wine:i386'],
+    )
+    expect(listed(from)).toEqual(['libc 2 amd64', 'libc 2 i386', 'wine 8 i386'])
+    expect(from.repositories[0]!.evidence.map(({ path }) => path)).toContain(
+      'dists/bookworm/main/binary-i386/Packages.gz',
+    )
+    const tree = await written(from)
+    const suite = join(tree, 'dists/appliance')
+    expect(await readFile(join(suite, 'Release'), 'utf8')).toMatch(/^Architectures: amd64 i386$/m)
+    expect(await readFile(join(suite, 'main/binary-amd64/Packages'), 'utf8')).not.toContain('wine')
+    expect(await guest(tree, ['wine:i386'], both)).toEqual(['libc amd64', 'libc i386', 'wine i386'])
+  })
+
+  test('amd64 alone does not see them', async () => {
+    const from = await resolved([source('multi', 'bookworm', multi.keyring)], [])
+    expect(listed(from)).toEqual(['libc 2 amd64'])
+  })
+})
+
+test('a flat repository is taken, and served as any other', async () => {
+  const from = await resolved([source('flat', './', flat.keyring, { uri: `file://${flat.root}` })], ['agent'])
+  const [repository] = from.repositories
+  expect(repository!.evidence.map(({ path }) => path)).toEqual(['keys/flat.gpg', 'InRelease', 'Packages'])
+  expect(repository!.components).toEqual([])
+  expect(repository!.packages.map(({ path }) => path).sort()).toEqual(['agent-data.deb', 'agent.deb'])
+  expect(await guest(await written(from), ['agent'])).toEqual(['agent amd64', 'agent-data all'])
+})
+
+async function written({ repositories, store }: Awaited<ReturnType<typeof resolved>>): Promise<string> {
+  const [repository] = repositories
+  await fetchAll(wantedOfRepository(repository!), {
+    store,
+    sharedStore: undefined,
+    log: new Lines(),
+    signal,
+    verify: false,
+  })
+  const key = await mirrorKey(join(folder, 'key'))
+  await writeFile(join(folder, 'mirror.gpg'), key.publicKey)
+  const tree = `${store}-tree`
+  await writeDebRepository(repository!, tree, store, key, signal)
+  return tree
+}
+
+/** What the guest's apt would install. */
+async function guest(tree: string, packages: string[], architectures = ['amd64']): Promise<string[]> {
+  const ours = {
+    name: 'ours',
+    uri: `file://${tree}`,
+    suites: ['appliance'],
+    components: ['main'],
+    architectures,
+    signedBy: join(folder, 'mirror.gpg'),
+  }
+  const apt = await PrivateApt.make(`${tree}-guest`, [ours], signal)
+  await apt.update()
+  return (await apt.solve(packages)).map(({ name, arch }) => `${name} ${arch}`).sort()
+}
