@@ -1,6 +1,7 @@
 import type { Fault } from '../errors/fault.ts'
 import { parseSize } from '../units/size.ts'
 import { namedSources, sourceName } from './mirror/mirror.ts'
+import { variablesIn } from './mirror/rpm.ts'
 import type { Positioned } from './positions.ts'
 import { keysAt, listAt, textAt, valueAt } from './raw.ts'
 import { hardwareOfBuild } from './spec.ts'
@@ -10,7 +11,13 @@ import { hardwareOfBuild } from './spec.ts'
  * Works on the spec as it is written, so that other faults hide none of these.
  */
 export function consistencyFaults(yaml: Positioned): Fault[] {
-  return [...sameNames(yaml), ...gemsOrGemfile(yaml), ...shrunkHardware(yaml), ...unmetNeeds(yaml)]
+  return [
+    ...sameNames(yaml),
+    ...gemsOrGemfile(yaml),
+    ...rpmAddresses(yaml),
+    ...shrunkHardware(yaml),
+    ...unmetNeeds(yaml),
+  ]
 }
 
 function sameNames(yaml: Positioned): Fault[] {
@@ -35,6 +42,32 @@ function gemsOrGemfile(yaml: Positioned): Fault[] {
     return given.length === 1 || typeof entry !== 'object'
       ? []
       : [yaml.fault(['mirror', 'gem', index], 'give either gemfile: or gems:')]
+  })
+}
+
+/** One way to find each RPM repository, and one release that all are of. */
+function rpmAddresses(yaml: Positioned): Fault[] {
+  const entries = listAt(yaml.value, 'mirror', 'rpm')
+  const first = entries.find((entry) => textAt(entry, 'releasever') !== undefined)
+  const release = textAt(first, 'releasever')
+  return entries.flatMap((entry, index) => {
+    const at = ['mirror', 'rpm', index]
+    const ways = ['baseurl', 'mirrorlist', 'metalink'].filter((key) => keysAt(entry).includes(key))
+    const own = textAt(entry, 'releasever')
+    const needs = [...ways, 'snapshot'].some((key) =>
+      variablesIn(textAt(entry, key) ?? '').includes('releasever'),
+    )
+    return [
+      ...(ways.length === 1 || typeof entry !== 'object'
+        ? []
+        : [yaml.fault(at, 'give exactly one of baseurl:, mirrorlist: and metalink:')]),
+      ...(own === undefined || own === release
+        ? []
+        : [yaml.fault([...at, 'releasever'], `is ${own} here, and ${release} for ${textAt(first, 'name')}`)]),
+      ...(needs && release === undefined
+        ? [yaml.fault(at, 'its address has $releasever: write the guest’s, e.g. releasever: "9"')]
+        : []),
+    ]
   })
 }
 

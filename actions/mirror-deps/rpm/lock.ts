@@ -36,16 +36,18 @@ const AT_ONCE = 4
  *   is not what it should be; what a download throws
  */
 export async function lockRpms(
-  entries: readonly RpmEntry[],
+  given: readonly RpmEntry[],
   options: LockingRpms,
 ): Promise<LockedRpmRepository[]> {
+  // All are of one release, wherever it is written.
+  const releasever = given.find((entry) => entry.releasever)?.releasever
+  const entries = given.map((entry) => ({ ...entry, releasever }))
   const found: FoundRepository[] = []
   for (const entry of entries) found.push((await stillThere(entry, options)) ?? (await anew(entry, options)))
   const { store, signal } = options.fetching
   const sources = entries.map(({ name, packages, groups, modules, weak }, index) => {
     return { name, evidence: found[index]!.evidence, packages, groups, modules, weak }
   })
-  const releasever = entries.find((entry) => entry.releasever)?.releasever
   const answer = await askDnf(options.root, sources, { task: 'solve' }, { store, releasever, signal })
   if (answer.faults.length > 0) throw faultOf(answer.faults, entries)
   const locked = found.map((repository) => entryOf(repository, answer))
