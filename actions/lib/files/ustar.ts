@@ -12,17 +12,19 @@ const OCTAL_LIMIT = 8 ** 11
  *
  * @param name plain file name, at most 100 bytes
  * @param size bytes
+ * @param mtime seconds since 1970
  * @see POSIX.1-1988 ustar Interchange Format; GNU tar manual, "Basic Tar Format", base-256 numbers
  */
-export function ustarHeader(name: string, size: number): Buffer {
-  if (Buffer.byteLength(name) > 100) throw new RangeError(`${name}: a name in an OVA has at most 100 bytes`)
+export function ustarHeader(name: string, size: number, mtime = MTIME): Buffer {
+  if (Buffer.byteLength(name) > 100)
+    throw new RangeError(`${name}: a name in an archive has at most 100 bytes`)
   const header = Buffer.alloc(BLOCK)
   header.write(name, 0)
   header.write('0000644\0', 100)
   header.write('0000000\0', 108)
   header.write('0000000\0', 116)
   writeSize(header, size)
-  header.write(`${octal(MTIME, 11)}\0`, 136)
+  header.write(`${octal(mtime, 11)}\0`, 136)
   header.write('        ', 148)
   header.write('0', 156)
   header.write('ustar\x0000', 257)

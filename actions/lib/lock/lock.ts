@@ -7,6 +7,8 @@ export interface Lock {
   arch: 'amd64'
   /** Part of the spec → digest of what the spec says there (see lockParts); where they differ, lock again. */
   for: Record<string, Digest>
+  /** Where all of the below can be had in one piece, when upstream has moved on. */
+  archive?: LockedArchive
   deb: LockedDebRepository[]
   rpm: LockedRpmRepository[]
   gem: LockedGemSource[]
@@ -15,6 +17,11 @@ export interface Lock {
   iso: LockedFile[]
   /** The tools root (DESIGN §6): build tools whose version shows in the result, and Chef. */
   tools: { deb: LockedDebRepository[]; gem: LockedGemSource[] }
+}
+
+/** What `mirror-deps --archive` wrote, at an address. */
+export interface LockedArchive extends Artefact {
+  url: string
 }
 
 /** SHA-256 in lower-case hex. */

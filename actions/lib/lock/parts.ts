@@ -10,11 +10,12 @@ import type { Lock } from './lock.ts'
  * needs) say about it. Where the project lies on this computer makes no difference, nor do secrets and keys' paths.
  */
 export async function lockParts(spec: Spec): Promise<Record<string, string>> {
-  const { deb, rpm, gem, git, file, iso } = spec.mirror
+  const { deb, rpm, gem, git, file, iso, archive } = spec.mirror
   const { signedBy: _, ...tools } = spec.tools
   const parts: [string, unknown][] = [
     ['basebox', [spec.basebox.bootstrap ?? null, baseboxPackages]],
     ['tools', [tools, toolsPackages, compilerPackages, rpm.length > 0 ? rpmPackages : []]],
+    ...(archive === undefined ? [] : [['archive', archive] as [string, unknown]]),
     ...deb.map(({ signedBy, ...rest }): [string, unknown] => [`deb ${rest.name}`, rest]),
     ...rpm.map(({ gpgkey, ...rest }): [string, unknown] => [`rpm ${rest.name}`, rest]),
     ...git.map(({ path, ...rest }): [string, unknown] => [`git ${rest.name}`, rest]),

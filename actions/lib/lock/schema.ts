@@ -71,6 +71,7 @@ export const lockSchema = section({
   schema: z.literal(1),
   arch: z.literal('amd64'),
   for: z.record(z.string(), digest),
+  archive: section({ url: z.string(), ...artefact }).optional(),
   deb: list(debRepository),
   rpm: list(rpmRepository).default([]),
   gem: list(gemSource),

@@ -4,6 +4,7 @@ import { file, fileName } from './file.ts'
 import { gem } from './gem.ts'
 import { git, gitName } from './git.ts'
 import { rpm } from './rpm.ts'
+import { address } from './words.ts'
 
 /** `mirror:` — what the appliance is made of, by name. */
 export const mirror = (directory: string) =>
@@ -14,6 +15,9 @@ export const mirror = (directory: string) =>
     git: list(git(directory), 'a list of git repositories').default([]).describe('Git repositories'),
     file: list(file(directory), 'a list of files').default([]).describe('Files, by their addresses'),
     iso: list(file(directory), 'a list of ISO images').default([]).describe('ISO images, by their addresses'),
+    archive: address()
+      .optional()
+      .describe('Address of an archive of the mirror (mirror-deps --archive), asked before any upstream'),
   })
     .default({ deb: [], rpm: [], gem: [], git: [], file: [], iso: [] })
     .describe('What the appliance is made of, by name; the lock has the digests')
