@@ -1,0 +1,448 @@
+import * as nodes from '@ruby/prism/src/nodes.js'
+import { callOn, kindOf, MAX_TEXT, Refusal } from './calls.ts'
+import { askClass } from './classes.ts'
+import { type Words, wordsFor, wordsForConstant, wordsForFunction } from './construct.ts'
+import { FUNCTIONS, type FunctionCall, type RubyFunction } from './functions.ts'
+import type { SourceText, Span } from './source.ts'
+import {
+  type Place,
+  RubyDefinition,
+  RubyFloat,
+  RubyHash,
+  RubyProc,
+  RubyRange,
+  RubyRegexp,
+  RubySymbol,
+  type RubyValue,
+  toText,
+  Unknown,
+} from './value.ts'
+import type { World } from './world.ts'
+
+/** A node of Prism's tree: only what all of them have. */
+export interface Node {
+  readonly location: Span
+  compactChildNodes(): Node[]
+}
+
+/** Prism's strings: `validEncoding` is false for the likes of `"\xff"`. */
+interface PrismString {
+  readonly value: string
+  readonly encoding: string
+  readonly validEncoding: boolean
+}
+
+/** Levels of expressions within expressions; a long chain of `+` is one level each. */
+const MAX_LEVELS = 400
+/** Characters that all calculations of a file may make together. */
+const MAX_WORK = 32 * MAX_TEXT
+
+export interface EvaluatorOptions {
+  /** Templates may have conditions; a definition's values have to stand there. */
+  conditions?: boolean
+  /** Found before those that definitions have. */
+  functions?: Readonly<Record<string, RubyFunction>>
+}
+
+/**
+ * Evaluates the subset of Ruby that definitions use (DESIGN §7): literals, locals, a few operations on them. There
+ * are no loops and no methods of the definition's own, so it always ends. Whatever is outside the subset is
+ * reported once and becomes `Unknown`, and so does everything made from it, without further faults.
+ */
+export class Evaluator {
+  readonly source: SourceText
+  readonly world: World
+  /** Whether anything evaluated so far could not be known. */
+  metUnknown = false
+  readonly #conditions: boolean
+  readonly #functions: Readonly<Record<string, RubyFunction>>
+  readonly #locals = new Map<string, RubyValue>()
+  readonly #methods = new Map<string, Unknown>()
+  #level = 0
+  #work = 0
+
+  constructor(source: SourceText, world: World, options: EvaluatorOptions = {}) {
+    this.source = source
+    this.world = world
+    this.#conditions = options.conditions ?? false
+    this.#functions = { ...FUNCTIONS, ...options.functions }
+  }
+
+  /** One statement or expression. */
+  evaluate(node: Node): RubyValue {
+    if (this.#level >= MAX_LEVELS)
+      return this.fault(node, 'this is nested too deeply; put its parts into local variables')
+    this.#level++
+    try {
+      const read = EXPRESSIONS.get((node as object).constructor)
+      const value = read ? read(this, node) : this.outside(node)
+      if (value instanceof Unknown) this.metUnknown = true
+      return value
+    } catch (thrown) {
+      if (thrown instanceof Refusal) return this.fault(node, thrown.message)
+      throw thrown
+    } finally {
+      this.#level--
+    }
+  }
+
+  /** The last of several statements. */
+  all(statements: readonly Node[]): RubyValue {
+    let last: RubyValue = null
+    for (const statement of statements) last = this.evaluate(statement)
+    return last
+  }
+
+  place(node: { location: Span }): Place {
+    return { source: this.source, span: node.location }
+  }
+
+  /** Reports a fault and gives what is not known because of it. */
+  fault(node: { location: Span }, message: string): Unknown {
+    this.metUnknown = true
+    const fault = this.source.fault(node.location, message)
+    this.world.report(fault)
+    return new Unknown(fault)
+  }
+
+  refuse(node: { location: Span }, what: string, how: string): Unknown {
+    const excerpt = this.source.excerpt(node.location)
+    return this.fault(node, `${excerpt} is ${what}, and definitions are read, never run: ${how}`)
+  }
+
+  warn(node: { location: Span }, message: string): void {
+    this.world.warn(this.source.fault(node.location, message))
+  }
+
+  /** For syntax outside the subset. What it would have assigned is not known either. */
+  outside(node: Node, words: Words = wordsFor(node)): Unknown {
+    const known = this.#unknownAlready(node)
+    const unknown = known ?? this.refuse(node, words.what, words.how)
+    this.#forget(node, unknown, 0)
+    return unknown
+  }
+
+  /** Whether a construct is made of something already reported; nothing new is reported by looking. */
+  #unknownAlready(node: Node): Unknown | undefined {
+    for (const child of node.compactChildNodes().slice(0, 50)) {
+      if (child instanceof nodes.LocalVariableReadNode) {
+        const value = this.#locals.get(child.name)
+        if (value instanceof Unknown) return value
+      }
+      if (child instanceof nodes.CallNode || child instanceof nodes.ArgumentsNode) {
+        const found = this.#unknownAlready(child as unknown as Node)
+        if (found) return found
+      }
+    }
+    return undefined
+  }
+
+  #forget(node: Node, unknown: Unknown, depth: number): void {
+    if (depth > MAX_LEVELS) return
+    if (
+      node instanceof nodes.LocalVariableWriteNode ||
+      node instanceof nodes.LocalVariableTargetNode ||
+      node instanceof nodes.LocalVariableOperatorWriteNode ||
+      node instanceof nodes.LocalVariableOrWriteNode
+    )
+      this.#locals.set(node.name, unknown)
+    if (node instanceof nodes.ConstantWriteNode) this.world.constants.set(node.name, unknown)
+    if (node instanceof nodes.DefNode) this.#methods.set(node.name, unknown)
+    for (const child of node.compactChildNodes()) this.#forget(child, unknown, depth + 1)
+  }
+
+  /** Counts what has been made, so that no definition can double a string for ever. */
+  made<T extends RubyValue>(value: T): T {
+    if (typeof value === 'string') this.#work += value.length
+    else if (Array.isArray(value)) this.#work += value.length * 8
+    if (this.#work > MAX_WORK) throw new Refusal('more text than any definition needs')
+    return value
+  }
+
+  string(node: Node, { value, encoding, validEncoding }: PrismString): RubyValue {
+    if (validEncoding && (encoding === 'utf-8' || /^[\0-\x7f]*$/.test(value))) return value
+    return this.fault(node, 'a string with bytes that are not UTF-8; write the characters themselves')
+  }
+
+  /** `"…#{}…"`: the parts put together, or what is unknown in them. */
+  interpolated(parts: readonly Node[]): RubyValue {
+    let unknown: Unknown | undefined
+    let text = ''
+    for (const part of parts) {
+      const value =
+        part instanceof nodes.EmbeddedStatementsNode
+          ? this.all((part.statements?.body ?? []) as unknown as Node[])
+          : this.evaluate(
+              part instanceof nodes.EmbeddedVariableNode ? (part.variable as unknown as Node) : part,
+            )
+      if (value instanceof Unknown) unknown ??= value
+      else {
+        const piece = toText(value)
+        if (piece === undefined)
+          unknown ??= this.fault(part, `${kindOf(value)} put into a string; put its parts there`)
+        else text += piece
+      }
+      if (text.length > MAX_TEXT) throw new Refusal(`a string of more than ${MAX_TEXT} characters`)
+    }
+    return unknown ?? this.made(text)
+  }
+
+  array(elements: readonly Node[]): RubyValue {
+    const items: RubyValue[] = []
+    for (const element of elements)
+      if (element instanceof nodes.SplatNode && element.expression) {
+        const value = this.evaluate(element.expression as unknown as Node)
+        if (value instanceof Unknown) return value
+        items.push(...(Array.isArray(value) ? value : value === null ? [] : [value]))
+      } else items.push(this.evaluate(element))
+    return this.made(items)
+  }
+
+  hash(elements: readonly Node[]): RubyValue {
+    const hash = new RubyHash()
+    for (const element of elements)
+      if (element instanceof nodes.AssocNode) {
+        const keyNode = element.key as unknown as Node
+        const valueNode = element.value as unknown as Node
+        const key = this.evaluate(keyNode)
+        const value = this.evaluate(valueNode)
+        if (key instanceof Unknown) continue // reported; the other keys still count
+        if (hash.has(key))
+          this.warn(
+            keyNode,
+            `${this.source.excerpt(keyNode.location)} stands twice in this hash; the last counts`,
+          )
+        hash.set({ key, value, keyPlace: this.place(keyNode), valuePlace: this.place(valueNode) })
+      } else {
+        const spread = element instanceof nodes.AssocSplatNode ? element.value : null
+        const value = spread ? this.evaluate(spread as unknown as Node) : this.outside(element)
+        if (value instanceof Unknown) continue
+        if (!(value instanceof RubyHash)) return this.fault(element, `** needs a hash, not ${kindOf(value)}`)
+        for (const entry of value.entries()) hash.set(entry)
+      }
+    return hash
+  }
+
+  local(name: string): RubyValue {
+    return this.#locals.get(name) ?? null
+  }
+
+  assign(name: string, value: RubyValue): RubyValue {
+    this.#locals.set(name, value)
+    return value
+  }
+
+  constant(node: Node): RubyValue | undefined {
+    const name = constantName(node)
+    return name === undefined ? undefined : this.world.constants.get(name)
+  }
+
+  arguments(node: nodes.CallNode): RubyValue[] {
+    const args = (node.arguments_?.arguments_ ?? []) as unknown as Node[]
+    const values = this.array(args)
+    return Array.isArray(values) ? values : [values]
+  }
+
+  call(node: nodes.CallNode): RubyValue {
+    const receiver = node.receiver as unknown as Node | null
+    const itself = node as unknown as Node
+    if (receiver && isConstant(receiver) && this.constant(receiver) === undefined)
+      return this.#classCall(node, constantName(receiver) ?? this.source.excerpt(receiver.location))
+    if (!receiver) return this.#functionCall(node)
+    if (node.block) {
+      const value = this.evaluate(receiver)
+      if (value instanceof Unknown) return value
+      return this.outside(itself, {
+        what: `a call of ${node.name} with a block`,
+        how: 'write out what comes of it',
+      })
+    }
+    const self = this.evaluate(receiver)
+    const args = this.arguments(node)
+    const unknown = [self, ...args].find((value) => value instanceof Unknown)
+    if (unknown !== undefined) return unknown
+    if (self === null && node.isSafeNavigation()) return null
+    if (self instanceof RubyDefinition) return this.#ask(node, args)
+    const result = callOn(self, node.name, args)
+    if (result !== undefined) return this.made(result)
+    return this.outside(itself, {
+      what: `a call of ${node.name} of ${kindOf(self)}`,
+      how: 'write the value that comes of it',
+    })
+  }
+
+  /** `File.join(…)`, `Veewee::Definition.declare …`: calls of classes and modules. */
+  #classCall(node: nodes.CallNode, name: string): RubyValue {
+    if (name === 'Proc' && node.name === 'new' && node.block)
+      return new RubyProc(this.place(node as unknown as Node))
+    const answer = askClass(name, node.name, { evaluator: this, node })
+    if (answer !== undefined) return answer
+    return this.outside(node as unknown as Node, wordsForConstant(name, node.name))
+  }
+
+  /** `name`, `require '…'`, `lambda { }`: calls without a receiver. */
+  #functionCall(node: nodes.CallNode): RubyValue {
+    const method = this.#methods.get(node.name)
+    if (method) return method
+    const call: FunctionCall = { evaluator: this, node }
+    const known = Object.hasOwn(this.#functions, node.name) ? this.#functions[node.name]!(call) : undefined
+    if (known !== undefined) return known
+    if (node.isVariableCall())
+      return this.fault(
+        node as unknown as Node,
+        `${node.name} is not known here: no local variable of this name was assigned before`,
+      )
+    return this.outside(node as unknown as Node, wordsForFunction(node.name))
+  }
+
+  /** `definition.iso_file` and `definition.iso_file = …` */
+  #ask(node: nodes.CallNode, args: readonly RubyValue[]): RubyValue {
+    const key = node.name.replace(/=$/, '')
+    const place = this.place(node as unknown as Node)
+    if (node.name !== key && args.length === 1) {
+      const hash = new RubyHash()
+      hash.set({ key, value: args[0]!, keyPlace: place, valuePlace: place })
+      this.world.declare(hash, place)
+      return args[0]!
+    }
+    const value = this.world.declared(key)
+    if (value !== undefined && args.length === 0) return value
+    return this.fault(node as unknown as Node, `definition.${node.name} is not a key of definitions`)
+  }
+
+  /** `a || b` and the like, and conditions where they may be. */
+  condition(node: Node, test: Node): boolean | Unknown {
+    if (!this.#conditions) return this.outside(node)
+    const value = this.evaluate(test)
+    return value instanceof Unknown ? value : value !== null && value !== false
+  }
+}
+
+function isConstant(node: Node): boolean {
+  return node instanceof nodes.ConstantReadNode || node instanceof nodes.ConstantPathNode
+}
+
+/** `Veewee::Session`; a leading `::` is left out. */
+export function constantName(node: Node): string | undefined {
+  if (node instanceof nodes.ConstantReadNode) return node.name
+  if (!(node instanceof nodes.ConstantPathNode) || node.name === null) return undefined
+  if (node.parent === null) return node.name
+  const parent = constantName(node.parent as unknown as Node)
+  return parent === undefined ? undefined : `${parent}::${node.name}`
+}
+
+type Expression = (evaluator: Evaluator, node: Node) => RubyValue
+
+const EXPRESSIONS = new Map<unknown, Expression>()
+
+/** Says how a kind of node is evaluated. */
+function on<T>(
+  type: abstract new (...args: never[]) => T,
+  read: (evaluator: Evaluator, node: T) => RubyValue,
+) {
+  EXPRESSIONS.set(type, read as unknown as Expression)
+}
+
+const node = (value: unknown) => value as Node
+const list = (value: unknown) => value as Node[]
+
+on(nodes.NilNode, () => null)
+on(nodes.TrueNode, () => true)
+on(nodes.FalseNode, () => false)
+on(nodes.IntegerNode, (_, { value }) => value as number | bigint)
+on(nodes.FloatNode, (_, { value }) => new RubyFloat(value as number))
+on(nodes.StringNode, (e, n) => e.string(node(n), n.unescaped))
+on(nodes.InterpolatedStringNode, (e, n) => e.interpolated(list(n.parts)))
+on(nodes.SymbolNode, (e, n) => {
+  const name = e.string(node(n), n.unescaped)
+  return typeof name === 'string' ? new RubySymbol(name) : name
+})
+on(nodes.InterpolatedSymbolNode, (e, n) => {
+  const name = e.interpolated(list(n.parts))
+  return typeof name === 'string' ? new RubySymbol(name) : name
+})
+on(nodes.ArrayNode, (e, n) => e.array(list(n.elements)))
+on(nodes.HashNode, (e, n) => e.hash(list(n.elements)))
+on(nodes.KeywordHashNode, (e, n) => e.hash(list(n.elements)))
+on(nodes.ImplicitNode, (e, n) => e.evaluate(node(n.value)))
+on(nodes.RangeNode, (e, n) => {
+  const [from, to] = [n.left, n.right].map((end) => (end ? e.evaluate(node(end)) : null))
+  const unknown = [from, to].find((value) => value instanceof Unknown)
+  return unknown ?? new RubyRange(from!, to!, n.isExcludeEnd())
+})
+on(nodes.ParenthesesNode, (e, n) =>
+  n.body instanceof nodes.StatementsNode
+    ? e.all(list(n.body.body))
+    : n.body
+      ? e.evaluate(node(n.body))
+      : null,
+)
+on(nodes.StatementsNode, (e, n) => e.all(list(n.body)))
+on(nodes.RegularExpressionNode, (_, n) => new RubyRegexp(n.unescaped.value, n.isIgnoreCase()))
+on(nodes.LambdaNode, (e, n) => new RubyProc(e.place(node(n))))
+on(nodes.SourceFileNode, (e) => e.local('?file'))
+on(nodes.SourceLineNode, (e, n) => e.source.fault(n.location, '').line)
+
+on(nodes.LocalVariableReadNode, (e, n) => e.local(n.name))
+on(nodes.LocalVariableWriteNode, (e, n) => e.assign(n.name, e.evaluate(node(n.value))))
+on(nodes.InstanceVariableReadNode, (e, n) => e.local(n.name))
+on(nodes.InstanceVariableWriteNode, (e, n) => e.assign(n.name, e.evaluate(node(n.value))))
+on(nodes.LocalVariableOrWriteNode, (e, n) => {
+  const value = e.local(n.name)
+  return value === null || value === false ? e.assign(n.name, e.evaluate(node(n.value))) : value
+})
+on(nodes.LocalVariableOperatorWriteNode, (e, n) => {
+  const self = e.local(n.name)
+  const other = e.evaluate(node(n.value))
+  const unknown = [self, other].find((value) => value instanceof Unknown)
+  if (unknown !== undefined) return e.assign(n.name, unknown)
+  const result = callOn(self, n.binaryOperator, [other])
+  return e.assign(n.name, result === undefined ? e.outside(node(n)) : e.made(result))
+})
+on(nodes.MultiWriteNode, (e, n) => {
+  const targets = list(n.lefts)
+  const value = e.evaluate(node(n.value))
+  if (value instanceof Unknown || n.rest || n.rights.length || !Array.isArray(value))
+    return e.outside(node(n))
+  if (!targets.every((target) => target instanceof nodes.LocalVariableTargetNode)) return e.outside(node(n))
+  targets.forEach((target, index) => {
+    e.assign((target as unknown as nodes.LocalVariableTargetNode).name, value[index] ?? null)
+  })
+  return value
+})
+on(nodes.ConstantWriteNode, (e, n) => {
+  const value = e.evaluate(node(n.value))
+  e.world.constants.set(n.name, value)
+  return value
+})
+const readConstant = (e: Evaluator, n: Node) => {
+  const value = e.constant(n)
+  if (value !== undefined) return value
+  const missing = e.world.constants.get('?')
+  if (missing instanceof Unknown) return missing // of a file that could not be read
+  return e.fault(n, `${e.source.excerpt(n.location)} is not assigned in any file of this definition`)
+}
+on(nodes.ConstantReadNode, (e, n) => readConstant(e, node(n)))
+on(nodes.ConstantPathNode, (e, n) => readConstant(e, node(n)))
+on(nodes.CallNode, (e, n) => e.call(n))
+on(nodes.OrNode, (e, n) => {
+  const left = e.evaluate(node(n.left))
+  return left === null || left === false ? e.evaluate(node(n.right)) : left
+})
+on(nodes.AndNode, (e, n) => {
+  const left = e.evaluate(node(n.left))
+  return left === null || left === false || left instanceof Unknown ? left : e.evaluate(node(n.right))
+})
+on(nodes.IfNode, (e, n) => {
+  const holds = e.condition(node(n), node(n.predicate))
+  if (holds instanceof Unknown) return holds
+  if (holds) return n.statements ? e.evaluate(node(n.statements)) : null
+  return n.subsequent ? e.evaluate(node(n.subsequent)) : null
+})
+on(nodes.UnlessNode, (e, n) => {
+  const holds = e.condition(node(n), node(n.predicate))
+  if (holds instanceof Unknown) return holds
+  if (!holds) return n.statements ? e.evaluate(node(n.statements)) : null
+  return n.elseClause ? e.evaluate(node(n.elseClause)) : null
+})
+on(nodes.ElseNode, (e, n) => (n.statements ? e.evaluate(node(n.statements)) : null))
