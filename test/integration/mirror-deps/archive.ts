@@ -41,6 +41,7 @@ export async function publish(
 ): Promise<Archive> {
   const key = options.key ?? (await mirrorKey(`${root}-key`))
   const keyring = `${root}.gpg`
+  await mkdir(dirname(root), { recursive: true })
   await writeFile(keyring, key.publicKey)
   await rm(join(root, 'dists'), { recursive: true, force: true })
   for (const [suite, debs] of Object.entries(suites)) await publishSuite(root, suite, debs, key, options)

@@ -91,6 +91,10 @@ describe('mirror-deps', () => {
       'deb/debian/dists/appliance/main/binary-amd64/Packages.gz',
       'deb/debian/pool/main/b/base/base_12_all.deb',
       'deb/debian/pool/main/w/web/web_1.22-9_amd64.deb',
+      'deb/dists/appliance/InRelease',
+      'deb/dists/appliance/Release',
+      'deb/dists/appliance/main/binary-amd64/Packages',
+      'deb/dists/appliance/main/binary-amd64/Packages.gz',
       'file/jdk/jdk 1.tar.gz',
       'tools/deb/appliance-mirror.gpg',
     ])
@@ -161,7 +165,10 @@ describe('mirror-deps', () => {
     await rm(objectPath(join(directory, 'build/mirror-deps/store'), deb.sha256))
     await expect(mirror(directory, { frozen: true })).rejects.toMatchObject({
       code: 'gone',
-      message: expect.stringContaining('deb web 1.22-9 of debian'),
+      message: `deb web 1.22-9 of debian is no longer at ${debian.url}/debian/${deb.path}: upstream now has 1.22-10`,
+      hint: expect.stringMatching(
+        /give the source a snapshot: address; or move on: appliance lock --update debian$/,
+      ),
     })
     expect((await stat(join(first.tree, 'deb/debian', deb.path))).size).toBe(deb.size)
 
