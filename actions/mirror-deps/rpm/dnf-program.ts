@@ -10,11 +10,13 @@
  */
 export const DNF_PROGRAM = `
 import json, os, sys
-import dnf, dnf.exceptions, dnf.module.module_base, dnf.module.exceptions, hawkey, libcomps
+import xml.etree.ElementTree as ET
+import dnf, dnf.exceptions, dnf.module.module_base, dnf.module.exceptions, dnf.selector, hawkey
 
 here = os.getcwd()
 ask = json.load(open('ask.json'))
 faults = []
+notes = []
 
 
 def fault(kind, message, source=None):
@@ -23,7 +25,7 @@ def fault(kind, message, source=None):
 
 def answer(**what):
     with open('answer.json', 'w') as out:
-        json.dump({'faults': faults, **what}, out)
+        json.dump({'faults': faults, 'notes': notes, **what}, out)
     sys.exit(0)
 
 
@@ -58,14 +60,44 @@ def configured():
     return conf
 
 
+# Groups are read here and not by dnf: the libcomps 0.1.21 of Debian 13 cannot list them under its Python 3.13
+# (https://github.com/rpm-software-management/libcomps/pull/116).
 def comps_of(repo):
     for kind in ('group', 'group_gz'):
         content = repo.get_metadata_content(kind)
         if content:
-            comps = libcomps.Comps()
-            comps.fromxml_str(content)
-            return comps
+            return ET.fromstring(content)
     return None
+
+
+def texts(element, path):
+    return [(found.text or '').strip() for found in element.findall(path)]
+
+
+def is_wanted(element, wanted):
+    return bool(wanted.intersection(texts(element, 'id') + texts(element, 'name')))
+
+
+def fits(element):
+    return ask['arch'] in element.get('arch', ask['arch']).replace(' ', '').split(',')
+
+
+# As dnf does it: what is mandatory or default comes, what is optional does not, what is conditional only if that on
+# which it depends is there; a package that no repository has is no error, since groups name many for other systems.
+def install_group(group):
+    for requirement in group.findall('packagelist/packagereq'):
+        name, kind = (requirement.text or '').strip(), requirement.get('type', 'mandatory')
+        if not fits(requirement) or kind == 'optional':
+            continue
+        if kind == 'conditional':
+            selector = dnf.selector.Selector(base.sack)
+            selector.set(provides='(%s if %s)' % (name, requirement.get('requires')))
+            base._goal.install(select=selector, optional=True)
+            continue
+        try:
+            base.install(name)
+        except dnf.exceptions.MarkingError:
+            notes.append('group %s: no repository has its package %s' % (texts(group, 'id')[0], name))
 
 
 base = Base(configured())
@@ -124,17 +156,31 @@ for source in ask['sources']:
 if faults:
     answer()
 
-if any(source['groups'] for source in ask['sources']):
-    base.read_comps(arch_filter=True)
+# Groups: those asked for, and those that an environment asked for has. Each may be in several repositories.
+asked = {group for source in ask['sources'] for group in source['groups']}
+comps = {repo.id: comps_of(repo) for repo in base.repos.iter_enabled()} if asked else {}
+comps = {name: found for name, found in comps.items() if found is not None}
+wanted = set(asked)
+groups = {}
+for name, found in comps.items():
+    for environment in found.findall('environment'):
+        if is_wanted(environment, asked):
+            groups.setdefault(name, []).append(environment)
+            wanted.update(texts(environment, 'grouplist/groupid'))
+for name, found in comps.items():
+    for group in found.findall('group'):
+        if is_wanted(group, wanted) and fits(group):
+            groups.setdefault(name, []).append(group)
+            install_group(group)
 for source in ask['sources']:
-    for spec in source['packages'] + ['@' + group for group in source['groups']]:
+    for spec in source['packages']:
         try:
-            if spec.startswith('@'):
-                base.install_specs([spec])
-            else:
-                base.install(spec)
+            base.install(spec)
         except dnf.exceptions.Error as error:
             fault('package', error, source['name'])
+    for group in source['groups']:
+        if not any(is_wanted(one, {group}) for found in groups.values() for one in found):
+            fault('package', 'no repository has the group %s' % group, source['name'])
 if faults:
     answer()
 
@@ -149,33 +195,17 @@ solved = sorted(base.transaction.install_set, key=lambda package: (package.repon
 names = {'%s-%d:%s-%s.%s' % (p.name, p.epoch, p.version, p.release, p.arch) for p in solved}
 streams = {}
 container = base._moduleContainer
-asked = {spec.split('/')[0] for source in ask['sources'] for spec in source['modules']}
+enabled_streams = {spec for source in ask['sources'] for spec in source['modules']}
 for module in (container.getModulePackages() if container is not None else []):
     if not container.isModuleActive(module.getId()):
         continue
     stream = '%s:%s' % (module.getName(), module.getStream())
-    enabled = stream in asked or module.getName() in asked
-    if enabled or names.intersection(module.getArtifacts()):
+    if stream in enabled_streams or names.intersection(module.getArtifacts()):
         streams.setdefault(module.getRepoID(), set()).add(stream)
-
-# Which groups: those asked for, and those that an environment asked for has.
-wanted = {group.split('/')[0].lstrip('^') for source in ask['sources'] for group in source['groups']}
-groups = {}
-for repo in base.repos.iter_enabled():
-    comps = comps_of(repo) if wanted else None
-    if comps is None:
-        continue
-    found = set()
-    for environment in comps.environments:
-        if wanted.intersection((environment.id, environment.name)):
-            found.add(environment.id)
-            wanted.update(group.name for group in environment.group_ids)
-    found.update(group.id for group in comps.groups if wanted.intersection((group.id, group.name)))
-    groups[repo.id] = sorted(found)
 
 answer(
     packages=[described(package) for package in solved],
     modules={name: sorted(found) for name, found in streams.items()},
-    groups=groups,
+    groups={name: sorted({texts(one, 'id')[0] for one in found}) for name, found in groups.items()},
 )
 `

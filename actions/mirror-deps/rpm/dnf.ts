@@ -45,6 +45,8 @@ export interface DnfFault {
 
 export interface DnfAnswer {
   faults: DnfFault[]
+  /** What is worth saying. */
+  notes: string[]
   packages?: DescribedRpm[]
   /** Source → streams, `name:stream`, of which something is in the solution or that were asked for. */
   modules?: Record<string, string[]>

@@ -15,9 +15,13 @@ for packed, plain in zip(sys.argv[1::2], sys.argv[2::2]):
  * @see https://github.com/rpm-software-management/createrepo_c/tree/master/examples/python
  */
 export const INDEX_PROGRAM = `
-import json, os, shutil
+import json, os
+import xml.etree.ElementTree as ET
 import createrepo_c as cr
-import libcomps
+
+HEADER = b'''<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
+'''
 
 ask = json.load(open('ask.json'))
 os.makedirs('repodata')
@@ -34,10 +38,10 @@ def add(kind, path, content=None):
     repomd.set_record(record)
 
 
-def packed(kind, path):
+def packed(kind, path, name):
     # Through createrepo_c's own writer: the time in gzip's header is 0.
     content = cr.ContentStat(cr.SHA256)
-    to = 'repodata/' + path + '.gz'
+    to = 'repodata/' + name + '.gz'
     out = cr.CrFile(to, cr.MODE_WRITE, cr.GZ_COMPRESSION, content)
     out.write(open(path).read())
     out.close()
@@ -62,24 +66,19 @@ for kind, writer in (('primary', cr.PrimaryXmlFile), ('filelists', cr.FilelistsX
 
 if ask['groups']:
     # What is offered is what is there: only groups whose packages were asked for.
-    comps = libcomps.Comps()
-    comps.fromxml_f('comps-upstream.xml')
-    wanted = set(ask['groups'])
-    kept = libcomps.Comps()
-    for group in comps.groups:
-        if group.id in wanted:
-            kept.groups.append(group)
-    for environment in comps.environments:
-        if environment.id in wanted:
-            kept.environments.append(environment)
-    kept.xml_f('repodata/comps.xml')
+    upstream = ET.parse('comps-upstream.xml').getroot()
+    kept = ET.Element('comps')
+    for one in upstream:
+        if one.tag in ('group', 'environment') and (one.findtext('id') or '').strip() in ask['groups']:
+            kept.append(one)
+    with open('repodata/comps.xml', 'wb') as out:
+        out.write(HEADER)
+        out.write(ET.tostring(kept, encoding='utf-8') + b'\\n')
     add('group', 'repodata/comps.xml')
-    shutil.copy('repodata/comps.xml', 'comps.xml')
-    packed('group_gz', 'comps.xml')
-    os.remove('comps.xml')
+    packed('group_gz', 'repodata/comps.xml', 'comps.xml')
 
 if ask['modules']:
-    packed('modules', 'modules.yaml')
+    packed('modules', 'modules.yaml', 'modules.yaml')
 
 repomd.sort_records()
 with open('repodata/repomd.xml', 'w') as out:

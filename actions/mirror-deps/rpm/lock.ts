@@ -50,6 +50,7 @@ export async function lockRpms(
   })
   const answer = await askDnf(options.root, sources, { task: 'solve' }, { store, releasever, signal })
   if (answer.faults.length > 0) throw faultOf(answer.faults, entries)
+  for (const note of answer.notes) options.fetching.log.info(note)
   const locked = found.map((repository) => entryOf(repository, answer))
   for (const repository of locked) {
     const described = answer.packages!.filter(({ source }) => source === repository.name)

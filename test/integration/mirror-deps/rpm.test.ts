@@ -81,13 +81,25 @@ const app: Rpm[] = [
   { name: 'node', version: '20.1-1', lines: ['ModularityLabel: node:20:1:aaaa'] },
 ]
 
-const group = (
-  id: string,
-  packages: string[],
-) => `<group><id>${id}</id><name>${id}</name><description/><default>false</default><uservisible>true</uservisible>
- <packagelist>${packages.map((name) => `<packagereq type="mandatory">${name}</packagereq>`).join('')}</packagelist></group>`
-const comps = `<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
-<comps>${group('core', ['shell', 'less'])}${group('desktop', ['x11'])}</comps>`
+const needs = (name: string, attributes = 'type="mandatory"') =>
+  `<packagereq ${attributes}>${name}</packagereq>`
+const group = (id: string, ...requirements: string[]) =>
+  `<group><id>${id}</id><name>The ${id}</name><description>d</description><default>false</default>
+  <uservisible>true</uservisible><packagelist>${requirements.join('')}</packagelist></group>`
+const core = group(
+  'core',
+  needs('shell'),
+  needs('less', 'type="default"'),
+  needs('unused', 'type="optional"'),
+  needs('shell-help', 'type="conditional" requires="x11"'),
+  needs('unused', 'type="mandatory" arch="ppc64le"'),
+  needs('nobody-has-it'),
+)
+const comps = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
+<comps>${core}${group('desktop', needs('x11'))}
+<environment><id>minimal</id><name>Minimal</name><description>d</description><display_order>3</display_order>
+<grouplist><groupid>core</groupid></grouplist><optionlist><groupid>desktop</groupid></optionlist></environment></comps>`
 
 const stream = (version: string) => `---
 document: modulemd
@@ -166,7 +178,7 @@ const names = (locked: LockedRpmRepository[]) =>
 describe('resolving, by dnf', () => {
   test('one transaction over all repositories, with rich dependencies, groups, obsoletes and a module stream', async () => {
     const locked = await lock([
-      entry('base', { groups: ['core'], packages: ['oldname'], releasever: '9' }),
+      entry('base', { groups: ['minimal'], packages: ['oldname'], releasever: '9' }),
       entry('app', { packages: ['web', 'node'], modules: ['node:18'] }),
     ])
     expect(names(locked)).toEqual([
@@ -182,7 +194,7 @@ describe('resolving, by dnf', () => {
       'web-lang-2.0-1',
     ])
     expect(locked).toMatchObject([
-      { groups: ['core'], modules: [], timestamp: '20261118T110640Z' },
+      { groups: ['core', 'minimal'], modules: [], timestamp: '20261118T110640Z' },
       { groups: [], modules: ['node:18'], mirrors: [] },
     ])
     expect(locked[0]!.packages.find(({ name }) => name === 'shell')).toMatchObject({
@@ -266,7 +278,7 @@ async function install(name: string, url: string, locked: LockedRpmRepository[],
 describe('the repository that is written', () => {
   const tree = join(folder, 'tree')
   const entries = [
-    entry('base', { groups: ['core'], packages: ['oldname'] }),
+    entry('base', { groups: ['minimal'], packages: ['oldname'] }),
     entry('app', { packages: ['web', 'node'], modules: ['node:18'] }),
   ]
 
@@ -279,7 +291,7 @@ describe('the repository that is written', () => {
     for (const one of locked)
       await writeRpmRepository(one, join(tree, 'rpm', one.name), { store, root, signal })
     await using mirror = await serveTree(tree, '127.0.0.1', 0)
-    const done = await install('guest', mirror.url, locked, ['@core', 'web', 'node', 'oldname'])
+    const done = await install('guest', mirror.url, locked, ['@minimal', 'web', 'node', 'oldname'])
     expect(done.stdout + done.stderr).toContain('Complete!')
     expect(done.shares).toEqual([
       'base-release',
