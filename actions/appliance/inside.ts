@@ -1,16 +1,20 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { finished } from 'node:stream/promises'
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
-import { writeJson } from '../lib/files/atomic.ts'
 import type { Log } from '../lib/log/log.ts'
-import { serveTree } from '../lib/mirror/serve.ts'
+import { accessLine } from '../lib/mirror/serve/access.ts'
+import { type MirrorServer, serveTree } from '../lib/mirror/serve.ts'
+import { type WatchedNetwork, watched } from '../lib/network/attempts.ts'
 import { canEnter, enter } from '../lib/network/enter.ts'
-import type { Escape, MachineNetwork } from '../lib/network/network.ts'
 import { privateNetwork } from '../lib/network/private.ts'
 import { userNetwork } from '../lib/network/user.ts'
 import { ending, launch } from '../lib/process/command.ts'
 import { peakMemory, stageFolder, stageWork, type WorkDone } from '../lib/stage/execute.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project, Stage, StageName } from '../lib/stage/stage.ts'
+import { reportWishes, type Wishes } from './escapes.ts'
 import { stageNamed } from './stages.ts'
 
 /** Set in the child that does a stage's work; its request comes over the IPC channel. */
@@ -25,18 +29,19 @@ interface Request {
   network: 'private' | 'user'
 }
 
-type Answer =
-  | { done: WorkDone; escapes: Escape[] }
-  | {
-      failed: {
-        code: ApplianceError['code']
-        message: string
-        hint?: string
-        evidence: string[]
-        stack?: string
+type Answer = Wishes &
+  (
+    | { done: WorkDone }
+    | {
+        failed: {
+          code: ApplianceError['code']
+          message: string
+          hint?: string
+          evidence: string[]
+          stack?: string
+        }
       }
-      escapes: Escape[]
-    }
+  )
 
 /** What the outer process needs to know to start the inner one. */
 export interface Door {
@@ -87,8 +92,12 @@ export async function runInside(
   door.signal.throwIfAborted()
   if (!answer)
     throw new ApplianceError('internal', `${stage.name}: its process ended (${status}) without a word`)
-  await reportEscapes(stage, stageFolder(stage, project, inputs), answer.escapes, door.log)
-  if ('done' in answer) return answer.done
+  const folder = stageFolder(stage, project, inputs)
+  const escaped = await reportWishes(stage.name, folder, answer, project.spec.escapes, door.log)
+  if ('done' in answer) {
+    if (escaped) throw escaped
+    return answer.done
+  }
   const { code, message, hint, evidence, stack } = answer.failed
   const cause = new Error(message)
   if (stack) cause.stack = stack
@@ -108,13 +117,6 @@ async function chooseNetwork(project: Project, log: Log): Promise<'private' | 'u
     `network: user (QEMU's own), because ${why}. ${problems.map((problem) => problem.remedy).join(' ')}`,
   )
   return 'user'
-}
-
-async function reportEscapes(stage: Stage, folder: string, escapes: Escape[], log: Log): Promise<void> {
-  await writeJson(join(folder, 'escapes.json'), escapes)
-  if (escapes.length === 0) return
-  log.warn(`${stage.name}: tried to reach what is not in the mirror (and could not):`)
-  for (const { to, how, times } of escapes) log.warn(`  ${to} (${how}), ${times} ×`)
 }
 
 /** Whether this process is the inner one. */
@@ -138,18 +140,21 @@ export async function serveInside(log: Log): Promise<void> {
 }
 
 async function answerTo(request: Request, log: Log, signal: AbortSignal): Promise<Answer> {
-  let escapes: Escape[] = []
+  const wishes: Wishes = { escapes: [], lacking: [] }
   try {
     const project = await openProject(request.directory, request.specFile, { version: request.version })
     const stage = stageNamed(request.stage)
     const parts: Record<string, number> = {}
-    await using network = await openNetwork(request.network, project, log)
+    const folder = stageFolder(stage, project, request.inputs)
+    await using mirror = mirrorOf(project, folder, log)
+    await using network = await openNetwork(request.network, mirror.serve, log)
     try {
       const work = stageWork(stage, project, request.inputs as never, log, signal, parts, network)
-      const result = await stage.run(work)
-      return { done: { result, parts, peakMemory: peakMemory() }, escapes: await network.escapes() }
+      const timed: typeof work.timed = (part, doIt) => network.during(part, () => work.timed(part, doIt))
+      const result = await stage.run({ ...work, timed })
+      return { done: { result, parts, peakMemory: peakMemory() }, ...(await wishesNow(network, mirror)) }
     } finally {
-      escapes = await network.escapes()
+      Object.assign(wishes, await wishesNow(network, mirror))
     }
   } catch (thrown) {
     const error = toApplianceError(thrown)
@@ -163,13 +168,55 @@ async function answerTo(request: Request, log: Log, signal: AbortSignal): Promis
         evidence: error.evidence,
         ...(stack ? { stack } : {}),
       },
-      escapes,
+      ...wishes,
     }
   }
 }
 
-async function openNetwork(kind: 'private' | 'user', project: Project, log: Log): Promise<MachineNetwork> {
+async function wishesNow(network: WatchedNetwork, mirror: StageMirror): Promise<Wishes> {
+  return { escapes: await network.escapes(), lacking: mirror.server()?.lacking() ?? [] }
+}
+
+/** The mirror as a stage's machines see it. */
+interface StageMirror extends AsyncDisposable {
+  serve(host: string, port: number): Promise<AsyncDisposable>
+  /** undefined until it serves. */
+  server(): MirrorServer | undefined
+}
+
+/** Every request is a line of the stage's `access.log`. */
+function mirrorOf(project: Project, folder: string, log: Log): StageMirror {
   const tree = join(project.buildDirectory, 'mirror-deps', 'tree')
-  const serve = (host: string, port: number) => serveTree(tree, host, port)
-  return kind === 'private' ? privateNetwork({ serve, log }) : userNetwork({ serve, log })
+  let server: MirrorServer | undefined
+  let written = Promise.resolve()
+  return {
+    server: () => server,
+    async serve(host, port) {
+      await mkdir(folder, { recursive: true })
+      const lines = createWriteStream(join(folder, 'access.log'))
+      lines.once('error', (error) => log.warn(`access.log: ${error.message}`))
+      server = await serveTree(tree, host, port, {
+        onAccess: (access) => void lines.write(`${accessLine(access)}\n`),
+        onFailure: (error) => log.warn(`the mirror: ${error.message}`),
+      })
+      const serving = server
+      return {
+        async [Symbol.asyncDispose]() {
+          await serving[Symbol.asyncDispose]()
+          lines.end()
+          written = finished(lines).catch(() => {})
+        },
+      }
+    },
+    [Symbol.asyncDispose]: () => written,
+  }
+}
+
+async function openNetwork(
+  kind: 'private' | 'user',
+  serve: StageMirror['serve'],
+  log: Log,
+): Promise<WatchedNetwork> {
+  const open = kind === 'private' ? privateNetwork : userNetwork
+  return watched(await open({ serve, log }))
 }

@@ -10,8 +10,13 @@ export interface MachineNetwork extends AsyncDisposable {
   readonly mirrorUrl: string
   /** Makes one more plug and says how QEMU is to be connected to it. `ports`: guest ports to reach, for `user`. */
   plug(machine: { name: string; mac: string; ports: readonly number[] }): Promise<Plug>
-  /** Who tried to reach something that is not here, so far. */
+  /** Who tried to reach something that is not here, so far; sorted. */
   escapes(): Promise<Escape[]>
+  /**
+   * Commands for root in a guest that has just booted, without which the network cannot know what it tries to reach;
+   * they last until it shuts down, and leave nothing on its disk. undefined: not needed.
+   */
+  readonly welcome?: string
 }
 
 export interface Plug extends AsyncDisposable {
@@ -22,11 +27,25 @@ export interface Plug extends AsyncDisposable {
   reach(port: number): Promise<{ host: string; port: number; connectionProves: boolean }>
 }
 
-/** One thing the guest (or a program of ours) asked for that is not in the mirror. */
-export interface Escape {
+/** One thing that somebody in there asked for and that is not there. */
+export interface Attempt {
+  /** `machine provision`, or {@link COMPUTER}. */
+  who: string
   /** `deb.debian.org` or `192.0.2.7`. */
   to: string
-  /** `dns`, or `tcp/443`. */
+  /** `dns`, `icmp`, or `tcp/443`. */
   how: string
+  /** Questions of one type, or packets; at least 1. */
   times: number
 }
+
+/** An attempt, and what is known about it. */
+export interface Escape extends Attempt {
+  /** What was going on, in order: titles of steps, names of parts of the stage. */
+  during?: string[]
+  /** Why nobody need do anything about it. */
+  harmless?: string
+}
+
+/** Who, when it was no machine. */
+export const COMPUTER = 'a program on this computer'

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import type { Log } from '../log/log.ts'
 import { type RunningCommand, run, start } from '../process/command.ts'
+import { judged } from './attempts.ts'
 import { dnsmasqArguments, foreignNames, givenAddress, MIRROR } from './dnsmasq.ts'
-import type { MachineNetwork, Plug } from './network.ts'
-import { listSet, parseSet, ruleset, sets } from './nftables.ts'
+import { type Attempt, COMPUTER, type MachineNetwork, type Plug } from './network.ts'
+import { listSets, parseSets, ruleset } from './nftables.ts'
 
 const DEVICE = 'appliance0'
 const ADDRESS = '10.77.0.1'
@@ -35,20 +36,23 @@ export async function privateNetwork({ serve, log }: NetworkOptions): Promise<Ma
   }
   try {
     opened.push(await makeBridge())
-    await useRules(directory)
+    await useRules(directory, log)
     const dnsLog = join(directory, 'dnsmasq.log')
     opened.push(await startDnsmasq(directory, dnsLog))
     opened.push(await serve(ADDRESS, 80))
     log.debug(`private network: ${DEVICE} ${ADDRESS}/24, the mirror at http://${MIRROR}`)
     const taps = { next: 0 }
+    const machines = new Map<string, string>()
     return {
       kind: 'private',
       mirrorUrl: `http://${MIRROR}`,
-      plug: ({ mac }) => plugTap(`tap${taps.next++}`, mac, dnsLog),
+      plug({ name, mac }) {
+        machines.set(mac, name)
+        return plugTap(`tap${taps.next++}`, mac, dnsLog)
+      },
       async escapes() {
-        const listed = await Promise.all(Object.values(sets).map((set) => run('nft', listSet(set))))
-        const names = foreignNames(await readFile(dnsLog, 'utf8'))
-        return [...names, ...listed.flatMap(({ stdout }) => parseSet(stdout))]
+        const { stdout } = await run('nft', listSets, { keep: 256 << 20 })
+        return judged(attempts(stdout, await readFile(dnsLog, 'utf8'), machines))
       },
       [Symbol.asyncDispose]: close,
     }
@@ -58,6 +62,29 @@ export async function privateNetwork({ serve, log }: NetworkOptions): Promise<Ma
   }
 }
 
+/**
+ * What the packet filter and the resolver remember, with who it was: a machine by the address that it was given.
+ *
+ * @param machines MAC → name, as they were plugged in
+ */
+export function attempts(sets: string, dnsLog: string, machines: ReadonlyMap<string, string>): Attempt[] {
+  const names = new Map<string, string>()
+  for (const [mac, name] of machines) {
+    const address = givenAddress(dnsLog, mac)
+    if (address !== undefined) names.set(address, `machine ${name}`)
+  }
+  // A guest may have taken another address (IPv6 among them); where there is one machine, it was that one.
+  const only = machines.size === 1 ? `machine ${[...machines.values()][0]}` : undefined
+  const who = (from: string | undefined) =>
+    from === undefined || from === ADDRESS || from.startsWith('127.')
+      ? COMPUTER
+      : (names.get(from) ?? only ?? `a machine at ${from}`)
+  return [
+    ...foreignNames(dnsLog).map(({ from, name, times }) => ({ who: who(from), to: name, how: 'dns', times })),
+    ...parseSets(sets).map(({ from, to, how, times }) => ({ who: who(from), to, how, times })),
+  ]
+}
+
 async function makeBridge(): Promise<AsyncDisposable> {
   await run('ip', ['link', 'set', 'lo', 'up'])
   await run('ip', ['link', 'add', DEVICE, 'address', MAC, 'type', 'bridge'])
@@ -65,15 +92,22 @@ async function makeBridge(): Promise<AsyncDisposable> {
   await writeFile(`/proc/sys/net/ipv6/conf/${DEVICE}/disable_ipv6`, '1').catch(() => {})
   await run('ip', ['address', 'add', `${ADDRESS}/24`, 'dev', DEVICE])
   await run('ip', ['link', 'set', DEVICE, 'up'])
+  // It leads nowhere; but without one, the kernel refuses before anyone can remember who was to be reached.
+  await run('ip', ['route', 'add', 'default', 'dev', 'lo'])
   return {
     [Symbol.asyncDispose]: async () =>
       void (await run('ip', ['link', 'delete', DEVICE], { allowFailure: true })),
   }
 }
 
-async function useRules(directory: string): Promise<void> {
+async function useRules(directory: string, log: Log): Promise<void> {
   const file = join(directory, 'rules.nft')
-  await writeFile(file, ruleset({ device: DEVICE, address: ADDRESS, network: NETWORK }))
+  const rules = { device: DEVICE, address: ADDRESS, network: NETWORK }
+  await writeFile(file, ruleset({ ...rules, redirect: true }))
+  const { status, stderr } = await run('nft', ['-f', file], { allowFailure: true })
+  if (status === 0) return
+  log.debug(`private network: other resolvers are not answered for, because ${stderr.trim().split('\n')[0]}`)
+  await writeFile(file, ruleset({ ...rules, redirect: false }))
   await run('nft', ['-f', file])
 }
 

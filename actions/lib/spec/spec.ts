@@ -112,6 +112,11 @@ export const specSchema = (directory: string) =>
     network: oneOf(['auto', 'private', 'user'])
       .default('auto')
       .describe('The machines’ network; auto: private where this computer allows it, else user'),
+    escapes: oneOf(['fail', 'warn'])
+      .default('fail')
+      .describe(
+        'What to do when something tries to reach what is not in the mirror: fail the stage, or only tell',
+      ),
     accel: oneOf(['auto', 'kvm', 'tcg'])
       .default('auto')
       .describe('Hardware virtualization; auto: kvm where it works, else tcg, which is slow'),

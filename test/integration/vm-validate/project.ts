@@ -29,7 +29,7 @@ const nothing: MachineNetwork = {
   kind: 'private',
   mirrorUrl: 'http://mirror',
   plug: () => Promise.reject(new Error('the local machine needs no plug')),
-  escapes: async () => [{ to: 'deb.example.test', how: 'dns', times: 1 }],
+  escapes: async () => [{ who: 'machine box', to: 'deb.debian.org', how: 'dns', times: 1 }],
   [Symbol.asyncDispose]: async () => {},
 }
 

@@ -20,10 +20,12 @@ Nov 23 12:19:14 dnsmasq[31]: query[type=65] rubygems.org from 10.77.0.87
 `
 
 describe('the escape report from the resolver', () => {
-  test('names each foreign name once, with how often it was wanted', () => {
-    expect(foreignNames(log)).toEqual([
-      { to: 'deb.debian.org', how: 'dns', times: 2 },
-      { to: 'rubygems.org', how: 'dns', times: 1 },
+  test('names each foreign name once, with who wanted it and how often', () => {
+    const host = 'Nov 23 12:19:15 dnsmasq[31]: query[A] rubygems.org from 127.0.0.1\n'
+    expect(foreignNames(log + host)).toEqual([
+      { from: '10.77.0.87', name: 'deb.debian.org', times: 2 },
+      { from: '10.77.0.87', name: 'rubygems.org', times: 1 },
+      { from: '127.0.0.1', name: 'rubygems.org', times: 1 },
     ])
   })
 

@@ -46,7 +46,7 @@ const verdict = verdictOn(
   subject,
   [result('Good'), failing],
   ['booted by BIOS'],
-  [{ to: 'deb.debian.org', how: 'dns', times: 2 }],
+  [{ who: 'machine box', to: 'deb.debian.org', how: 'dns', times: 2 }],
 )
 
 describe('the JUnit report', () => {
