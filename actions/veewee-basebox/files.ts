@@ -104,12 +104,12 @@ menuentry '${(product.title ?? name).replaceAll("'", '')}' {
 }
 
 function aptSource(source: Spec['mirror']['deb'][number]): string {
-  const { uri, suites, components } = source
+  const { uri, suites, components, architectures } = source
+  const flat = suites.every((suite) => suite.endsWith('/'))
   return `Types: deb
 URIs: ${uri}
 Suites: ${suites.join(' ')}
-Components: ${components.join(' ')}
-Signed-By: ${keyringIn(source)}
+${flat ? '' : `Components: ${components.join(' ')}\n`}${architectures ? `Architectures: ${architectures.join(' ')}\n` : ''}Signed-By: ${keyringIn(source)}
 `
 }
 

@@ -51,6 +51,7 @@ export async function makeRoot(
 ): Promise<void> {
   const { project, signal } = work
   const wanted = project.spec.basebox.bootstrap?.packages ?? []
+  const foreign = project.spec.mirror.deb.flatMap(({ architectures = [] }) => architectures)
   await bootstrapRoot(root, {
     tree: join(project.buildDirectory, 'mirror-deps', 'tree', 'deb'),
     repositories: lock.deb.map(({ name }) => name),
@@ -62,6 +63,8 @@ export async function makeRoot(
         (folder) => `--dpkgopt=path-exclude=/usr/share/${folder}`,
       ),
       '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+      // Also tells the guest's dpkg of them, so that later steps may install name:i386.
+      ...(foreign.length > 0 ? [`--architectures=${[...new Set(['amd64', ...foreign])].join(',')}`] : []),
     ],
     epoch,
     signal,
