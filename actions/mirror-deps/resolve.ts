@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import type { Lock } from '../lib/lock/lock.ts'
 import { lockParts } from '../lib/lock/parts.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
+import { lockArchive } from './archive/source.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
 import { Ledger } from './fetch/ledger.ts'
 import { lockFile, requireSecrets } from './file/source.ts'
@@ -50,6 +51,7 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     schema: 1,
     arch: 'amd64',
     for: parts,
+    ...(await archiveOf(resolver)),
     deb,
     rpm: await resolveRpms(resolver, toolsDeb),
     gem: gems.filter(({ for: whom }) => whom !== 'tools'),
@@ -64,4 +66,11 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     ),
     tools: { deb: toolsDeb, gem: gems.filter(({ for: whom }) => whom === 'tools') },
   }
+}
+
+async function archiveOf({ work, there, stays }: Resolver): Promise<Pick<Lock, 'archive'>> {
+  const { archive } = work.project.spec.mirror
+  if (archive === undefined) return {}
+  if (there?.archive && stays('archive')) return { archive: there.archive }
+  return { archive: await lockArchive(archive, work) }
 }

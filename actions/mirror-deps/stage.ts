@@ -8,9 +8,11 @@ import type { Lock } from '../lib/lock/lock.ts'
 import { lockParts, misfits } from '../lib/lock/parts.ts'
 import { packPath } from '../lib/mirror/store.ts'
 import { versionsOf } from '../lib/process/version.ts'
-import { flag, names } from '../lib/stage/input.ts'
+import { flag, names, path, text } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
+import { ArchiveSource } from './archive/source.ts'
+import { reportArchive, writeArchive } from './archive/write.ts'
 import { describeContents } from './contents.ts'
 import { explainGone } from './deb/gone.ts'
 import { debGroups } from './deb/resolve.ts'
@@ -37,6 +39,10 @@ const inputs = {
   ),
   frozen: flag('Never write a lock: the one that is there must fit the spec'),
   update: names('Resolve these sources anew (or all) and write the lock, although it fits the spec'),
+  archive: path('Write the mirror into this file (.tar.zst), to build from it years later'),
+  'from-archive': text(
+    'Take what is lacking from this archive before upstream is asked: a file, or the address in the lock',
+  ),
 }
 
 /** Everything the appliance is made of, locked by digest, as working repositories any web server can serve. */
@@ -74,10 +80,19 @@ export const mirrorDeps: Stage<typeof inputs> = {
     const ledger = new Ledger()
     const lock = await work.timed('lock', () => fittingLock(work, ledger))
     for (const line of describeContents(lock)) log.info(line)
+    const archive = await ArchiveSource.of(work.inputs['from-archive'], lock, work, ledger)
     await work.timed('fetch', async () => {
       const { store, shared } = paths
       const { signal, workDirectory } = work
-      const options = { store, sharedStore: shared, log, signal, verify: work.rereads, ledger }
+      const options = {
+        store,
+        sharedStore: shared,
+        log,
+        signal,
+        verify: work.rereads,
+        ledger,
+        archive: archive && ((absent: readonly LockedWanted[]) => archive.take(absent)),
+      }
       await fetchAll(wantedOf(lock, work.project), options).catch(async (error: unknown) => {
         throw await explainGone(error, debGroups(lock, work.project.spec), work)
       })
@@ -85,13 +100,15 @@ export const mirrorDeps: Stage<typeof inputs> = {
       for (const git of lock.git) {
         const fetched = await fetchGit(git, work.project.directory, { store, work: workDirectory, signal })
         const { size } = await stat(packPath(store, git.objects))
-        const whence = fetched === 0 ? 'store' : 'downloaded'
+        const found = archive?.packs.has(git.objects) ? 'archive' : 'store'
+        const whence = fetched === 0 ? found : 'downloaded'
         ledger.note(`git ${git.name}`, { sha256: git.objects, size }, whence, fetched)
       }
     })
     const bytes = ledger.downloadedBytes
     log.info(bytes === 0 ? 'nothing had to be downloaded' : `downloaded ${formatSize(bytes)}`)
     await work.timed('tree', () => writeTree(lock, work))
+    await ArchiveSource.clear(work)
     return {
       outputs: {
         mirror: { path: paths.tree },
@@ -100,6 +117,13 @@ export const mirrorDeps: Stage<typeof inputs> = {
       tools: await versionsOf('apt-get', 'git'),
       thisRun: { values: { 'cache-hit': String(bytes === 0), 'downloaded-bytes': String(bytes) } },
     }
+  },
+
+  async afterwards({ inputs: { archive }, project, outDirectory, log, signal }): Promise<void> {
+    if (archive === undefined) return
+    const { store } = mirrorPaths({ outDirectory })
+    const written = await writeArchive((await readLock(project.lockFile))!, archive, { store, log, signal })
+    reportArchive(archive, written, log)
   },
 
   async prove(work): Promise<void> {

@@ -87,7 +87,10 @@ export async function execute<I extends InputDeclarations>(
   const dependsOn = await stage.dependsOn(work)
   if (record && !options.force && record.fingerprint === fingerprint(dependsOn)) {
     const broken = await firstNotIntact(folder, record, options.verify)
-    if (broken === undefined) return done('up-to-date', record)
+    if (broken === undefined) {
+      await stage.afterwards?.(work)
+      return done('up-to-date', record)
+    }
     options.log.warn(`${stage.name}: its output ${broken} is not as it was made; making it again`)
   } else if (record && !options.force)
     options.log.info(`${stage.name}: again, because ${whatChanged(record, dependsOn)}`)
@@ -107,6 +110,7 @@ export async function execute<I extends InputDeclarations>(
       stage.place === 'host' ? await stage.dependsOn(work) : dependsOn,
       ended.result,
     )
+    await stage.afterwards?.(work)
     const execution = done('done', written, ended.result.thisRun)
     const { milliseconds, thisRun } = execution
     if (ended.result.thisRun) await writeJson(join(folder, 'run.json'), thisRun.values)

@@ -57,6 +57,8 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
    * it should be, changes nothing, and throws all that is wrong at once.
    */
   prove?(work: StageWork<I>): Promise<void>
+  /** What an input asks for beyond the result (an archive of it); also done where the result was up to date. */
+  afterwards?(work: StageWork<I>): Promise<void>
 }
 
 /** What a stage is given to work with. */

@@ -33,6 +33,8 @@ export interface FetchOptions {
   verify: boolean
   /** Told what became of every artefact. */
   ledger?: Ledger
+  /** Asked before any upstream is: brings into the store what it can of what is absent, and says what that was. */
+  archive?: ((absent: readonly LockedWanted[]) => Promise<ReadonlySet<string>>) | undefined
   patience?: Partial<Patience>
 }
 
@@ -52,7 +54,8 @@ export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOp
   const verified = await verifiedOf(options.store)
   try {
     const absent = await absentOf(wanted, verified, options)
-    if (absent.length > 0) await fetchAbsent(absent, verified, options)
+    const rest = options.archive ? await beyondArchive(absent, verified, options) : absent
+    if (rest.length > 0) await fetchAbsent(rest, verified, options)
   } finally {
     await verified.write()
   }
@@ -61,6 +64,25 @@ export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOp
 /** Where what has not wholly arrived waits for the next run: beside the store, on its file system. */
 export function partialsOf(store: string): string {
   return join(dirname(store), 'partial')
+}
+
+/** What upstream is to be asked for once the archive has given what it has. */
+async function beyondArchive(
+  absent: readonly Absent[],
+  verified: Verified,
+  options: FetchOptions,
+): Promise<Absent[]> {
+  const { store, ledger } = options
+  const taken = await options.archive!(absent)
+  for (const { sha256, source, others } of absent.filter((one) => taken.has(one.sha256))) {
+    const path = objectPath(store, sha256)
+    const status = await stat(path)
+    for (const whose of [source, ...others])
+      ledger?.note(whose, { sha256, size: status.size }, whose === source ? 'archive' : 'store')
+    verified.note(sha256, status)
+    await share(path, sha256, options)
+  }
+  return absent.filter(({ sha256 }) => !taken.has(sha256))
 }
 
 async function fetchAbsent(

@@ -13,6 +13,8 @@ export interface Tally {
   downloadedBytes: number
   /** Artefacts that were there: in the store, in the shared cache, in an archive. */
   found: number
+  /** Among those that were there: from an archive. */
+  archived: number
   /** Among the downloaded: those that were there with other bytes than locked. */
   refetched: number
 }
@@ -68,6 +70,7 @@ function tallyOf(entries: readonly Entry[]): Tally {
     downloaded,
     downloadedBytes: sum(({ transferred }) => transferred),
     found: entries.length - downloaded,
+    archived: count(({ whence }) => whence === 'archive'),
     refetched: count(({ whence }) => whence === 'refetched'),
   }
 }
