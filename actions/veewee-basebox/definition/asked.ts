@@ -117,6 +117,7 @@ export class Asked {
 
   /** A fault of the whole definition: something is missing. */
   missing(message: string): void {
+    if (this.world.incomplete) return
     const file = this.world.files.shown('definition.rb')
     this.world.report({ file, line: 1, column: 1, message, source: '', width: 1 })
   }

@@ -1,5 +1,6 @@
 import type * as nodes from '@ruby/prism/src/nodes.js'
 import { kindOf } from './calls.ts'
+import { isAsked } from './construct.ts'
 import type { Evaluator, Node } from './evaluate.ts'
 import { type DigestAlgorithm, decode } from './files.ts'
 import { RubyDigest, RubyHash, type RubyValue, toText, Unknown } from './value.ts'
@@ -41,10 +42,18 @@ export function askClass(name: string, method: string, call: ClassCall): RubyVal
   return read ? read.ask(method, args, call) : digest(ALGORITHMS[name]!, method, args, call)
 }
 
+/** Whether the subset knows the class, or would know what to say of it. */
+export function isClass(name: string): boolean {
+  return /^Veewee::/.test(name) || name in ALGORITHMS || Object.hasOwn(CLASSES, name) || isAsked(name)
+}
+
 function declare({ evaluator, node }: ClassCall): RubyValue {
   const args = evaluator.arguments(node)
   const [options] = args
-  if (options instanceof Unknown) return options
+  if (options instanceof Unknown) {
+    evaluator.world.lost()
+    return options
+  }
   if (args.length !== 1 || !(options instanceof RubyHash))
     return evaluator.fault(
       node as unknown as Node,
@@ -61,7 +70,10 @@ function declareYaml({ evaluator, node }: ClassCall): RubyValue {
   for (const argument of written) {
     const place = evaluator.place(argument)
     for (const option of [evaluator.evaluate(argument)].flat()) {
-      if (option instanceof Unknown) continue
+      if (option instanceof Unknown) {
+        evaluator.world.lost()
+        continue
+      }
       const values = typeof option === 'string' ? evaluator.world.yaml(option, place) : option
       if (values === undefined) continue // its faults are reported
       if (values instanceof RubyHash) evaluator.world.declare(values, place)
@@ -149,6 +161,7 @@ function digest(
   if (text === undefined || rest.length || !['file', 'hexdigest'].includes(method)) return undefined
   const { files } = evaluator.world
   const found = method === 'file' ? files.digest(algorithm, text) : files.digestOf(algorithm, text)
+  if (method === 'hexdigest' && 'hex' in found) return found.hex
   return 'hex' in found
     ? new RubyDigest(found.hex)
     : evaluator.fault(node as unknown as Node, `${text} ${found.trouble}`)

@@ -86,6 +86,10 @@ const ASKED: [RegExp, string, string][] = [
   [/^(Kernel|Process|Open3|Etc|RbConfig|Facter|Gem|Vagrant)\b/, 'the computer that builds', AS_VALUE],
 ]
 
+export function isAsked(name: string): boolean {
+  return name === 'Proc' || ASKED.some(([pattern]) => pattern.test(name))
+}
+
 /** For a call of a class or module that is not in the subset, e.g. `Net::HTTP.get`. */
 export function wordsForConstant(name: string, method: string): Words {
   for (const [pattern, what, how] of ASKED) if (pattern.test(name)) return { what, how }

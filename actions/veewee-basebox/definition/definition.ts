@@ -86,6 +86,7 @@ class Reading implements World {
   readonly path: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly constants = new Map<string, RubyValue>()
+  incomplete = false
   readonly #declared = new Map<string, Declared>()
   readonly #unknown = new Map<string, Unknown>()
   readonly #faults: PlacedFault[] = []
@@ -115,19 +116,18 @@ class Reading implements World {
 
   definition(): Definition {
     const whole = this.#run('definition.rb')
-    if (whole !== undefined) {
-      const shown = this.files.shown('definition.rb')
-      this.report({ file: shown, line: 1, column: 1, message: whole, source: '', width: 1 })
-    } else if (this.#declared.size === 0 && this.#faults.length === 0) {
-      const message = 'declares nothing: Veewee::Definition.declare({ … }) is expected in it'
-      const shown = this.files.shown('definition.rb')
-      this.report({ file: shown, line: 1, column: 1, message, source: '', width: 1 })
+    const nothing = this.#declared.size === 0 && this.#faults.length === 0
+    if (whole !== undefined || nothing) {
+      const file = this.files.shown('definition.rb')
+      const message = whole ?? 'declares nothing: Veewee::Definition.declare({ … }) is expected in it'
+      this.report({ file, line: 1, column: 1, message, source: '', width: 1 })
+      this.lost()
     }
     const unknown = this.#unknown
     this.#settle()
     this.#override()
     const recipe =
-      whole === undefined
+      this.#declared.size > 0
         ? readRecipe({ declared: this.#declared, unknown, world: this, strategy: this.#strategy })
         : undefined
     this.#nameUnknown(unknown)
@@ -163,6 +163,10 @@ class Reading implements World {
     }
   }
 
+  lost(): void {
+    this.incomplete = true
+  }
+
   declared(key: string): RubyValue | undefined {
     if (key === 'name') return this.name
     if (key === 'path') return this.path
@@ -176,7 +180,12 @@ class Reading implements World {
 
   yaml(path: string, place: Place): RubyValue | undefined {
     const source = this.#source(path)
-    if (typeof source !== 'string') return readYaml(source, (fault) => this.report(fault))
+    if (typeof source !== 'string') {
+      const value = readYaml(source, (fault) => this.report(fault))
+      if (value === undefined) this.lost()
+      return value
+    }
+    this.lost()
     this.report(place.source.fault(place.span, `${path} ${source}`))
     return undefined
   }
@@ -208,7 +217,10 @@ class Reading implements World {
       parsed.errors.map(({ location, message }) => source.fault(location, `not Ruby: ${message}`)),
     )
     for (const error of errors.slice(0, 5)) this.report(error)
-    if (errors.length) return undefined
+    if (errors.length) {
+      this.lost()
+      return undefined
+    }
     const evaluator = new Evaluator(source, this)
     evaluator.assign('?file', path)
     evaluator.assign('?folder', dirname(path))

@@ -1,6 +1,6 @@
 import * as nodes from '@ruby/prism/src/nodes.js'
 import { callOn, kindOf, MAX_TEXT, Refusal } from './calls.ts'
-import { askClass } from './classes.ts'
+import { askClass, isClass } from './classes.ts'
 import { type Words, wordsFor, wordsForConstant, wordsForFunction } from './construct.ts'
 import { FUNCTIONS, type FunctionCall, type RubyFunction } from './functions.ts'
 import type { SourceText, Span } from './source.ts'
@@ -123,22 +123,22 @@ export class Evaluator {
   }
 
   /** Whether a construct is made of something already reported; nothing new is reported by looking. */
-  #unknownAlready(node: Node): Unknown | undefined {
+  #unknownAlready(node: Node, depth = 0): Unknown | undefined {
+    if (depth > 20) return undefined
     for (const child of node.compactChildNodes().slice(0, 50)) {
       if (child instanceof nodes.LocalVariableReadNode) {
         const value = this.#locals.get(child.name)
         if (value instanceof Unknown) return value
       }
-      if (child instanceof nodes.CallNode || child instanceof nodes.ArgumentsNode) {
-        const found = this.#unknownAlready(child as unknown as Node)
-        if (found) return found
-      }
+      const found = LOOKED_THROUGH.has(child.constructor) ? this.#unknownAlready(child, depth + 1) : undefined
+      if (found) return found
     }
     return undefined
   }
 
   #forget(node: Node, unknown: Unknown, depth: number): void {
     if (depth > MAX_LEVELS) return
+    if (node instanceof nodes.CallNode && node.name.startsWith('declare')) this.world.lost()
     if (
       node instanceof nodes.LocalVariableWriteNode ||
       node instanceof nodes.LocalVariableTargetNode ||
@@ -157,6 +157,17 @@ export class Evaluator {
     else if (Array.isArray(value)) this.#work += value.length * 8
     if (this.#work > MAX_WORK) throw new Refusal('more text than any definition needs')
     return value
+  }
+
+  /** From the source, because Prism's own value is cut to 64 bits. */
+  integer({ startOffset, length }: Span): RubyValue {
+    const text = this.source.bytes.toString('latin1', startOffset, startOffset + length).replaceAll('_', '')
+    const [, sign, digits] = /^([-+]?)(.*)$/s.exec(text.toLowerCase()) as unknown as [string, string, string]
+    const plain = /^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits.replace(/^0d/, '')
+    if (!/^(0[xbo])?[0-9a-f]+$/.test(plain) || plain.length > 5000)
+      throw new Refusal('a number of this kind is not read')
+    const value = sign === '-' ? -BigInt(plain) : BigInt(plain)
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value
   }
 
   string(node: Node, { value, encoding, validEncoding }: PrismString): RubyValue {
@@ -273,6 +284,8 @@ export class Evaluator {
 
   /** `File.join(…)`, `Veewee::Definition.declare …`: calls of classes and modules. */
   #classCall(node: nodes.CallNode, name: string): RubyValue {
+    const missing = this.world.constants.get('?')
+    if (missing instanceof Unknown && !isClass(name)) return missing // of a file that could not be read
     if (name === 'Proc' && node.name === 'new' && node.block)
       return new RubyProc(this.place(node as unknown as Node))
     const answer = askClass(name, node.name, { evaluator: this, node })
@@ -331,6 +344,17 @@ export function constantName(node: Node): string | undefined {
   return parent === undefined ? undefined : `${parent}::${node.name}`
 }
 
+/** Calls are made of these: something unknown in them makes the call unknown. */
+const LOOKED_THROUGH = new Set<unknown>([
+  nodes.CallNode,
+  nodes.ArgumentsNode,
+  nodes.ParenthesesNode,
+  nodes.StatementsNode,
+  nodes.InterpolatedStringNode,
+  nodes.EmbeddedStatementsNode,
+  nodes.ArrayNode,
+])
+
 type Expression = (evaluator: Evaluator, node: Node) => RubyValue
 
 const EXPRESSIONS = new Map<unknown, Expression>()
@@ -349,7 +373,7 @@ const list = (value: unknown) => value as Node[]
 on(nodes.NilNode, () => null)
 on(nodes.TrueNode, () => true)
 on(nodes.FalseNode, () => false)
-on(nodes.IntegerNode, (_, { value }) => value as number | bigint)
+on(nodes.IntegerNode, (e, { location }) => e.integer(location))
 on(nodes.FloatNode, (_, { value }) => new RubyFloat(value as number))
 on(nodes.StringNode, (e, n) => e.string(node(n), n.unescaped))
 on(nodes.InterpolatedStringNode, (e, n) => e.interpolated(list(n.parts)))

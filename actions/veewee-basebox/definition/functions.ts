@@ -33,6 +33,7 @@ const require: RubyFunction = ({ evaluator, node }) => {
   if (trouble === undefined) return true
   const unknown = evaluator.fault(node as unknown as Node, `${path} ${trouble}`)
   evaluator.world.constants.set('?', unknown)
+  evaluator.world.lost()
   return unknown
 }
 

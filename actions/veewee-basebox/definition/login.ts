@@ -12,7 +12,7 @@ export function readLogin(asked: Asked): SshLogin {
   const key = asked.text('ssh_key')
   const windows = [...asked.declared.keys()].some((name) => name.startsWith('winrm_'))
   const lacks = (name: string) => !asked.unknown.has(name) && !asked.declared.has(name)
-  if (user === undefined && !windows)
+  if (user === undefined && !windows && !asked.unknown.has('ssh_user'))
     asked.missing(
       lacks('ssh_user')
         ? 'declares no ssh_user: nobody could log in to the machine'

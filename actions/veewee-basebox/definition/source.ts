@@ -84,7 +84,7 @@ export class SourceText {
 export function showFault(fault: Fault & Partial<PlacedFault>): string {
   const place = [fault.file, fault.line, fault.column].filter((part) => part !== undefined).join(':')
   const first = place ? `${place}: ${fault.message}` : fault.message
-  if (fault.source === undefined || fault.line === undefined || fault.column === undefined) return first
+  if (!fault.source || fault.line === undefined || fault.column === undefined) return first
   const gutter = String(fault.line)
   // Tabs stay tabs, so that the carets stand where they should in any terminal.
   const indent = [...fault.source]

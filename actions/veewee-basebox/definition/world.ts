@@ -15,6 +15,10 @@ export interface World {
   warn(fault: PlacedFault): void
   /** Merges keys into the definition. */
   declare(options: RubyHash, place: Place): void
+  /** Says that keys may be missing, because what declares them could not be read. */
+  lost(): void
+  /** Whether that was said. */
+  readonly incomplete: boolean
   /** What `definition.KEY` gives: declared, VeeWee's default, or `undefined` for what is no key. */
   declared(key: string): RubyValue | undefined
   /** The values of a YAML file, as Psych would load it; faults are reported and give `undefined`. */

@@ -153,9 +153,9 @@ function integer(text: string): RubyValue {
   return Number.isSafeInteger(number) ? number : value
 }
 
-/** `12:30` is 750 to Psych: minutes, or whatever the sixties count. */
+/** `12:30:45` is 45045 to Psych, and `12:30` is 45000: it counts from the hours on. */
 function sexagesimal(text: string): number {
   const sign = text.startsWith('-') ? -1 : 1
   const parts = text.replace(/^[-+]/, '').replaceAll('_', '').split(':')
-  return sign * parts.reduce((sum, part) => sum * 60 + Number(part), 0)
+  return sign * parts.reduce((sum, part, index) => sum + Number(part) * 60 ** Math.abs(index - 2), 0)
 }
