@@ -89,8 +89,8 @@ async function stillThere(
 }
 
 async function anew(entry: RpmEntry, { fetching, directory, before }: LockingRpms): Promise<FoundRepository> {
-  const { store, signal } = fetching
-  const found = await findRepository(entry, { store, directory, signal })
+  const { store, signal, ledger } = fetching
+  const found = await findRepository(entry, { store, directory, signal, ledger })
   const was = before?.find(({ name }) => name === entry.name)
   const signed = ({ evidence }: FoundRepository) => evidence.some(({ path }) => path === SIGNATURE)
   if (was && signed(was) && !signed(found))
@@ -114,17 +114,18 @@ async function bring(
   const { baseurl, mirrors, name } = repository
   const locked: LockedRpm[] = []
   const queue = described[Symbol.iterator]()
-  const { store, signal } = fetching
+  const { store, signal, ledger } = fetching
   const worker = async () => {
     for (const one of queue) {
       const path = pathOf(one, baseurl)
       const { checksum, size } = one
+      const source = `rpm ${name}`
       const title = `rpm ${one.name} ${one.version} ${one.arch} of ${name}`
       const urls = [...new Set([baseurl, ...mirrors].map((base) => addressOf(base, path)))]
       const artefact =
         checksum.type === 'sha256'
           ? { sha256: checksum.hex, size }
-          : await obtain({ title, urls, checksums: [checksum] }, { store, directory, signal })
+          : await obtain({ source, title, urls, checksums: [checksum] }, { store, directory, signal, ledger })
       const license = one.license ?? NOASSERTION
       locked.push({ name: one.name, version: one.version, arch: one.arch, path, license, ...artefact })
     }

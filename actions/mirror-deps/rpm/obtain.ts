@@ -7,6 +7,7 @@ import { sha256File } from '../../lib/files/digest.ts'
 import type { Artefact } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { download } from '../fetch/download.ts'
+import type { Ledger } from '../fetch/ledger.ts'
 import type { Checksum } from './repomd.ts'
 
 export interface Obtaining {
@@ -14,9 +15,13 @@ export interface Obtaining {
   /** For what is not known to be right yet; on the same file system as the store. */
   directory: string
   signal: AbortSignal
+  /** Told of what is downloaded. */
+  ledger?: Ledger | undefined
 }
 
 interface Obtained {
+  /** Part of the lock it belongs to: `rpm baseos`. */
+  source: string
   /** For messages. */
   title: string
   urls: readonly string[]
@@ -80,7 +85,8 @@ async function fetched(wanted: Obtained, options: Obtaining): Promise<Artefact> 
   )
   try {
     const { title, urls } = wanted
-    const got = await download({ title, urls, ...tries(wanted) }, partial, options)
+    const { signal } = options
+    const { transferred, ...got } = await download({ title, urls, ...tries(wanted) }, partial, { signal })
     if (wanted.checksums.length > 0 && !(await isOneOf(wanted.checksums, partial))) {
       const promised = wanted.checksums.map(({ type, hex }) => `${type} ${hex}`).join(' or ')
       throw new ApplianceError(
@@ -94,6 +100,7 @@ async function fetched(wanted: Obtained, options: Obtaining): Promise<Artefact> 
     const to = objectPath(options.store, got.sha256)
     await mkdir(dirname(to), { recursive: true })
     await rename(partial, to)
+    options.ledger?.note(wanted.source, got, 'downloaded', transferred)
     return got
   } finally {
     await rm(partial, { force: true })

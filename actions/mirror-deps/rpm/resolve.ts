@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LockedDebRepository, LockedRpmRepository } from '../../lib/lock/lock.ts'
 import { wantedOfToolsDebs } from '../deb/source.ts'
@@ -23,7 +24,8 @@ export async function resolveRpms(
   const fetching = { store, sharedStore: shared, log, signal, verify: false, ledger }
   return await log.group('resolving RPMs', async () => {
     await fetchAll(wantedOfToolsDebs(toolsDeb, work.project.spec.tools), fetching)
-    const tree = join(workDirectory, 'resolving')
+    const tree = join(workDirectory, 'resolving-rpms')
+    await rm(tree, { recursive: true, force: true })
     await writeDebTrees(toolsDeb, join(tree, 'tools/deb'), paths, await mirrorKey(paths.key), work)
     const root = await rpmPrograms(toolsDeb, tree, paths, work)
     const locked = await lockRpms(entries, {

@@ -51,7 +51,7 @@ export async function findRepository(entry: RpmEntry, options: Obtaining): Promi
     const path = relativeTo(baseurl, href)
     const urls = bases.map((base) => addressOf(base, path))
     const title = `${path} of ${source}`
-    evidence.push({ path, ...(await obtain({ title, urls, checksums: [checksum] }, options)) })
+    evidence.push({ path, ...(await obtain({ source, title, urls, checksums: [checksum] }, options)) })
   }
   evidence.push({ path: keyPath(entry), ...(await keyOf(entry, options)) })
   return {
@@ -92,7 +92,14 @@ async function firstWith({ addresses, repomd }: Mirrors, source: string, options
     const title = `${REPOMD} of ${source}`
     // With others at hand, one that does not answer is not waited for.
     const patience = addresses.length > 1 ? { tries: 1 } : {}
-    const wanted = { title, urls: [`${baseurl}${REPOMD}`], checksums: repomd, anew: true, ...patience }
+    const wanted = {
+      source,
+      title,
+      urls: [`${baseurl}${REPOMD}`],
+      checksums: repomd,
+      anew: true,
+      ...patience,
+    }
     try {
       return { baseurl, repomd: await obtain(wanted, options) }
     } catch (error) {
@@ -115,7 +122,7 @@ async function signatureOf(baseurl: string, source: string, options: Obtaining) 
   const url = `${baseurl}${REPOMD}.asc`
   try {
     const title = `${REPOMD}.asc of ${source}`
-    return await obtain({ title, urls: [url], checksums: [], tries: 2 }, options)
+    return await obtain({ source, title, urls: [url], checksums: [], tries: 2 }, options)
   } catch (error) {
     // Stores of objects say 403 of what they do not have.
     if (error instanceof ApplianceError && (error.code === 'gone' || /HTTP 40[13]\b/.test(error.message)))
@@ -143,7 +150,9 @@ function unreadable(source: string, url: string, error: unknown): ApplianceError
 /** The project's own file is what counts; a copy goes into the store, for the proof and the guest. */
 function keyOf({ name, gpgkey }: RpmEntry, options: Obtaining) {
   const url = pathToFileURL(gpgkey).href
-  return obtain({ title: `the key ${basename(gpgkey)} of rpm ${name}`, urls: [url], checksums: [] }, options)
+  const source = `rpm ${name}`
+  const title = `the key ${basename(gpgkey)} of ${source}`
+  return obtain({ source, title, urls: [url], checksums: [] }, options)
 }
 
 /** Where a repository's key lies in its evidence and in the tree. */
