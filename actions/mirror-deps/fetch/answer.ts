@@ -44,6 +44,8 @@ export async function ask(address: string, question: Question): Promise<Answer> 
   for (let redirects = 0; redirects <= REDIRECTS; redirects++) {
     const { statusCode, headers, body } = await send(url, question)
     const header = (name: string) => [headers[name]].flat()[0]
+    // An answer that is given up is no failure of ours.
+    body.on('error', () => {})
     const next = statusCode >= 300 && statusCode < 400 ? header('location') : undefined
     if (next === undefined) {
       if (statusCode === 200 || statusCode === 206) return answerOf(statusCode, header, body, question)

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,6 +18,7 @@ import {
   verdict,
   worthAnotherTry,
 } from './faults.ts'
+import { makeFolder } from './folder.ts'
 import { isPage, saysArchive } from './html.ts'
 import { PartialFile } from './partial-file.ts'
 import { type Patience, pauseAfter, usual } from './patience.ts'
@@ -109,7 +110,7 @@ class Download {
   async run(): Promise<Downloaded> {
     const { partials, signal } = this.options
     // Where this may not be written, nothing need be downloaded.
-    await mkdir(this.folder, { recursive: true })
+    await makeFolder(this.folder)
     const stays = partials !== undefined
     const name = this.wanted.sha256 ?? sha256(this.wanted.urls[0] ?? '')
     const place = stays

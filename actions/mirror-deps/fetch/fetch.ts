@@ -135,7 +135,7 @@ async function fetchAbsent(
   if (failure) throw failure
   if (lost.length > 0)
     log.warn(
-      `upstream has moved on from ${lost.length} signed indexes; their packages are checked by the lock alone`,
+      `upstream has moved on from ${lost.length} signed indexes or keys (${lost.slice(0, 3).join(', ')}${lost.length > 3 ? ' …' : ''}); what they vouch for is checked by the lock alone`,
     )
   if (gone.length > 0) throw allGone(gone)
 }

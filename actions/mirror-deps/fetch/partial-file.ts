@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { writeAtomically } from '../../lib/files/atomic.ts'
+import { makeFolder } from './folder.ts'
 
 /** From where the bytes of a partial file are, and how to ask whether they still are those. */
 export interface Mark {
@@ -32,7 +33,7 @@ export class PartialFile {
 
   /** What is there of it already is read, and hashed, again. */
   static async open(path: string, signal: AbortSignal): Promise<PartialFile> {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const partial = new PartialFile(path, await open(path, 'a'))
     try {
       await partial.readAgain(signal)
@@ -88,7 +89,7 @@ export class PartialFile {
   /** Gives it its final name. */
   async finish(path: string): Promise<void> {
     await this.close()
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await rename(this.path, path)
     await rm(this.noteFile, { force: true })
   }
