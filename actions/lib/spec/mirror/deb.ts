@@ -9,6 +9,9 @@ import {
   snapshotDescription,
 } from './words.ts'
 
+/** Beside the repositories, in their folder of the mirror. */
+const taken = ['dists', 'appliance-mirror.gpg']
+
 /** `pins:` as apt_preferences(5) knows them. */
 const pin = () =>
   section({
@@ -25,7 +28,9 @@ const pin = () =>
 export const deb = (directory: string) =>
   section({
     name: name()
-      .refine((value) => value !== 'dists', { error: 'dists is the name of a folder of every repository' })
+      .refine((value) => !taken.includes(value), {
+        error: ({ input }) => `${input} is what the mirror calls something else beside the repositories`,
+      })
       .describe('Your name for the repository'),
     uri: address().describe('Address of a Debian package repository'),
     suites: list(
