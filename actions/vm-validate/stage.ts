@@ -7,6 +7,7 @@ import { sha256 } from '../lib/files/digest.ts'
 import { treeDigest } from '../lib/files/tree.ts'
 import type { Hypervisor } from '../lib/hypervisor/hypervisor.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
+import type { Scenario } from '../lib/spec/scenario.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { bootMachine, checkHygiene, checkListens } from './checks-run.ts'
@@ -14,6 +15,7 @@ import type { Course } from './course.ts'
 import { type Selection, select, stepFaults, uploadedFiles } from './faults.ts'
 import { inputs } from './inputs.ts'
 import { junitXml } from './junit.ts'
+import { reaches } from './reaches.ts'
 import { runScenario } from './scenario-run.ts'
 import { prepareSubject, subjectDigest } from './subject.ts'
 import { summaryMarkdown } from './summary.ts'
@@ -103,11 +105,12 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
         if (listens) results.push(await work.timed('checks', () => checkListens(listens, course)))
         if (selected.length > 0) await work.timed('snapshot', () => test.keep(work.signal))
         for (const scenario of selected)
-          results.push(await work.timed('scenarios', () => runScenario(scenario, course)))
+          results.push(await work.timed('scenarios', () => runDuring(scenario, course, work)))
       }
       const remarks = [...prepared.remarks, ...test.remarks]
       if (selected.length === 0) remarks.push(noScenario(scenarios.length, wanted.tags))
       const escapes = await work.network().escapes()
+      results.push(...reaches(escapes, spec.escapes))
       const verdict = verdictOn(prepared.subject, results, remarks, escapes)
       return await conclude(verdict, work)
     },
@@ -131,6 +134,13 @@ function noScenario(all: number, tags: readonly string[]): string {
   return all === 0
     ? 'the spec names no scenarios (validate.scenarios): nothing but the machine itself was tried'
     : `none of the ${all} scenarios was run: none is tagged ${tags.join(' or ')}`
+}
+
+/** Whoever tries to leave does so during a scenario with a name. */
+function runDuring(scenario: Scenario, course: Course, work: Work): Promise<ScenarioResult> {
+  const network = work.network()
+  const doIt = () => runScenario(scenario, course)
+  return network.during ? network.during(scenario.name, doIt) : doIt()
 }
 
 /** Nothing of an earlier run may be taken for this one's. Folders of variants lie in the stage's and stay. */

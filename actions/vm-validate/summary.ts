@@ -1,3 +1,4 @@
+import { escapeLine, grave } from '../lib/network/attempts.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { failedStep, type ScenarioResult, type Verdict } from './verdict.ts'
 
@@ -18,7 +19,7 @@ export function summaryMarkdown(verdict: Verdict): string {
     ...list('Good to know', remarksOf(verdict)),
     ...list(
       'Tried to reach what is not in the mirror',
-      verdict.escapes.map(({ to, how, times }) => `${code(to)} (${how}), ${times} ×`),
+      grave(verdict.escapes).map((one) => code(escapeLine(one))),
     ),
     `Disk SHA-256 ${code(verdict.subject.diskSha256)}`,
     '',

@@ -12,6 +12,8 @@ export interface MachineNetwork extends AsyncDisposable {
   plug(machine: { name: string; mac: string; ports: readonly number[] }): Promise<Plug>
   /** Who tried to reach something that is not here, so far; sorted. */
   escapes(): Promise<Escape[]>
+  /** What is tried while `work` goes on is tried during `title`; absent where nobody keeps account of that. */
+  during?<T>(title: string, work: () => Promise<T>): Promise<T>
   /**
    * Commands for root in a guest that has just booted, without which the network cannot know what it tries to reach;
    * they last until it shuts down, and leave nothing on its disk. undefined: not needed.

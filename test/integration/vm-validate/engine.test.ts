@@ -91,7 +91,7 @@ describe('a passing verdict', () => {
     expect(outputs.value('disk-sha256')).toBe(digest)
     const found = await verdictOf(folder)
     expect(found).toMatchObject({ verdict: 'passed', subject: { diskSha256: digest } })
-    expect(found.escapes).toEqual([{ to: 'deb.example.test', how: 'dns', times: 1 }])
+    expect(found.escapes).toEqual([{ who: 'machine box', to: 'deb.debian.org', how: 'dns', times: 1 }])
     expect(found.results.at(-1)!.steps.map(({ status }) => status)).toEqual(Array(12).fill('passed'))
     const junit = parseXml(await readFile(outputs.path('report'), 'utf8'))
     expect(junit.attributes).toMatchObject({ tests: '13', failures: '0' })

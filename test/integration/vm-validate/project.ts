@@ -14,7 +14,7 @@ import { vmValidateOn } from '../../../actions/vm-validate/stage.ts'
 export async function projectWith(spec: string, scenarios: Record<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'appliance-validate-'))
   const files: Record<string, string> = {
-    'appliance.yml': `name: box\nversion: 1.0.0\nvalidate:\n  scenarios: scenarios\n${spec}`,
+    'appliance.yml': `name: box\nversion: 1.0.0\nescapes: warn\nvalidate:\n  scenarios: scenarios\n${spec}`,
     ...Object.fromEntries(Object.entries(scenarios).map(([name, text]) => [`scenarios/${name}.yml`, text])),
   }
   for (const [name, content] of Object.entries(files)) {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { escapeXml, junitXml } from '../../../actions/vm-validate/junit.ts'
 import { parseXml } from '../../../actions/vm-validate/ova/xml.ts'
+import { reaches } from '../../../actions/vm-validate/reaches.ts'
 import { summaryMarkdown } from '../../../actions/vm-validate/summary.ts'
 import {
+  failedStep,
   type ScenarioResult,
   type StepResult,
   verdictOn,
@@ -42,12 +44,11 @@ const failing = result('A <licence> & "more"', {
   ],
 })
 const subject = { kind: 'disk' as const, name: 'disk.qcow2', diskSha256: 'a'.repeat(64) }
-const verdict = verdictOn(
-  subject,
-  [result('Good'), failing],
-  ['booted by BIOS'],
-  [{ who: 'machine box', to: 'deb.debian.org', how: 'dns', times: 2 }],
-)
+const escapes = [
+  { who: 'machine box', to: 'deb.debian.org', how: 'dns', times: 2 },
+  { who: 'machine box', to: '0.pool.ntp.org', how: 'dns', times: 2, harmless: 'time' },
+]
+const verdict = verdictOn(subject, [result('Good'), failing], ['booted by BIOS'], escapes)
 
 describe('the JUnit report', () => {
   const document = parseXml(junitXml(verdict))
@@ -85,13 +86,25 @@ describe('the summary', () => {
     expect(rows[0]).toContain('expected exit status 0, got 3')
     expect(rows[1]).toContain('✅')
     expect(text).toContain('`evidence/a-licence/screen.png`')
-    expect(text).toContain('`deb.debian.org` (dns), 2 ×')
+    expect(text).toContain('`machine box: deb.debian.org (dns), 2 ×`')
+    expect(text).not.toContain('pool.ntp.org')
   })
 
   test('gives text of a guest no meaning', () => {
     expect(text).not.toContain('A <licence>')
     expect(text).toContain('````text')
     expect(text).not.toContain('\u001b')
+  })
+})
+
+describe('who tried to reach what is not in the mirror', () => {
+  test('is a finding, and in JUnit; what is harmless, or allowed, is none', () => {
+    const found = verdictOn(subject, [result('Good'), ...reaches(escapes, 'fail')], [], escapes)
+    expect(found.passed).toBe(false)
+    expect(failedStep(found.results[1]!)!.finding).toBe('machine box: deb.debian.org (dns), 2 ×')
+    expect(junitXml(found)).toContain('deb.debian.org')
+    expect(reaches(escapes, 'warn')).toEqual([])
+    expect(reaches(escapes.slice(1), 'fail')).toEqual([])
   })
 })
 
