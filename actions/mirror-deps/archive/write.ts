@@ -46,8 +46,7 @@ interface Entry {
 export async function writeArchive(lock: Lock, file: string, options: WriteOptions): Promise<WrittenArchive> {
   const { log, signal, store } = options
   const { entries, lost } = await entriesOf(lock, store)
-  const { archive: _, ...plain } = lock
-  const first = Buffer.from(lockText(plain))
+  const first = Buffer.from(lockText(withoutArchive(lock)))
   const total = entries.reduce((sum, { size }) => sum + size, 0)
   const partial = join(dirname(file), `.${basename(file)}.partial`)
   const progress = log.progress(`archive ${basename(file)}`, total, 'bytes')
@@ -94,6 +93,12 @@ export async function writeArchive(lock: Lock, file: string, options: WriteOptio
     progress.done()
   }
   return { sha256: hash.digest('hex'), size, artefacts: entries.length, lost }
+}
+
+/** That a lock names an archive makes it no other archive. */
+function withoutArchive({ archive: _, ...lock }: Lock): Lock {
+  const { archive: __, ...parts } = lock.for
+  return { ...lock, for: parts }
 }
 
 /** Says what was written, as `sha256sum` would. */
