@@ -119,6 +119,8 @@ async function fileAndName(path: string): Promise<[string, string]> {
 async function prepare(guest: Guest, work: StageWork): Promise<{ env: Record<string, string> }> {
   const { project, network, signal } = work
   const access = mirrorAccess(lockOf(project), network().mirrorUrl)
+  const { welcome } = network()
+  if (welcome) await guest.run(welcome, { signal, allowFailure: true })
   await guest.run(
     `mkdir -p /run/appliance/lists/partial ${SCRATCH}/archives/partial && chmod 755 /run/appliance`,
     { signal },

@@ -80,7 +80,7 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
 
       await clean(work.outDirectory)
       const prepared = await work.timed('reading', () => prepareSubject(work))
-      await using test = testMachine(hypervisor(work), prepared.machine, work.log)
+      await using test = testMachine(hypervisor(work), prepared.machine, work.log, work.network().welcome)
       const course: Course = {
         test,
         project: directory,

@@ -31,8 +31,14 @@ export interface TestMachine extends AsyncDisposable {
 
 /**
  * @param spec must be `throwAway`: nothing that happens in a test may reach the disk that ships
+ * @param welcome commands for the guest that has just booted (see `MachineNetwork`)
  */
-export function testMachine(hypervisor: Hypervisor, spec: MachineSpec, log: Log): TestMachine {
+export function testMachine(
+  hypervisor: Hypervisor,
+  spec: MachineSpec,
+  log: Log,
+  welcome?: string,
+): TestMachine {
   if (!spec.throwAway) throw new ApplianceError('internal', 'a disk under test must not be written to')
   const remarks: string[] = []
   let machine: Machine | undefined
@@ -50,6 +56,7 @@ export function testMachine(hypervisor: Hypervisor, spec: MachineSpec, log: Log)
     machine = undefined
     machine = await hypervisor.boot(spec, signal)
     guest = await machine.guest(signal)
+    if (welcome) await guest.run(welcome, { signal, allowFailure: true })
     for (const remark of await finishBooting(guest, signal)) remember(remark)
     touched = false
   }

@@ -1,3 +1,5 @@
+import { type Asked, Questions } from './questions.ts'
+
 /** The one name there is: with a dot, because systemd-resolved asks nobody about names without. */
 export const MIRROR = 'mirror.internal'
 
@@ -45,30 +47,17 @@ export function dnsmasqArguments({ device, address, range, log, leases }: Dnsmas
   ]
 }
 
-/** A name somebody asked for. */
-export interface Asked {
-  /** The address the question came from. */
-  from: string
-  name: string
-  times: number
-}
-
 /**
  * Names that were asked for and are not here, from dnsmasq's log. A name that was asked for as A and as AAAA was
  * wanted once; the reverse of our own addresses is not a wish to leave.
  */
 export function foreignNames(log: string): Asked[] {
-  const asked = new Map<string, Asked & { types: Map<string, number> }>()
+  const questions = new Questions()
   for (const [, type, spelt, from] of log.matchAll(/ query\[([^\]]+)\] (\S+) from (\S+)$/gm)) {
     const name = spelt!.toLowerCase()
-    if (name === MIRROR || name.endsWith('.77.10.in-addr.arpa')) continue
-    const key = `${from} ${name}`
-    const one = asked.get(key) ?? { from: from!, name, times: 0, types: new Map<string, number>() }
-    one.types.set(type!, (one.types.get(type!) ?? 0) + 1)
-    one.times = Math.max(...one.types.values())
-    asked.set(key, one)
+    if (name !== MIRROR && !name.endsWith('.77.10.in-addr.arpa')) questions.add(from!, name, type!)
   }
-  return [...asked.values()].map(({ from, name, times }) => ({ from, name, times }))
+  return questions.list()
 }
 
 /** The address that a MAC was last given, from dnsmasq's log. */
