@@ -49,7 +49,7 @@ export async function explainGone(
   const moved = [...new Set(gone.map(({ repository }) => repository.name))].join(' ')
   const snapshot = gone.every((one) => one.repository.snapshot) ? '' : 'give the source a snapshot: address; '
   return new ApplianceError('gone', lines.join('; '), {
-    hint: `Take the mirror of an earlier build (its archive, a cache, another computer's build/mirror-deps/store); ${snapshot}or move on: appliance lock --update ${moved}`,
+    hint: `Take the mirror of an earlier build (mirror-deps --from-archive FILE, a cache, another computer's build/mirror-deps/store); ${snapshot}or move on: appliance lock --update ${moved}`,
     cause: error,
   })
 }
