@@ -50,7 +50,7 @@ export async function reportWishes(
 }
 
 const escapesHint =
-  'Add it to mirror: in appliance.yml, or keep the program from asking; if it may ask in vain, write `escapes: warn`.'
+  'Add it to mirror: in appliance.yml, or keep the program from asking; if it may ask in vain, write `escapes: warn`: then what was made is taken as it is.'
 
 /** `machine provision tried to reach deb.debian.org (dns), 2 ×, during shell prepare.sh`. */
 function wish(one: Escape): string {

@@ -13,8 +13,10 @@ import { userNetwork } from '../lib/network/user.ts'
 import { ending, launch } from '../lib/process/command.ts'
 import { peakMemory, stageFolder, stageWork, type WorkDone } from '../lib/stage/execute.ts'
 import { openProject } from '../lib/stage/project.ts'
+import { fingerprint } from '../lib/stage/record.ts'
 import type { Project, Stage, StageName } from '../lib/stage/stage.ts'
 import { reportWishes, type Wishes } from './escapes.ts'
+import { keepRefused, takeRefused } from './refused.ts'
 import { stageNamed } from './stages.ts'
 
 /** Set in the child that does a stage's work; its request comes over the IPC channel. */
@@ -61,6 +63,16 @@ export async function runInside(
   inputs: Record<string, unknown>,
   door: Door,
 ): Promise<WorkDone> {
+  const folder = stageFolder(stage, project, inputs)
+  const before = stageWork(stage, project, inputs as never, door.log, door.signal, {})
+  const madeFrom = fingerprint(await stage.dependsOn(before))
+  const refused = await takeRefused(folder, madeFrom)
+  if (refused && project.spec.escapes === 'warn') {
+    door.log.warn(
+      `${stage.name}: what it made is taken as it is, because the spec says \`escapes: warn\` now`,
+    )
+    return refused
+  }
   const network = await chooseNetwork(project, door.log)
   const prefix = network === 'private' ? enter() : []
   const [command, ...args] = [...prefix, process.execPath, ...process.execArgv, ...door.entry] as [
@@ -92,11 +104,11 @@ export async function runInside(
   door.signal.throwIfAborted()
   if (!answer)
     throw new ApplianceError('internal', `${stage.name}: its process ended (${status}) without a word`)
-  const folder = stageFolder(stage, project, inputs)
   const escaped = await reportWishes(stage.name, folder, answer, project.spec.escapes, door.log)
   if ('done' in answer) {
-    if (escaped) throw escaped
-    return answer.done
+    if (!escaped) return answer.done
+    await keepRefused(folder, madeFrom, answer.done)
+    throw escaped
   }
   const { code, message, hint, evidence, stack } = answer.failed
   const cause = new Error(message)
