@@ -20,15 +20,21 @@ export class HashPool implements AsyncDisposable {
   readonly #idle: Worker[] = []
   readonly #running = new Map<Worker, Job>()
   readonly #waiting: Job[] = []
+  readonly #signal: AbortSignal
+  readonly #stop = () => void this[Symbol.asyncDispose]()
   #failure: Error | undefined
 
-  constructor(threads = availableParallelism()) {
+  /** @param signal aborting it stops the threads in the middle of a file */
+  constructor(signal: AbortSignal, threads = availableParallelism()) {
+    this.#signal = signal
     this.#threads = threads
+    signal.addEventListener('abort', this.#stop, { once: true })
   }
 
   /** SHA-256 of a file, lower-case hex. */
-  sha256(path: string): Promise<string> {
-    return new Promise((resolve, reject) => {
+  async sha256(path: string): Promise<string> {
+    this.#signal.throwIfAborted()
+    return await new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure)
       this.#waiting.push({ path, resolve, reject })
       this.#dispatch()
@@ -36,7 +42,8 @@ export class HashPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#fail(new Error('the hash pool is closed'))
+    this.#signal.removeEventListener('abort', this.#stop)
+    this.#fail(this.#signal.aborted ? this.#signal.reason : new Error('the hash pool is closed'))
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 

@@ -48,22 +48,13 @@ export async function presentOf(
     if (status && right && (verify || !verified.vouchesFor(sha256, status)))
       unread.push({ sha256, path, status })
   }
-  await using pool = new HashPool()
-  const stop = () => void pool[Symbol.asyncDispose]()
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    await Promise.all(
-      unread.map(async ({ sha256, path, status }) => {
-        if ((await digestOf(path, pool)) === sha256) verified.note(sha256, status)
-        else found.get(sha256)!.state = 'damaged'
-      }),
-    )
-  } catch (error) {
-    signal.throwIfAborted()
-    throw error
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
+  await using pool = new HashPool(signal)
+  await Promise.all(
+    unread.map(async ({ sha256, path, status }) => {
+      if ((await digestOf(path, pool)) === sha256) verified.note(sha256, status)
+      else found.get(sha256)!.state = 'damaged'
+    }),
+  )
   return found
 }
 
