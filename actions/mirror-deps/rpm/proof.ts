@@ -177,6 +177,7 @@ plugins=0
 gpgcheck=1
 best=1
 install_weak_deps=0
+optional_metadata_types=comps,filelists
 tsflags=justdb,noscripts
 `
 }

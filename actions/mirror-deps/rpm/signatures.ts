@@ -44,9 +44,9 @@ export async function unsignedPackages(
     const some = files.slice(from, from + AT_ONCE)
     const check = [...KEYS, '--define', '_pkgverify_level all', '--checksig', '--verbose', ...some]
     const { stdout, stderr, status } = await root.run(['rpmkeys', ...check], running)
-    const found = faultsIn(stdout, byFile, some)
+    const found = faultsIn(stdout, byFile, some, basename(key.path))
     if (status !== 0 && found.length === 0) throw new CommandFailed('rpmkeys', ['--checksig'], status, stderr)
-    faults.push(...found.map((line) => `rpm ${name}: ${line} (${basename(key.path)})`))
+    faults.push(...found.map((line) => `rpm ${name}: ${line}`))
   }
   await rm(folder, { recursive: true, force: true })
   return faults
@@ -57,25 +57,35 @@ function faultsIn(
   said: string,
   packages: ReadonlyMap<string, LockedRpm>,
   files: readonly string[],
+  key: string,
 ): string[] {
-  const lines = new Map<string, string[]>()
+  const results = new Map<string, string[]>()
   let current: string[] = []
   for (const line of said.split('\n')) {
     const file = /^(\S+\.rpm):/.exec(line)?.[1]
     if (file) {
       current = []
-      lines.set(file, current)
+      results.set(file, current)
     } else if (line.trim()) current.push(line.trim())
   }
   return files.flatMap((file) => {
     const { name, version, arch } = packages.get(file)!
-    const results = lines.get(file) ?? []
-    const bad = results.filter((line) => !line.endsWith(': OK'))
-    const signed = results.some((line) => /\bSignature\b.*: OK$/i.test(line))
-    if (bad.length === 0 && signed) return []
-    const why = bad.length > 0 ? bad.join(', ') : 'it is not signed'
-    return [`${name} ${version} ${arch} is not signed by the key of its repository: ${why}`]
+    const fault = faultIn(results.get(file) ?? [], key)
+    return fault ? [`${name} ${version} ${arch} ${fault}`] : []
   })
+}
+
+/** The kinds of signature that a package might have and has not are `NOTFOUND`: they tell nothing. */
+function faultIn(results: readonly string[], key: string): string | undefined {
+  const is = (line: string) => /\bsignature\b/i.test(line)
+  const bad = results.filter((line) => !/: (OK|NOTFOUND)$/.test(line))
+  const unknown = bad.filter((line) => line.endsWith(': NOKEY'))
+  if (bad.some((line) => !is(line))) return `is damaged: ${bad.join(', ')}`
+  if (unknown.length > 0) return `is signed by another key than ${key}: ${unknown.join(', ')}`
+  if (bad.length > 0) return `is not rightly signed by ${key}: ${bad.join(', ')}`
+  return results.some((line) => is(line) && line.endsWith(': OK'))
+    ? undefined
+    : `is not signed; ${key} is to sign it`
 }
 
 /** What a package says of itself, in its signed header. */

@@ -12,6 +12,7 @@ import { enabledModules } from './modules.ts'
 import { rpmPrograms } from './programs.ts'
 import { type IndexFile, parseRepomd } from './repomd.ts'
 import { unsignedPackages } from './signatures.ts'
+import { relativeTo } from './upstream.ts'
 
 /** `rpm/<name>/` of a tree, for each repository; the tools' part of the tree is there already. */
 export async function writeRpmTrees(
@@ -84,7 +85,7 @@ export async function writeRpmRepository(
 
 /** Lays out upstream's groups for the indexer where any are wanted; gives what is needed of its module streams. */
 async function takeIndexes(
-  { evidence, groups, modules, packages }: LockedRpmRepository,
+  { baseurl, evidence, groups, modules, packages }: LockedRpmRepository,
   folder: string,
   { store, root, signal }: RpmTreeOptions,
 ): Promise<string> {
@@ -95,7 +96,7 @@ async function takeIndexes(
     const found = types.map((type) => files.find((file) => file.type === type)).find(Boolean) as
       | IndexFile
       | undefined
-    const locked = evidence.find(({ path }) => found?.href.endsWith(path))
+    const locked = evidence.find(({ path }) => found && relativeTo(baseurl, found.href) === path)
     if (!locked) return false
     const packed = `packed-${types[0]}${extname(locked.path)}`
     await link(objectPath(store, locked.sha256), join(folder, packed))
