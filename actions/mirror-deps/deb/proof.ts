@@ -64,7 +64,10 @@ export async function proveDebClosure(
     packages: packages.map(exactly),
     signal: work.signal,
     offline: true,
-    arguments: foreign.length > 0 ? [`--architectures=${['amd64', ...foreign].join(',')}`] : [],
+    arguments: [
+      '--verbose', // or it keeps to itself what failed
+      ...(foreign.length > 0 ? [`--architectures=${['amd64', ...foreign].join(',')}`] : []),
+    ],
   }
   // Without the Essential packages nothing can run in the root.
   const whole = packages.some(({ name }) => name === 'dpkg')
@@ -141,11 +144,13 @@ function exactly({ name, version, arch }: LockedDeb): string {
   return `${name}${arch === 'all' || arch === 'amd64' ? '' : `:${arch}`}=${version}`
 }
 
-/** The lines of a failed mmdebstrap that say why. */
+/** The lines of a failed mmdebstrap that say why; its command lines name every package. */
 function whatFailed({ stderrTail, message }: CommandFailed): string {
   const lines = stderrTail.split('\n').map((line) => line.trim())
-  const said = lines.filter((line) => /^E: |^dpkg: error|Depends:|script subprocess/.test(line))
-  return said.length > 0 ? [...new Set(said)].slice(0, 6).join('; ') : message
+  const said = lines.filter(
+    (line) => /^E: |^dpkg: error|Depends:|script subprocess/.test(line) && line.length < 300,
+  )
+  return said.length > 0 ? [...new Set(said)].slice(0, 6).join('; ') : message.slice(0, 300)
 }
 
 interface PlainLink extends AsyncDisposable {
