@@ -1,9 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import type { LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { PrivateApt } from '../../../actions/mirror-deps/deb/apt.ts'
+import { proveIndexes } from '../../../actions/mirror-deps/deb/chain.ts'
 import { type DebSource, resolveDebs, wantedOfRepository } from '../../../actions/mirror-deps/deb/source.ts'
 import { writeDebRepository } from '../../../actions/mirror-deps/deb/tree.ts'
 import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
@@ -11,6 +12,7 @@ import { mirrorKey } from '../../../actions/mirror-deps/mirror-key.ts'
 import { publish, publishFlat } from './archive.ts'
 import { scratch } from './folder.ts'
 import { Lines } from './lines.ts'
+import { signingKey } from './signing-key.ts'
 
 jest.setTimeout(60_000)
 const folder = await scratch()
@@ -137,6 +139,27 @@ test('a flat repository is taken, and served as any other', async () => {
   expect(repository!.components).toEqual([])
   expect(repository!.packages.map(({ path }) => path).sort()).toEqual(['agent-data.deb', 'agent.deb'])
   expect(await guest(await written(from), ['agent'])).toEqual(['agent amd64', 'agent-data all'])
+})
+
+test('an archive with the older pair of Release and Release.gpg is taken, and proved again', async () => {
+  const key = await signingKey()
+  const old = await publish(join(served, 'old'), { lenny: [data('1')] }, { key })
+  const suite = join(old.root, 'dists/lenny')
+  const signed = await readFile(join(suite, 'InRelease'), 'utf8')
+  const text = /\n\n([\s\S]*)\n-----BEGIN PGP SIGNATURE/.exec(signed)![1]!
+  await rm(join(suite, 'InRelease'))
+  await writeFile(join(suite, 'Release'), text)
+  await writeFile(join(suite, 'Release.gpg'), await key.detached(text, new Date('2026-11-21T09:15:44Z')))
+  const { repositories, store } = await resolved([source('old', 'lenny', old.keyring)], ['data'])
+  const [repository] = repositories
+  expect(repository!.evidence.map(({ path }) => path)).toEqual([
+    'keys/old.gpg',
+    'dists/lenny/Release',
+    'dists/lenny/Release.gpg',
+    'dists/lenny/main/binary-amd64/Packages.gz',
+  ])
+  const chain = { store, directory: join(folder, 'chain'), keyring: '/none', signal }
+  expect(await proveIndexes(repository!, chain)).toMatchObject({ faults: [], missing: [], notes: [] })
 })
 
 async function written({ repositories, store }: Awaited<ReturnType<typeof resolved>>): Promise<string> {

@@ -1,10 +1,19 @@
-import { createCleartextMessage, generateKey, type PrivateKey, reformatKey, sign } from 'openpgp'
+import {
+  createCleartextMessage,
+  createMessage,
+  generateKey,
+  type PrivateKey,
+  reformatKey,
+  sign,
+} from 'openpgp'
 import type { MirrorKey } from '../../../actions/mirror-deps/mirror-key.ts'
 
 /** A key for tests, as `published` gives it away. */
 export interface SigningKey extends MirrorKey {
   /** The last 16 hex digits of its fingerprint. */
   id: string
+  /** A signature beside the text it is of. */
+  detached(text: string, date: Date): Promise<string>
   /** Its public half as one that ends after so many days. */
   expiring(days: number): Promise<Uint8Array>
 }
@@ -24,6 +33,8 @@ export async function signingKey(): Promise<SigningKey> {
     id: privateKey.getKeyID().toHex().toUpperCase(),
     publicKey: privateKey.toPublic().write(),
     clearSign: (text, date) => clearSign(privateKey, text, date),
+    detached: async (text, date) =>
+      await sign({ message: await createMessage({ text }), signingKeys: privateKey, date, detached: true }),
     async expiring(days) {
       const short = await reformatKey({
         privateKey,
