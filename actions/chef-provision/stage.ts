@@ -91,8 +91,8 @@ export const chefProvision: Stage<Record<never, never>> = {
 }
 
 /** What of the lock the guest can see. */
-function mirrorDigest({ deb, gem, git, file, tools }: Lock): string {
-  return sha256(JSON.stringify([deb, gem, git, file, tools.gem]))
+function mirrorDigest({ deb, rpm, gem, git, file, tools }: Lock): string {
+  return sha256(JSON.stringify([deb, rpm, gem, git, file, tools.gem]))
 }
 
 async function stepDigest(step: ProvisionStep): Promise<unknown> {
@@ -106,7 +106,7 @@ async function stepDigest(step: ProvisionStep): Promise<unknown> {
   // Where the project lies on this computer makes no difference.
   const { ...meant } = step
   const named = JSON.stringify(meant, (_, value) =>
-    paths.includes(value) ? basename(value as string) : value,
+    typeof value === 'string' && paths.includes(value) ? basename(value) : value,
   )
   return [named, contents]
 }
@@ -122,17 +122,14 @@ async function prepare(guest: Guest, work: StageWork): Promise<{ env: Record<str
   const { welcome } = network()
   if (welcome) await guest.run(welcome, { signal, allowFailure: true })
   await guest.run(
-    `mkdir -p /run/appliance/lists/partial ${SCRATCH}/archives/partial && chmod 755 /run/appliance`,
+    `mkdir -p /run/appliance/lists/partial /run/appliance/yum.repos.d ${SCRATCH}/archives/partial && chmod 755 /run/appliance`,
     { signal },
   )
   for (const [to, content] of Object.entries(access.files)) await put(guest, work, to, content, 0o644)
   const key = join(project.buildDirectory, 'mirror-deps', 'tree', 'deb', 'appliance-mirror.gpg')
   await guest.upload(key, '/run/appliance/mirror.gpg', { mode: 0o644, owner: 'root', group: 'root', signal })
-  await guest.run('apt-get -q update -o APT::Update::Error-Mode=any', {
-    env: access.env,
-    signal,
-    onOutput: (text) => work.log.guest(text),
-  })
+  for (const command of access.commands)
+    await guest.run(command, { env: access.env, signal, onOutput: (text) => work.log.guest(text) })
   return access
 }
 
