@@ -192,9 +192,8 @@ class Download {
     try {
       answer = await ask(url, { from, login, credentials, patience, signal })
     } catch (error) {
-      // What is here is longer than what is there, or it is the whole: its digest would have shown that.
+      // What is here is longer than what is there: if the whole arrives, it takes its place.
       if (!(error instanceof HttpStatus && error.status === 416 && from)) throw error
-      await this.restart(partial)
       answer = await ask(url, { login, credentials, patience, signal })
     }
     await this.take(url, answer, partial)
