@@ -1,6 +1,7 @@
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import { TOOLS } from './chef-solo.ts'
+import { leaveDnfFiles } from './dnf-access.ts'
 import { RUN, SCRATCH } from './mirror-access.ts'
 
 /** What Chef, apt, Bundler and we leave behind that is the build's and not the product's. */
@@ -34,7 +35,8 @@ const searched = [
  * session that used it (sshd looks at it only when somebody logs in).
  */
 export async function leaveNothing(guest: Guest, mirrorUrl: string, signal: AbortSignal): Promise<void> {
-  await guest.run(`rm -rf ${leftovers.join(' ')} && apt-get clean && rm -rf /var/lib/apt/lists/*`, { signal })
+  const cleanApt = 'if command -v apt-get >/dev/null; then apt-get clean && rm -rf /var/lib/apt/lists/*; fi'
+  await guest.run(`${leaveDnfFiles}; rm -rf ${leftovers.join(' ')} && ${cleanApt}`, { signal })
   const host = mirrorUrl.replace(/\/$/, '')
   const found = await guest.run(`grep -rIlF -e '${host}/' ${searched.join(' ')} 2>/dev/null`, {
     signal,

@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
+import { leaveDnfFiles } from '../../../actions/chef-provision/dnf-access.ts'
+import { mirrorAccess } from '../../../actions/chef-provision/mirror-access.ts'
 import { sha256 } from '../../../actions/lib/files/digest.ts'
 import type { LockedRpmRepository } from '../../../actions/lib/lock/lock.ts'
 import { rpmStanzas } from '../../../actions/lib/mirror/rpm-stanza.ts'
@@ -13,6 +15,7 @@ import { proveRpmChain, proveRpmClosure } from '../../../actions/mirror-deps/rpm
 import { wantedOfRpmRepository } from '../../../actions/mirror-deps/rpm/source.ts'
 import { writeRpmRepository } from '../../../actions/mirror-deps/rpm/tree.ts'
 import type { RpmEntry } from '../../../actions/mirror-deps/rpm/upstream.ts'
+import { lockOf } from '../../fixtures/lock.ts'
 import { contentsOf } from './archive.ts'
 import { scratch } from './folder.ts'
 import { hostPrograms } from './host-rpm.ts'
@@ -504,5 +507,31 @@ describe('the proof', () => {
         /^rpm base, app: they do not install into an empty root: .*nothing provides \(tls-old or tls-new\)/,
       ),
     ])
+  })
+})
+
+describe('in the guest', () => {
+  test('dnf uses the mirror alone, by its usual configuration file, of which nothing stays', async () => {
+    const locked = await lock([entry('base', { packages: ['shell'] })])
+    const tree = join(folder, 'for-the-guest')
+    for (const one of locked)
+      await writeRpmRepository(one, join(tree, 'rpm', one.name), { store, root, signal })
+    await using mirror = await serveTree(tree, '127.0.0.1', 0)
+    const { files, commands } = mirrorAccess(lockOf({ rpm: locked }), mirror.url)
+    const laid = Object.entries(files).map(
+      ([path, content]) => `mkdir -p "$(dirname ${path})"; cat >${path} <<'END'\n${content}END\n`,
+    )
+    // A machine's own /run, /var and dnf: here in a mount namespace, which ends with the shell.
+    const script = `set -e
+mount -t tmpfs none /run; mount -t tmpfs none /var/tmp; mount -t tmpfs none /var/log
+before=$(sha256sum /etc/dnf/dnf.conf)
+${laid.join('')}${commands.join('\n')}
+dnf -q --releasever 9 repoquery --qf '%{repoid} %{name}' '*'
+${leaveDnfFiles}
+test "$before" = "$(sha256sum /etc/dnf/dnf.conf)"
+`
+    const namespace = ['--user', '--map-root-user', '--mount', '--', 'sh', '-c', script]
+    const { stdout } = await run('unshare', namespace, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
+    expect(stdout.trim().split('\n').sort()).toEqual(['base base-release', 'base shell'])
   })
 })
