@@ -73,6 +73,7 @@ export async function provePackages(
     if (!/(^|\/)Packages(\.\w+)?$/.test(path) || chain.missing.includes(path)) continue
     await readIndex(
       join(chain.repository, path),
+      (sha256) => wanted.has(sha256),
       (stanza) => {
         const deb = wanted.get(stanza.SHA256 ?? '')
         if (!deb) return

@@ -6,6 +6,7 @@ import { readLock, writeLock } from '../../../actions/lib/lock/file.ts'
 import type { Lock, LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { objectPath } from '../../../actions/lib/mirror/store.ts'
+import { run } from '../../../actions/lib/process/command.ts'
 import { execute } from '../../../actions/lib/stage/execute.ts'
 import { openProject } from '../../../actions/lib/stage/project.ts'
 import { mirrorDeps } from '../../../actions/mirror-deps/stage.ts'
@@ -49,18 +50,24 @@ const noInputs = Object.fromEntries(
   Object.entries(mirrorDeps.inputs).map(([name, { kind }]) => [name, kind === 'flag' ? false : undefined]),
 ) as unknown as Parameters<typeof mirrorDeps.run>[0]['inputs']
 
-let count = 0
-/** A mirrored project, in a folder with a blank in its name; upstream has gone since. */
-async function mirrored() {
-  const directory = join(folder, `a project ${++count}`)
-  const server = await serveTree(join(folder, 'served'), '127.0.0.1', 0)
+/** Mirrored once; upstream has gone since. */
+const whole = join(folder, 'a whole project')
+{
+  await using server = await serveTree(join(folder, 'served'), '127.0.0.1', 0)
   const source = `{ name: debian, uri: '${server.url}/debian', suites: [bookworm], signed_by: ${archive.keyring}, packages: [web] }`
+  await mkdir(whole)
   await writeFile(
-    join(await made(directory), 'appliance.yml'),
+    join(whole, 'appliance.yml'),
     `name: box\nversion: 1.0.0\nmirror:\n  deb:\n    - ${source}\n`,
   )
-  await stage(directory)
-  await server[Symbol.asyncDispose]()
+  await stage(whole)
+}
+
+let count = 0
+/** A mirrored project, in a folder with a blank in its name. */
+async function mirrored() {
+  const directory = join(folder, `a project ${++count}`)
+  await run('cp', ['-a', whole, directory])
   const store = join(directory, 'build/mirror-deps/store')
   return {
     directory,
