@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { toApplianceError } from '../lib/errors/error.ts'
 import { noArtifacts, uploadEvidence, uploadFile } from '../lib/runner/artifact.ts'
+import { isRelease } from '../lib/runner/cache.ts'
 import { actionInputs } from '../lib/runner/inputs.ts'
 import { outputsOf, setOutputs } from '../lib/runner/outputs.ts'
 import { addToSummary } from '../lib/runner/summary.ts'
@@ -48,7 +49,7 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
     execute(stage, project, own, {
       log: door.log,
       signal: door.signal,
-      verify: own.verify === true,
+      verify: own.verify === true || isRelease(),
       inside: (inner, _project, innerInputs) => runInside(inner, project, innerInputs, door),
     })
   const execution = name === 'mirror-deps' ? await withMirrorCache(values, door, work) : await work()
@@ -68,8 +69,8 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
       project: () => projectOf(values),
       from: stageNames[0],
       until: last,
-      verify: values.verify === true,
-      proved,
+      verify: values.verify === true || isRelease(),
+      proved: proved || values.verify !== true,
       renewLock: false,
       unvalidated: false,
     })

@@ -1,7 +1,8 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
-import { type CachedFolder, isRelease, restoreFolder, saveFolder } from '../lib/runner/cache.ts'
+import { type CachedFolder, FolderCache, isRelease } from '../lib/runner/cache.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import type { Door } from './inside.ts'
 import { projectOf } from './project.ts'
@@ -10,7 +11,10 @@ import { isWhole, keepOnlyLocked } from './restored.ts'
 /** Raise it when the store's layout changes. */
 const FORMAT = 'appliance-mirror-1-'
 
-/** Runs the mirror's stage between restoring its store from the Actions cache and saving it there. */
+/**
+ * Runs the mirror's stage between restoring its store from the Actions cache and saving it there. The stage reads
+ * every byte of what was restored; it is saved only after that.
+ */
 export async function withMirrorCache<T>(
   values: Record<string, unknown>,
   { log, signal }: Door,
@@ -20,12 +24,13 @@ export async function withMirrorCache<T>(
     log.info('cache: a release takes nothing from it')
     return await work()
   }
+  const cache = new FolderCache(log)
   const before = await projectOf(values)
   const exact = before.lock !== undefined && (await restore(before, before.lock))
   const result = await work()
   // The stage may have written the lock.
-  const after = store(await projectOf(values))
-  if (!exact || after.key !== store(before).key) await saveFolder(after, log)
+  const after = await projectOf(values)
+  if (after.lock && (!exact || store(after).key !== store(before).key)) await save(after, after.lock)
   return result
 
   async function restore(project: Project, lock: Lock): Promise<boolean> {
@@ -35,14 +40,27 @@ export async function withMirrorCache<T>(
       log.info('cache: not needed, the store is whole')
       return false
     }
-    return (await restoreFolder(wanted, log, (folder) => distrust(folder, lock))).exact
+    return (await cache.restore(wanted, () => distrust(project, lock))).exact
   }
 
-  async function distrust(folder: string, lock: Lock): Promise<void> {
-    const { kept, removed } = await keepOnlyLocked(folder, lock, signal)
-    log.info(`cache: ${kept} artefacts are those of the lock`)
-    if (removed.length > 0)
-      log.warn(`cache: ${removed.length} files in it are not, and were taken out: ${some(removed)}`)
+  async function distrust(project: Project, lock: Lock): Promise<void> {
+    const { folder } = store(project)
+    // What was known of the files that were there is not known of those that are.
+    await rm(join(folder, '..', 'verified.json'), { force: true })
+    const { kept, unneeded, foreign } = await keepOnlyLocked(folder, lock, signal)
+    log.info(`cache: has ${kept} artefacts of the lock, every byte of which is read now`)
+    if (unneeded.length > 0)
+      log.info(`cache: ${unneeded.length} artefacts that the lock does not name are taken out`)
+    if (foreign.length > 0)
+      log.warn(`cache: ${foreign.length} names in it are no mirror’s, and were taken out: ${some(foreign)}`)
+  }
+
+  async function save(project: Project, lock: Lock): Promise<void> {
+    const made = store(project)
+    await cache.save(made, async () => {
+      // A runner that keeps its workspace has those of earlier locks, too.
+      await keepOnlyLocked(made.folder, lock, signal)
+    })
   }
 }
 

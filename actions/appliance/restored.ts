@@ -1,23 +1,29 @@
-import { lstat, readdir, rm } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { chmod, lstat, readdir, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { sha256File } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
+import { promisedBy } from '../lib/lock/promised.ts'
 import { objectPath, packPath } from '../lib/mirror/store.ts'
 
+/** What of a store was left in it; paths are relative to it. */
 export interface Restored {
+  /** Entries with the name of something that the lock names; what they are, and hold, is for the stage to find out. */
   kept: number
-  /** Paths in the store that were taken out: not in the lock, not a plain file, or other bytes than locked. */
-  removed: string[]
+  /** Taken out: artefacts of another lock. */
+  unneeded: string[]
+  /** Taken out: names that no store has, and links. */
+  foreign: string[]
 }
 
 /**
- * Goes through a store that came from somewhere else (a cache, an archive) and leaves in it only what the lock, which
- * is in version control, names and vouches for. A git pack is kept by its name: what is in it is proved object by
- * object when the mirror unpacks it.
+ * Goes through a store that came from somewhere else and leaves in it only the names that the lock, which is in
+ * version control, has; no folder in it is a link. The stage then reads every byte of the rest: what is no plain
+ * file, or holds other bytes, it fetches again, and counts.
  */
 export async function keepOnlyLocked(store: string, lock: Lock, signal: AbortSignal): Promise<Restored> {
-  const expected = expectedIn(store, lock)
-  const restored: Restored = { kept: 0, removed: [] }
+  const places = placesIn(store, lock)
+  const folders = new Set([store, join(store, 'sha256'), join(store, 'git')])
+  const restored: Restored = { kept: 0, unneeded: [], foreign: [] }
   await walk(store)
   return restored
 
@@ -25,44 +31,51 @@ export async function keepOnlyLocked(store: string, lock: Lock, signal: AbortSig
     signal.throwIfAborted()
     const status = await lstat(path).catch(() => undefined)
     if (!status) return
-    if (status.isDirectory()) {
+    if (places.has(path)) {
+      restored.kept += 1
+      if (status.isFile()) await ensureMode(path, status, 0o644)
+      return
+    }
+    if (status.isDirectory() && (folders.has(path) || isFanOut(path))) {
+      await ensureMode(path, status, 0o755)
       for (const name of await readdir(path)) await walk(join(path, name))
       return
     }
-    const digest = expected.get(path)
-    const sound =
-      status.isFile() &&
-      expected.has(path) &&
-      (digest === undefined || (await sha256File(path, signal)) === digest)
-    if (sound) restored.kept += 1
-    else {
-      await rm(path)
-      restored.removed.push(relative(store, path))
-    }
+    await rm(path, { recursive: true, force: true })
+    const name = relative(store, path)
+    if (status.isFile() && isOfAnyStore(name)) restored.unneeded.push(name)
+    else restored.foreign.push(name)
+  }
+
+  function isFanOut(path: string): boolean {
+    return /^sha256\/[0-9a-f]{2}$/.test(relative(store, path))
   }
 }
 
-/** Whether a store has everything that the lock names; by name, not by content. */
+/** Whether a store has everything that the lock names (but evidence, which upstream may have lost); by name only. */
 export async function isWhole(store: string, lock: Lock): Promise<boolean> {
-  for (const path of expectedIn(store, lock).keys()) {
+  for (const [path, evidence] of placesIn(store, lock)) {
+    if (evidence) continue
     const status = await lstat(path).catch(() => undefined)
     if (!status?.isFile()) return false
   }
   return true
 }
 
-/** Path → digest of its content; of a git pack, no digest is known. */
-function expectedIn(store: string, lock: Lock): Map<string, string | undefined> {
-  const expected = new Map<string, string | undefined>()
-  for (const digest of digestsIn(lock)) expected.set(objectPath(store, digest), digest)
-  for (const { objects } of lock.git) expected.set(packPath(store, objects), undefined)
-  return expected
+/** Where everything that the lock names lies → whether it is evidence. */
+function placesIn(store: string, lock: Lock): Map<string, boolean> {
+  const { objects, packs } = promisedBy(lock)
+  const places = new Map<string, boolean>()
+  for (const { sha256, evidence } of objects.values()) places.set(objectPath(store, sha256), evidence)
+  for (const digest of packs.keys()) places.set(packPath(store, digest), false)
+  return places
 }
 
-/** Every `sha256` in the lock, wherever it stands. */
-function digestsIn(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, inner]) =>
-    key === 'sha256' && typeof inner === 'string' ? [inner] : digestsIn(inner),
-  )
+function isOfAnyStore(name: string): boolean {
+  return /^sha256\/([0-9a-f]{2})\/\1[0-9a-f]{62}$|^git\/[0-9a-f]{64}\.pack$/.test(name)
+}
+
+/** As we would have made it: readable, and nobody's to execute. */
+async function ensureMode(path: string, { mode }: Stats, wanted: number): Promise<void> {
+  if ((mode & 0o7777) !== wanted) await chmod(path, wanted)
 }

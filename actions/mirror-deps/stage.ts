@@ -1,11 +1,12 @@
 import { rm, stat } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { describeLockChanges } from '../lib/lock/changes.ts'
 import { readLock, writeLock } from '../lib/lock/file.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { lockParts, misfits } from '../lib/lock/parts.ts'
+import { gitRepositoriesIn } from '../lib/lock/repositories.ts'
 import { packPath } from '../lib/mirror/store.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { flag, names, path, text } from '../lib/stage/input.ts'
@@ -21,11 +22,13 @@ import { fetchAll, type LockedWanted, lacking, partialsOf } from './fetch/fetch.
 import { Ledger } from './fetch/ledger.ts'
 import { wantedOfFiles } from './file/source.ts'
 import { wantedOfGems } from './gem/source.ts'
+import { removeUnsoundPacks } from './git/sound-packs.ts'
 import { fetchGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
 import { prove } from './proof/prove.ts'
 import { resolveLock } from './resolve.ts'
 import { wantedOfRpms } from './rpm/source.ts'
+import { summaryMarkdown, summaryTable } from './summary.ts'
 import { writeTree } from './tree.ts'
 
 const RECIPE = '2'
@@ -81,7 +84,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
     const lock = await work.timed('lock', () => fittingLock(work, ledger))
     for (const line of describeContents(lock)) log.info(line)
     const archive = await ArchiveSource.of(work.inputs['from-archive'], lock, work, ledger)
-    await work.timed('fetch', async () => {
+    await part(work, 'fetch', async () => {
       const { store, shared } = paths
       const { signal, workDirectory } = work
       const options = {
@@ -93,29 +96,40 @@ export const mirrorDeps: Stage<typeof inputs> = {
         ledger,
         archive: archive && ((absent: readonly LockedWanted[]) => archive.take(absent)),
       }
+      const scratch = join(workDirectory, 'packs')
+      const unsound = await removeUnsoundPacks(lock, { store, scratch, signal, verify: work.rereads })
       await fetchAll(wantedOf(lock, work.project), options).catch(async (error: unknown) => {
         throw await explainGone(error, debGroups(lock, work.project.spec), work)
       })
       await rm(partialsOf(store), { recursive: true, force: true })
-      for (const git of lock.git) {
-        const fetched = await fetchGit(git, work.project.directory, { store, work: workDirectory, signal })
+      for (const git of gitRepositoriesIn(lock)) {
+        const fetched = await fetchGit(git, work.project.directory, {
+          store,
+          work: workDirectory,
+          signal,
+          log,
+        })
         const { size } = await stat(packPath(store, git.objects))
         const found = archive?.packs.has(git.objects) ? 'archive' : 'store'
-        const whence = fetched === 0 ? found : 'downloaded'
-        ledger.note(`git ${git.name}`, { sha256: git.objects, size }, whence, fetched)
+        const whence = fetched === 0 ? found : unsound.has(git.objects) ? 'refetched' : 'downloaded'
+        ledger.note(`git ${git.source}`, { sha256: git.objects, size }, whence, fetched)
       }
     })
     const bytes = ledger.downloadedBytes
     log.info(bytes === 0 ? 'nothing had to be downloaded' : `downloaded ${formatSize(bytes)}`)
-    await work.timed('tree', () => writeTree(lock, work))
+    await part(work, 'tree', () => writeTree(lock, work))
     await ArchiveSource.clear(work)
+    for (const line of summaryTable(ledger)) log.info(line)
     return {
       outputs: {
         mirror: { path: paths.tree },
         lock: { value: work.project.lockFile.slice(work.project.directory.length + 1) },
       },
       tools: await versionsOf('apt-get', 'git'),
-      thisRun: { values: { 'cache-hit': String(bytes === 0), 'downloaded-bytes': String(bytes) } },
+      thisRun: {
+        values: { 'cache-hit': String(bytes === 0), 'downloaded-bytes': String(bytes) },
+        summary: summaryMarkdown(ledger),
+      },
     }
   },
 
@@ -134,6 +148,15 @@ export const mirrorDeps: Stage<typeof inputs> = {
     const options = { paths: mirrorPaths(work), work: work as unknown as StageWork }
     await prove(lock, wantedOf(lock, project), options)
   },
+}
+
+/** Measured, and in a workflow folded. */
+function part<T>(
+  { log, timed }: Pick<StageWork, 'log' | 'timed'>,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  return log.group(name, () => timed(name, work))
 }
 
 /** The lock that fits the spec: the one that is there, or, unless frozen, a new one. */

@@ -1,9 +1,9 @@
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
 import { Services } from './emulator/services.ts'
-import { Workspace } from './emulator/step.ts'
+import { dist, node24, Workspace } from './emulator/step.ts'
 
 const STORE = 'build/mirror-deps/store'
 
@@ -19,6 +19,7 @@ beforeEach(async () => {
   await mkdir(upstream)
   await writeFile(join(upstream, 'data.txt'), 'what the appliance needs\n')
   await writeSpec(workspace)
+  await lock(workspace)
 })
 
 afterEach(async () => {
@@ -32,6 +33,13 @@ async function writeSpec(into: Workspace, folder = '.'): Promise<void> {
   await writeFile(into.path(folder, 'appliance.yml'), spec)
 }
 
+/** On a laptop, before the commit: in a workflow no lock is written. */
+async function lock(into: Workspace, folder = '.'): Promise<void> {
+  const args = [join(dist, 'cli/index.js'), 'lock', '--working-directory', into.path(folder)]
+  await run(node24, args, { env: { APPLIANCE_CACHE: 'off', GITHUB_ACTIONS: undefined } })
+  await rm(into.path(folder, 'build'), { recursive: true, force: true })
+}
+
 /** Another runner that checked out the same commit: spec and lock, no build/. */
 async function anotherRunner(environment: Record<string, string> = services.environment): Promise<Workspace> {
   const other = await Workspace.create(environment)
@@ -39,6 +47,18 @@ async function anotherRunner(environment: Record<string, string> = services.envi
     await cp(workspace.path(name), other.path(name))
   return other
 }
+
+test('tells in the summary what was fetched, a source a row', async () => {
+  const { summary, stdout } = await workspace.run('mirror-deps')
+  expect(summary).toBe(`### mirror-deps
+
+| source | artefacts | size | downloaded | from cache | from archive | refetched |
+| :-- | --: | --: | --: | --: | --: | --: |
+| file data.txt | 1 | 25 B | 1 (25 B) | 0 | 0 | 0 |
+| **in all** | **1** | **25 B** | **1 (25 B)** | **0** | **0** | **0** |
+`)
+  expect(stdout).toMatch(/::group::fetch\n[\s\S]*::endgroup::/)
+})
 
 test('mirrors, tells its outputs, and is done in a blink the second time', async () => {
   const first = await workspace.run('mirror-deps')
@@ -56,6 +76,7 @@ test('mirrors, tells its outputs, and is done in a blink the second time', async
 
 test('working-directory and spec say where the appliance is', async () => {
   await writeSpec(workspace, 'products/one')
+  await lock(workspace, 'products/one')
   const inputs = { 'working-directory': 'products/one', spec: 'appliance.yml' }
   const { status, outputs } = await workspace.run('mirror-deps', inputs)
   expect(status).toBe(0)
@@ -98,6 +119,8 @@ describe('the Actions cache', () => {
     await writeFile(object, 'not what the appliance needs\n')
     await writeFile(workspace.path(STORE, 'extra'), 'x')
     await symlink('/etc/passwd', workspace.path(STORE, 'sha256/link'))
+    await mkdir(workspace.path(STORE, 'git'))
+    await symlink('/etc', workspace.path(STORE, 'sha256/00'))
     // As the toolkit makes its archives (packages/cache/src/internal/tar.ts).
     const archive = workspace.path('..', 'poison.tzst')
     await run('tar', [
@@ -116,8 +139,15 @@ describe('the Actions cache', () => {
     await using other = await anotherRunner()
     const distrusting = await other.run('mirror-deps')
     expect(distrusting.status).toBe(0)
-    expect(distrusting.stdout).toMatch(/::warning::cache: 3 files in it are not, and were taken out/)
+    expect(distrusting.stdout).toContain(
+      '::warning::cache: 3 names in it are no mirror’s, and were taken out',
+    )
+    expect(distrusting.stdout).toContain("::warning::file data.txt: the mirror's copy is damaged")
     expect(distrusting.outputs).toMatchObject({ 'cache-hit': 'false' })
+    expect(distrusting.summary).toMatch(/^\| file data\.txt \| 1 \| 25 B \| 1 \(25 B\) \| 0 \| 0 \| 1 \|$/m)
+    expect((await lstat(other.path(STORE, 'sha256'))).isDirectory()).toBe(true)
+    const { stdout: names } = await run('find', [other.path(STORE), '!', '-type', 'd', '-printf', '%P\n'])
+    expect(names).toBe(`sha256/${sha256.slice(0, 2)}/${sha256}\n`)
     const mirrored = join(distrusting.outputs.mirror!, 'file/data.txt/data.txt')
     expect(await readFile(mirrored, 'utf8')).toBe('what the appliance needs\n')
   })
@@ -136,24 +166,72 @@ describe('the Actions cache', () => {
   })
 
   test('failing costs a warning, never the build', async () => {
+    await workspace.run('mirror-deps')
     services.broken.add('CacheService/GetCacheEntryDownloadURL').add('CacheService/CreateCacheEntry')
-    const { status, outputs } = await workspace.run('mirror-deps')
+    await using other = await anotherRunner()
+    const { status, outputs, stdout } = await other.run('mirror-deps')
     expect(status).toBe(0)
     expect(outputs.lock).toBe('appliance.lock.json')
+    expect(stdout.match(/^::(warning|error)::.*$/gm)).toEqual([
+      expect.stringMatching(/^::warning::cache: restoring failed, going on without: /),
+    ])
+  })
+
+  test('a link at an artefact’s place, and above the store, is not followed, and the artefact fetched again', async () => {
+    await workspace.run('mirror-deps')
+    const lock = JSON.parse(await readFile(workspace.path('appliance.lock.json'), 'utf8'))
+    const { sha256 } = lock.file[0]
+    const object = workspace.path(STORE, 'sha256', sha256.slice(0, 2), sha256)
+    await rm(object)
+    await symlink(join(upstream, 'data.txt'), object)
+    const archive = workspace.path('..', 'links.tzst')
+    const pack = ['--posix', '-cf', archive, '-P', '-C', workspace.directory]
+    await run('tar', [...pack, '--use-compress-program', 'zstd', STORE])
+    services.blobs.contents.set(services.caches[0]!.blob, await readFile(archive))
+    await using other = await anotherRunner()
+    const restored = await other.run('mirror-deps')
+    expect(restored.summary).toMatch(/^\| file data\.txt \| 1 \| 25 B \| 1 \(25 B\) \| 0 \| 0 \| 1 \|$/m)
+    expect((await lstat(other.path(STORE, 'sha256', sha256.slice(0, 2), sha256))).isFile()).toBe(true)
+
+    // The whole way to the store leads elsewhere.
+    const elsewhere = workspace.path('..', 'elsewhere')
+    await mkdir(join(elsewhere, 'store'), { recursive: true })
+    await rm(workspace.path('build/mirror-deps'), { recursive: true })
+    await symlink(elsewhere, workspace.path('build/mirror-deps'))
+    await run('tar', [...pack, '--use-compress-program', 'zstd', 'build/mirror-deps'])
+    services.blobs.contents.set(services.caches[0]!.blob, await readFile(archive))
+    await using third = await anotherRunner()
+    const led = await third.run('mirror-deps')
+    expect(led.status).toBe(0)
+    expect(led.stdout).toContain('build/mirror-deps came out of it as a link, and was taken out')
+    expect((await lstat(third.path('build/mirror-deps'))).isDirectory()).toBe(true)
+    expect(await readdir(join(elsewhere, 'store'))).toEqual([])
+  })
+
+  test('what another lock left in it serves as far as it goes, and is not kept', async () => {
+    await workspace.run('mirror-deps')
+    await using other = await anotherRunner()
+    await writeFile(join(upstream, 'more.txt'), 'more\n')
+    const spec = `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n    - url: file://${upstream}/more.txt\n`
+    await writeFile(other.path('appliance.yml'), spec)
+    await rm(other.path('appliance.lock.json'))
+    const { sha256 } = JSON.parse(await readFile(workspace.path('appliance.lock.json'), 'utf8')).file[0]
+    await lock(other)
+    const { stdout } = await other.run('mirror-deps')
+    expect(stdout).toContain('cache: 1 artefacts that the lock does not name are taken out')
+    expect(stdout).toMatch(/cache: saved appliance-mirror-1-/)
+    expect(stdout).not.toContain('::warning::')
+    await expect(lstat(other.path(STORE, 'sha256', sha256.slice(0, 2), sha256))).rejects.toMatchObject({
+      code: 'ENOENT',
+    })
   })
 
   test('a runner without one builds all the same', async () => {
-    await using bare = await anotherRunnerWithoutLock()
+    await using bare = await anotherRunner({})
     const { status, stdout } = await bare.run('mirror-deps')
     expect(status).toBe(0)
     expect(stdout).toContain('cache: this runner has none')
   })
-
-  async function anotherRunnerWithoutLock(): Promise<Workspace> {
-    const other = await Workspace.create()
-    await writeSpec(other)
-    return other
-  }
 })
 
 test('upstream gone without a cache: one line names source and address, and what was half done stays undone', async () => {

@@ -1,4 +1,5 @@
-import { isAbsolute, relative } from 'node:path'
+import { lstat, rm } from 'node:fs/promises'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import * as cache from '@actions/cache'
 import type { Log } from '../log/log.ts'
 
@@ -18,34 +19,87 @@ export interface Restored {
   exact: boolean
 }
 
-/**
- * Restores a folder. The service may give back anything at all, even when it says it has nothing: `verify` must
- * walk the folder afterwards and take out whatever the lock does not name. Failures of the service cost time, never
- * the build.
- */
-export async function restoreFolder(
-  { folder, key, orElse }: CachedFolder,
-  log: Log,
-  verify: (folder: string) => Promise<void>,
-): Promise<Restored> {
-  const path = inWorkspace(folder)
-  if (path === undefined || !available(log)) return { key: undefined, exact: false }
-  const found = await attempt(log, 'restoring', () => cache.restoreCache([path], key, [...orElse]))
-  await verify(folder)
-  log.info(found === undefined ? `cache: nothing for ${key}` : `cache: restored ${found}`)
-  return { key: found, exact: found === key }
-}
+/** The Actions cache during one step. When it fails that is said once, and the step goes on without it. */
+export class FolderCache {
+  private readonly log: Log
+  private down = false
 
-/** Saves a folder under its key. An entry that exists already is as good as ours: it was made from the same lock. */
-export async function saveFolder({ folder, key }: CachedFolder, log: Log): Promise<void> {
-  const path = inWorkspace(folder)
-  if (path === undefined || !available(log)) return
-  // Asked first, because the toolkit packs the whole folder before it asks.
-  const there = await attempt(log, 'looking', () => cache.restoreCache([path], key, [], { lookupOnly: true }))
-  if (there === key) return log.info(`cache: ${key} exists already`)
-  const id = await attempt(log, 'saving', () => cache.saveCache([path], key))
-  if (id !== undefined)
-    log.info(id === -1 ? `cache: not saved, ${key} exists or may not be written` : `cache: saved ${key}`)
+  constructor(log: Log) {
+    this.log = log
+  }
+
+  /**
+   * Restores a folder. The service may give back anything at all, even when it says it has nothing: `verify` must
+   * walk the folder afterwards and take out whatever the lock does not name.
+   */
+  async restore({ folder, key, orElse }: CachedFolder, verify: () => Promise<void>): Promise<Restored> {
+    const path = inWorkspace(folder)
+    if (path === undefined || !this.available()) return { key: undefined, exact: false }
+    const links = await linksAbove(path)
+    const found = await this.attempt('restoring', () => cache.restoreCache([path], key, [...orElse]))
+    for (const link of await linksAbove(path)) {
+      if (links.includes(link)) continue
+      this.log.warn(`cache: ${link} came out of it as a link, and was taken out`)
+      await rm(link)
+    }
+    await verify()
+    if (!this.down)
+      this.log.info(found === undefined ? `cache: nothing for ${key}` : `cache: restored ${found}`)
+    return { key: found, exact: found === key }
+  }
+
+  /**
+   * Saves a folder under its key. An entry that exists already is as good as ours: it was made from the same lock.
+   *
+   * @param before done only if it is going to be saved
+   */
+  async save({ folder, key }: CachedFolder, before: () => Promise<void> = async () => {}): Promise<void> {
+    const path = inWorkspace(folder)
+    if (path === undefined || this.down || !this.available()) return
+    // Asked first, because the toolkit packs the whole folder before it asks.
+    const look = () => cache.restoreCache([path], key, [], { lookupOnly: true })
+    const there = await this.attempt('looking', look)
+    if (there === key) return this.log.info(`cache: ${key} exists already`)
+    if (this.down) return
+    await before()
+    const id = await this.attempt('saving', () => cache.saveCache([path], key))
+    if (this.down || id === undefined) return
+    this.log.info(id === -1 ? `cache: not saved, ${key} exists or may not be written` : `cache: saved ${key}`)
+  }
+
+  private available(): boolean {
+    if (cache.isFeatureAvailable()) return true
+    if (!this.down) this.log.info('cache: this runner has none')
+    this.down = true
+    return false
+  }
+
+  /** Most failures the toolkit does not throw, it makes an annotation of its own for each. */
+  private async attempt<T>(doing: string, work: () => Promise<T>): Promise<T | undefined> {
+    const complaints: string[] = []
+    const write = process.stdout.write
+    process.stdout.write = ((chunk: unknown, ...rest: []) => {
+      const said = /^::(?:warning|error)::(?:Failed to \w+|(Cache reservation) failed): (.*)/.exec(
+        String(chunk),
+      )
+      if (!said) return write.call(process.stdout, chunk as string, ...rest)
+      // Another job was quicker to save the same.
+      if (said[1] === undefined) complaints.push(said[2]!)
+      return true
+    }) as typeof write
+    try {
+      return await work()
+    } catch (error) {
+      complaints.push(error instanceof Error ? error.message : String(error))
+      return undefined
+    } finally {
+      process.stdout.write = write
+      if (complaints.length > 0) {
+        this.down = true
+        this.log.warn(`cache: ${doing} failed, going on without: ${complaints[0]!.split('%0A')[0]}`)
+      }
+    }
+  }
 }
 
 /**
@@ -56,25 +110,22 @@ export function isRelease(env: NodeJS.ProcessEnv = process.env): boolean {
   return env.GITHUB_REF_TYPE === 'tag' || env.GITHUB_EVENT_NAME === 'release'
 }
 
-function available(log: Log): boolean {
-  if (cache.isFeatureAvailable()) return true
-  log.info('cache: this runner has none')
-  return false
+function workspace(): string {
+  return process.env.GITHUB_WORKSPACE ?? process.cwd()
 }
 
 /** The toolkit archives relative to the workspace; a folder outside of it cannot be cached. */
 function inWorkspace(folder: string): string | undefined {
-  const path = relative(process.env.GITHUB_WORKSPACE ?? process.cwd(), folder)
+  const path = relative(workspace(), folder)
   return path === '' || path.startsWith('..') || isAbsolute(path) ? undefined : path
 }
 
-async function attempt<T>(log: Log, doing: string, work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    log.warn(
-      `cache: ${doing} failed, going on without: ${error instanceof Error ? error.message : String(error)}`,
-    )
-    return undefined
+/** The links on the way from the workspace down to a folder in it. */
+async function linksAbove(path: string): Promise<string[]> {
+  const links: string[] = []
+  for (let above = dirname(path); above !== '.'; above = dirname(above)) {
+    const absolute = resolve(workspace(), above)
+    if ((await lstat(absolute).catch(() => undefined))?.isSymbolicLink()) links.push(absolute)
   }
+  return links
 }

@@ -9,8 +9,8 @@ import { promisedBy } from '../../lib/lock/promised.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { objectPath, packPath } from '../../lib/mirror/store.ts'
 import { localFailure } from '../fetch/faults.ts'
+import { packHolds } from '../git/sound-packs.ts'
 import { named } from './names.ts'
-import { acceptPack } from './pack.ts'
 import { Refusals } from './refusals.ts'
 import { NoTar, type TarEntry, Truncated, tarEntries } from './tar.ts'
 import { complaint, decompressor } from './zstd.ts'
@@ -118,14 +118,20 @@ export async function takeFrom(file: string, options: TakeOptions): Promise<Take
   }
 
   async function takePack(entry: TarEntry, objects: Digest): Promise<void> {
-    const commit = promised.packs.get(objects)
-    if (commit === undefined) taken.unknown++
-    if (commit === undefined || !options.packs.has(objects)) return
+    const root = promised.packs.get(objects)
+    if (root === undefined) taken.unknown++
+    if (root === undefined || !options.packs.has(objects)) return
     const partial = join(options.scratch, `${objects}.pack`)
     await received(entry, partial)
-    const to = packPath(options.store, objects)
-    if (await acceptPack(partial, { objects, commit }, to, options)) taken.packs.add(objects)
-    else taken.damaged++
+    if (!(await packHolds(partial, { objects, root }, options))) {
+      await rm(partial, { force: true })
+      taken.damaged++
+      return
+    }
+    const pack = packPath(options.store, objects)
+    await mkdir(dirname(pack), { recursive: true })
+    await rename(partial, pack)
+    taken.packs.add(objects)
   }
 
   /** Writes an entry's content; its SHA-256. */

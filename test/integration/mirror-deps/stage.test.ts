@@ -1,6 +1,7 @@
 import { access, appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
+import { defaults } from '../../../actions/appliance/build.ts'
 import { readLock } from '../../../actions/lib/lock/file.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { objectPath } from '../../../actions/lib/mirror/store.ts'
@@ -55,7 +56,7 @@ async function mirror(directory: string, inputs: { verify?: true; frozen?: true;
   const execution = await execute(
     mirrorDeps,
     await openProject(directory, 'appliance.yml'),
-    { verify: false, frozen: false, update: undefined, ...inputs },
+    { ...defaults(mirrorDeps.inputs), ...inputs },
     {
       log,
       signal: new AbortController().signal,
