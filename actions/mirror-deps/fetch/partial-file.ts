@@ -1,8 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { writeAtomically } from '../../lib/files/atomic.ts'
 import { makeFolder } from './folder.ts'
 
 /** From where the bytes of a partial file are, and how to ask whether they still are those. */
@@ -68,7 +67,8 @@ export class PartialFile {
     this.parts++
     if (this.noted?.url === mark.url && this.noted.validator === mark.validator) return
     this.noted = mark
-    await writeAtomically(this.noteFile, `${JSON.stringify(mark)}\n`)
+    // Half of it is as good as none.
+    await writeFile(this.noteFile, `${JSON.stringify(mark)}\n`)
   }
 
   async append(bytes: Uint8Array): Promise<void> {

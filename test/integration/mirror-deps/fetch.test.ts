@@ -95,6 +95,39 @@ describe('what arrives', () => {
   })
 })
 
+describe('several sources', () => {
+  test('are counted each for itself, also what two of them want; a damaged object is fetched again', async () => {
+    await using from = await upstream({ '/a': bytes('alpha'), '/b': bytes('beta') })
+    const given = options()
+    const a = deb('a', 'alpha', from, '/a')
+    const wanted = [a, { ...a, source: 'tools' }, { ...deb('b', 'beta', from, '/b'), source: 'tools' }]
+    await fetchAll(wanted, given)
+    expect(from.asked.sort()).toEqual(['/a', '/b'])
+    expect([...given.ledger.rows]).toMatchObject([
+      ['deb debian', { artefacts: 1, bytes: 5, downloaded: 1, downloadedBytes: 5, found: 0 }],
+      ['tools', { artefacts: 2, bytes: 9, downloaded: 1, downloadedBytes: 4, found: 1 }],
+    ])
+    await writeFile(objectPath(given.store, sha256('beta')), 'BETA')
+    const again = { ...given, ledger: new Ledger() }
+    await fetchAll(wanted, again)
+    expect(again.ledger.rows.get('tools')).toMatchObject({ downloaded: 1, refetched: 1, found: 1 })
+  })
+
+  test('whose credentials are not set are named all at once, before anything is asked for', async () => {
+    await using from = await upstream({ '/a': bytes('alpha'), '/b': bytes('beta') })
+    const login = (variable: string) => ({ auth: { token: `env:${variable}` }, origin: from.url })
+    const wanted = [
+      { ...deb('a', 'alpha', from, '/a'), source: 'file a', login: login('APPLIANCE_NOT_SET') },
+      { ...deb('b', 'beta', from, '/b'), source: 'file b', login: login('APPLIANCE_NOR_THIS') },
+    ]
+    await expect(fetchAll(wanted, options())).rejects.toMatchObject({
+      code: 'input',
+      message: expect.stringMatching(/^file a: .*APPLIANCE_NOT_SET.*\nfile b: .*APPLIANCE_NOR_THIS/),
+    })
+    expect(from.asked).toEqual([])
+  })
+})
+
 describe('what does not arrive', () => {
   test('other bytes: which, expected and got are named, and nothing of it stays', async () => {
     await using from = await upstream({ '/a': bytes('alphA') })
