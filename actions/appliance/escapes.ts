@@ -32,11 +32,7 @@ export async function reportWishes(
   const file = join(folder, 'escapes.json')
   await writeJson(file, escapes)
   await writeJson(join(folder, 'lacking.json'), lacking)
-  tell(
-    `${stage}: asked the mirror for what it does not have:`,
-    lacking.map(({ path, times, remedy }) => `${path}, ${times} ×: ${remedy}`),
-    log,
-  )
+  tell(`${stage}: asked the mirror for what it does not have:`, lacking.map(lackingLine), log)
   for (const one of escapes) if (one.harmless !== undefined) log.debug(escapeLine(one))
   const blamed = grave(escapes)
   tell(`${stage}: tried to reach what is not in the mirror (and could not):`, blamed.map(escapeLine), log)
@@ -47,6 +43,26 @@ export async function reportWishes(
     hint: escapesHint,
     evidence: [file],
   })
+}
+
+/** The same as GitHub Markdown, for the job's summary; undefined where nothing was asked for. */
+export function wishesMarkdown(stage: string, { escapes, lacking }: Wishes): string | undefined {
+  const lists = [
+    ['tried to reach what is not in the mirror', grave(escapes).map(escapeLine)],
+    ['asked the mirror for what it does not have', lacking.map(lackingLine)],
+  ] as const
+  const parts = lists.flatMap(([title, lines]) => {
+    if (lines.length === 0) return []
+    const more = lines.length > SHOWN ? [`and ${lines.length - SHOWN} more`] : []
+    // A guest chose the names: nothing of them may end the block.
+    const block = [...lines.slice(0, SHOWN), ...more].join('\n').replaceAll('`', "'")
+    return [`### ${stage}: ${title}\n\n\`\`\`text\n${block}\n\`\`\`\n`]
+  })
+  return parts.length === 0 ? undefined : parts.join('\n')
+}
+
+function lackingLine({ path, times, remedy }: Lacking): string {
+  return `${path}, ${times} ×: ${remedy}`
 }
 
 const escapesHint =

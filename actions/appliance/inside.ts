@@ -15,7 +15,7 @@ import { peakMemory, stageFolder, stageWork, type WorkDone } from '../lib/stage/
 import { openProject } from '../lib/stage/project.ts'
 import { fingerprint } from '../lib/stage/record.ts'
 import type { Project, Stage, StageName } from '../lib/stage/stage.ts'
-import { reportWishes, type Wishes } from './escapes.ts'
+import { reportWishes, type Wishes, wishesMarkdown } from './escapes.ts'
 import { keepRefused, takeRefused } from './refused.ts'
 import { stageNamed } from './stages.ts'
 
@@ -106,7 +106,7 @@ export async function runInside(
     throw new ApplianceError('internal', `${stage.name}: its process ended (${status}) without a word`)
   const escaped = await reportWishes(stage.name, folder, answer, project.spec.escapes, door.log)
   if ('done' in answer) {
-    if (!escaped) return answer.done
+    if (!escaped) return summarised(stage, answer.done, answer)
     await keepRefused(folder, madeFrom, answer.done)
     throw escaped
   }
@@ -114,6 +114,15 @@ export async function runInside(
   const cause = new Error(message)
   if (stack) cause.stack = stack
   throw new ApplianceError(code, message, { ...(hint ? { hint } : {}), evidence, cause })
+}
+
+/** vm-validate tells in its own summary. */
+function summarised(stage: Stage, done: WorkDone, wishes: Wishes): WorkDone {
+  const summary = stage.name === 'vm-validate' ? undefined : wishesMarkdown(stage.name, wishes)
+  if (summary === undefined) return done
+  const { thisRun } = done.result
+  const whole = [thisRun?.summary, summary].filter((part) => part !== undefined).join('\n')
+  return { ...done, result: { ...done.result, thisRun: { values: thisRun?.values ?? {}, summary: whole } } }
 }
 
 async function chooseNetwork(project: Project, log: Log): Promise<'private' | 'user'> {

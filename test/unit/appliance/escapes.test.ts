@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { reportWishes } from '../../../actions/appliance/escapes.ts'
+import { reportWishes, wishesMarkdown } from '../../../actions/appliance/escapes.ts'
 import { keepRefused, takeRefused } from '../../../actions/appliance/refused.ts'
 import { keptLog } from '../../fixtures/machine-room.ts'
 
@@ -60,6 +60,14 @@ describe('the end of a stage in which somebody tried to leave', () => {
     ])
     expect(JSON.parse(await readFile(join(folder, 'lacking.json'), 'utf8'))).toEqual(lacking)
   })
+})
+
+test('the summary has both lists, and what a guest chose cannot end its block', () => {
+  expect(wishesMarkdown('ova-pack', { escapes: [harmless], lacking: [] })).toBeUndefined()
+  const text = wishesMarkdown('ova-pack', { escapes: [{ ...grave[1]!, to: '```\n# x' }], lacking })!
+  expect(text.match(/^```/gm)).toHaveLength(4)
+  expect(text).not.toMatch(/^# x/m)
+  expect(text).toContain('/gem/app/info/rack, 1 ×: add rack to the gems')
 })
 
 describe('what such a stage made', () => {
