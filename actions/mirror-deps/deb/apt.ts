@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
 import { run } from '../../lib/process/command.ts'
+import { aptAuth } from './auth.ts'
 import { explained } from './explained.ts'
 import { type PinnedSource, preferences } from './pins.ts'
 
@@ -82,7 +83,10 @@ export class PrivateApt {
 
   /** Downloads the indexes, verifies their signatures, and sets the pins, which only what they say can tell apart. */
   async update(): Promise<void> {
+    const auth = join(this.directory, 'etc/auth.conf')
     try {
+      const uris = this.sources.map(({ uri }) => uri)
+      await writeFile(auth, await aptAuth(uris, process.env), { mode: 0o600 })
       await this.apt(['update', '-qq', '--error-on=any'])
     } catch (error) {
       throw explained(
@@ -91,6 +95,8 @@ export class PrivateApt {
         error,
         this.sources,
       )
+    } finally {
+      await rm(auth, { force: true })
     }
     const text = await preferences(this.sources, (source, suite) => this.release(source, suite))
     await writeFile(join(this.directory, 'etc/preferences.d/appliance.pref'), text)
@@ -189,6 +195,8 @@ Dir::Etc::sourcelist "none.list";
 Dir::Etc::sourceparts "sources.d/";
 Dir::Etc::parts "none.d/";
 Dir::Etc::main "none.conf";
+Dir::Etc::netrc "auth.conf";
+Dir::Etc::netrcparts "none.d/";
 Dir::Etc::trusted "none.gpg";
 Dir::Etc::trustedparts "none.gpg.d/";
 Dir::State "state/";

@@ -69,7 +69,9 @@ export function explained(
     hint:
       code === 'unsatisfiable'
         ? 'Look at the names under mirror.deb[…].packages, and whether the suites (and pins) have them.'
-        : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
+        : /\b40[13]\b/.test(words)
+          ? 'Does it want credentials? Put them into ~/.netrc.'
+          : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
     cause: error,
   })
 }
@@ -84,6 +86,8 @@ function ofSignature(
   lines: readonly string[],
   sources: readonly { name: string; uri: string; signedBy: string }[],
 ): Known | undefined {
+  // What could not be had at all is not signed either, apt says then.
+  if (lines.some((line) => /Failed to fetch \S+ +[45]\d\d /.test(line))) return undefined
   const faults: string[] = []
   let hint: string | undefined
   for (const trouble of TROUBLES)

@@ -1,8 +1,11 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import type { LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
+import { run } from '../../../actions/lib/process/command.ts'
 import { PrivateApt } from '../../../actions/mirror-deps/deb/apt.ts'
 import { proveIndexes } from '../../../actions/mirror-deps/deb/chain.ts'
 import { type DebSource, resolveDebs, wantedOfRepository } from '../../../actions/mirror-deps/deb/source.ts'
@@ -161,6 +164,60 @@ test('an archive with the older pair of Release and Release.gpg is taken, and pr
   const chain = { store, directory: join(folder, 'chain'), keyring: '/none', signal }
   expect(await proveIndexes(repository!, chain)).toMatchObject({ faults: [], missing: [], notes: [] })
 })
+
+describe('an archive that wants credentials', () => {
+  const taken = async (netrc: string) => {
+    await using closed = await locked(served, 'ann', 'se:cret')
+    process.env.NETRC = join(folder, 'netrc')
+    await writeFile(process.env.NETRC, netrc)
+    const from = source('stable', 'bookworm', stable.keyring, { uri: `${closed.url}/stable` })
+    return await resolved([from], ['web']).finally(() => delete process.env.NETRC)
+  }
+
+  test('is given those of the netrc file, which are kept nowhere', async () => {
+    const { repositories, store } = await taken('machine 127.0.0.1 login ann password se:cret\n')
+    expect(repositories[0]!.packages).toHaveLength(2)
+    expect(JSON.stringify(repositories)).not.toContain('cret')
+    const { stdout } = await run('grep', ['-rl', 'cret', folder, '--exclude=netrc'], { allowFailure: true })
+    expect([store, stdout]).toEqual([store, ''])
+  })
+
+  test('refuses others, and none', async () => {
+    for (const netrc of ['machine 127.0.0.1 login ann password wrong\n', '']) {
+      const error = await taken(netrc).catch((thrown: Error) => thrown)
+      expect(error).toMatchObject({
+        code: 'unreachable',
+        message: expect.stringContaining('401'),
+        hint: expect.stringContaining('~/.netrc'),
+      })
+    }
+  })
+})
+
+/** Serves a folder to who knows the password. */
+async function locked(directory: string, user: string, password: string) {
+  const basic = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+  const server = createServer((request, response) => {
+    if (request.headers.authorization !== basic)
+      return void response
+        .writeHead(401, { 'www-authenticate': 'Basic realm="x"', 'content-length': 0 })
+        .end()
+    const path = join(directory, new URL(request.url!, 'http://x').pathname)
+    readFile(path).then(
+      (content) => response.end(content),
+      () => response.writeHead(404, { 'content-length': 0 }).end(),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
 
 async function written({ repositories, store }: Awaited<ReturnType<typeof resolved>>): Promise<string> {
   const [repository] = repositories

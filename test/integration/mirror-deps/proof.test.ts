@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, jest, test } from '@jest/globals'
+import { defaults } from '../../../actions/appliance/build.ts'
 import { sha256 } from '../../../actions/lib/files/digest.ts'
 import { readLock, writeLock } from '../../../actions/lib/lock/file.ts'
 import type { Lock, LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
@@ -36,7 +37,7 @@ async function stage(directory: string, given: { verify?: true; rereads?: true }
   const execution = await execute(
     mirrorDeps,
     await openProject(directory, 'appliance.yml'),
-    { ...noInputs, verify: given.verify ?? false },
+    { ...defaults(mirrorDeps.inputs), verify: given.verify ?? false },
     {
       log,
       signal: new AbortController().signal,
@@ -46,9 +47,6 @@ async function stage(directory: string, given: { verify?: true; rereads?: true }
   )
   return { ...execution, lines: log.lines }
 }
-const noInputs = Object.fromEntries(
-  Object.entries(mirrorDeps.inputs).map(([name, { kind }]) => [name, kind === 'flag' ? false : undefined]),
-) as unknown as Parameters<typeof mirrorDeps.run>[0]['inputs']
 
 /** Mirrored once; upstream has gone since. */
 const whole = join(folder, 'a whole project')
