@@ -82,11 +82,21 @@ if (!isInside()) {
       }
     })
 
-    test('lets nothing reach the network, and says who tried', async () => {
-      for (const folder of ['veewee-basebox', 'chef-provision', 'vm-validate'])
-        expect(
-          Array.isArray(JSON.parse(await readFile(join(exampleBuild, folder, 'escapes.json'), 'utf8'))),
-        ).toBe(true)
+    test('tries to reach nothing but the mirror, but for what every system does by itself', async () => {
+      for (const folder of [
+        'veewee-basebox',
+        'chef-provision',
+        'vm-validate',
+        'ova-pack',
+        'vm-validate/ova',
+      ]) {
+        const tried = JSON.parse(await readFile(join(exampleBuild, folder, 'escapes.json'), 'utf8'))
+        expect(tried).toEqual(tried.map(() => expect.objectContaining({ harmless: expect.any(String) })))
+        const lacking = await readFile(join(exampleBuild, folder, 'lacking.json'), 'utf8')
+        expect(JSON.parse(lacking)).toEqual([])
+      }
+      const access = await readFile(join(exampleBuild, 'chef-provision', 'access.log'), 'utf8')
+      expect(access).toMatch(/^GET \/deb\/debian\/dists\/appliance\/InRelease 200 \d+$/m)
     })
 
     test('runs every scenario on the disk, and the smoke ones on the OVA', async () => {

@@ -121,7 +121,7 @@ describe('a good spec', () => {
 
 describe('what is wrong is one line, with its place', () => {
   const top =
-    'name, version, product, mirror, tools, basebox, chef, provision, first_boot, validate, pack, variables, secrets, network, accel'
+    'name, version, product, mirror, tools, basebox, chef, provision, first_boot, validate, pack, variables, secrets, network, escapes, accel'
   const cases: [string, string | RegExp, string, string[]][] = [
     [
       'a misspelt key',
@@ -183,6 +183,12 @@ describe('what is wrong is one line, with its place', () => {
       'basebox:',
       'network: privat\nbasebox:',
       ['16:1: network: expected one of auto, private, user; got "privat"; did you mean private?'],
+    ],
+    [
+      'escapes that are neither to fail nor to warn',
+      'basebox:',
+      'escapes: ignore\nbasebox:',
+      ['16:1: escapes: expected one of fail, warn; got "ignore"'],
     ],
     [
       'an address that is none',
