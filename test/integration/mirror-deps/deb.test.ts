@@ -130,7 +130,9 @@ describe('resolving', () => {
     const source = { ...sources[0]!, uri: `${server.url}/tampered`, suites: ['bookworm'] }
     await expect(resolved(['web'], [source])).rejects.toMatchObject({
       code: 'digest-mismatch',
-      message: expect.stringMatching(/^deb debian: \S+Packages.gz cannot be trusted: an index is not the one/),
+      message: expect.stringMatching(
+        /^deb debian: \S+Packages.gz cannot be trusted: an index is not the one/,
+      ),
     })
   })
 
