@@ -135,8 +135,8 @@ describe('what is wrong is one line, with its place', () => {
       'siutes: [bookworm]\n      zzz:',
       [
         '5:7: mirror.deb[1].suites is missing: expected a list of suites',
-        '7:7: unknown key siutes; did you mean suites? Known here: name, uri, suites, components, packages, snapshot, signed_by',
-        '8:7: unknown key zzz; known here: name, uri, suites, components, packages, snapshot, signed_by',
+        '7:7: unknown key siutes; did you mean suites? Known here: name, uri, suites, components, architectures, packages, priority, pins, snapshot, signed_by',
+        '8:7: unknown key zzz; known here: name, uri, suites, components, architectures, packages, priority, pins, snapshot, signed_by',
       ],
     ],
     [
