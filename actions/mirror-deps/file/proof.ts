@@ -24,7 +24,11 @@ async function faultsOf(title: string, file: LockedFile, { paths, work }: ProofO
   // That it is not here is said where every byte is read.
   if (!(await isHere(object))) return []
   const faults: string[] = []
-  const sha512 = async () => await digestFile('sha512', object, work.signal)
+  let known: string | undefined
+  const sha512 = async () => {
+    known ??= await digestFile('sha512', object, work.signal)
+    return known
+  }
   if (file.sha512 !== undefined && (await sha512()) !== file.sha512)
     faults.push(`${title}: other bytes than locked: its sha512 is not ${file.sha512}`)
   const lost = await lostOf(file, paths.store)

@@ -11,6 +11,7 @@ import { Credentials, loginOf, unsetSecrets } from '../fetch/credentials.ts'
 import { download, type Wanted } from '../fetch/download.ts'
 import { mismatch } from '../fetch/faults.ts'
 import { fetchAll, type LockedWanted, partialsOf } from '../fetch/fetch.ts'
+import { verifiedOf } from '../fetch/present.ts'
 import { sourceProgress } from '../fetch/source-progress.ts'
 import type { Resolver } from '../resolver.ts'
 import type { Promised } from './digest-list.ts'
@@ -158,6 +159,10 @@ class FileFetching {
         },
       )
       ledger.note(this.title, artefact, 'downloaded', transferred)
+      // It was hashed on its way: fetching need not read it again.
+      const verified = await verifiedOf(paths.store)
+      verified.note(artefact.sha256, await stat(objectPath(paths.store, artefact.sha256)))
+      await verified.write()
       return artefact
     } finally {
       progress.done()
