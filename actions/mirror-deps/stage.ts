@@ -31,7 +31,7 @@ import { wantedOfRpms } from './rpm/source.ts'
 import { summaryMarkdown, summaryTable } from './summary.ts'
 import { writeTree } from './tree.ts'
 
-const RECIPE = '2'
+const RECIPE = '3'
 
 /** Those whose `update:` has been done: from then on the lock counts, as in every later run. */
 const updated = new WeakSet<object>()
