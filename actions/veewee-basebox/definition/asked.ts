@@ -119,7 +119,7 @@ export class Asked {
   missing(message: string): void {
     if (this.world.incomplete) return
     const file = this.world.files.shown('definition.rb')
-    this.world.report({ file, line: 1, column: 1, message, source: '', width: 1 })
+    this.world.report({ file, line: 1, column: 1, message, source: '', from: 1, width: 1 })
   }
 
   /** Where a text stands in a key's value, if it stands there literally. */

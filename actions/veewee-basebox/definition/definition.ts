@@ -65,7 +65,8 @@ export interface ReadOptions {
 const MOST_FAULTS = 200
 const MOST_FILES = 100
 const MOST_VALUES = 50_000
-const MOST_SOURCE = 1 << 20
+/** Real ones have some 5 KB. Parsers take more than twice as long for what is twice as odd and long. */
+const MOST_SOURCE = 64 << 10
 
 /**
  * Reads `definition.rb` and the files it names, and runs nothing.
@@ -87,6 +88,7 @@ class Reading implements World {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly constants = new Map<string, RubyValue>()
   incomplete = false
+  enough = false
   readonly #declared = new Map<string, Declared>()
   readonly #unknown = new Map<string, Unknown>()
   readonly #faults: PlacedFault[] = []
@@ -120,7 +122,7 @@ class Reading implements World {
     if (whole !== undefined || nothing) {
       const file = this.files.shown('definition.rb')
       const message = whole ?? 'declares nothing: Veewee::Definition.declare({ … }) is expected in it'
-      this.report({ file, line: 1, column: 1, message, source: '', width: 1 })
+      this.report({ file, line: 1, column: 1, message, source: '', from: 1, width: 1 })
       this.lost()
     }
     const unknown = this.#unknown
@@ -145,10 +147,12 @@ class Reading implements World {
 
   report(fault: PlacedFault): void {
     if (this.#faults.length < MOST_FAULTS) this.#faults.push(fault)
+    this.enough ||= this.#faults.length >= MOST_FAULTS
   }
 
   warn(fault: PlacedFault): void {
     if (this.#warnings.length < MOST_FAULTS) this.#warnings.push(fault)
+    this.enough ||= this.#warnings.length >= MOST_FAULTS
   }
 
   declare(options: RubyHash, place: Place): void {
@@ -198,7 +202,7 @@ class Reading implements World {
   #source(path: string): SourceText | string {
     const found = this.files.read(path)
     if ('trouble' in found) return found.trouble
-    if (found.bytes.length > MOST_SOURCE) return `is larger than ${MOST_SOURCE >> 20} MiB`
+    if (found.bytes.length > MOST_SOURCE) return `is larger than ${MOST_SOURCE >> 10} KiB`
     const text = decode(found.bytes)
     return text === undefined ? 'is not text in UTF-8' : new SourceText(this.files.shown(path), text)
   }
@@ -213,10 +217,9 @@ class Reading implements World {
     if (typeof source === 'string') return source
     const parsed = parseRuby(source.text)
     if (!parsed) return 'is nested too deeply to be read'
-    const errors = firstOfEachLine(
-      parsed.errors.map(({ location, message }) => source.fault(location, `not Ruby: ${message}`)),
-    )
-    for (const error of errors.slice(0, 5)) this.report(error)
+    const errors = parsed.errors.slice(0, 50)
+    const placed = errors.map(({ location, message }) => source.fault(location, `not Ruby: ${message}`))
+    for (const error of firstOfEachLine(placed).slice(0, 5)) this.report(error)
     if (errors.length) {
       this.lost()
       return undefined

@@ -58,6 +58,7 @@ export class Evaluator {
   readonly #functions: Readonly<Record<string, RubyFunction>>
   readonly #locals = new Map<string, RubyValue>()
   readonly #methods = new Map<string, Unknown>()
+  #last: Unknown | undefined
   #level = 0
   #work = 0
 
@@ -100,9 +101,11 @@ export class Evaluator {
   /** Reports a fault and gives what is not known because of it. */
   fault(node: { location: Span }, message: string): Unknown {
     this.metUnknown = true
+    if (this.world.enough && this.#last) return this.#last
     const fault = this.source.fault(node.location, message)
     this.world.report(fault)
-    return new Unknown(fault)
+    this.#last = new Unknown(fault)
+    return this.#last
   }
 
   refuse(node: { location: Span }, what: string, how: string): Unknown {
@@ -111,7 +114,7 @@ export class Evaluator {
   }
 
   warn(node: { location: Span }, message: string): void {
-    this.world.warn(this.source.fault(node.location, message))
+    if (!this.world.enough) this.world.warn(this.source.fault(node.location, message))
   }
 
   /** For syntax outside the subset. What it would have assigned is not known either. */

@@ -1,7 +1,7 @@
 import { brotliDecompressSync } from 'node:zlib'
 import type { ParseResult } from '@ruby/prism/src/deserialize.js'
 import { parsePrism } from '@ruby/prism/src/parsePrism.js'
-import { prismWasm } from './prism-wasm.ts'
+import { prismWasm, STACK_PAGES } from './prism-wasm.ts'
 
 /** What is used of WebAssembly: TypeScript describes it only for browsers. */
 interface WebAssemblyOfNode {
@@ -22,6 +22,7 @@ function start(): Record<string, unknown> {
   module ??= new Module(brotliDecompressSync(Buffer.from(prismWasm, 'base64')))
   const nothing = new Proxy({}, { get: (_, name) => () => refuseCall(String(name)) })
   const instance = new Instance(module, { wasi_snapshot_preview1: nothing })
+  ;(instance.exports.memory as { grow(pages: number): number }).grow(STACK_PAGES)
   ;(instance.exports._initialize as () => void)()
   return instance.exports
 }

@@ -11,12 +11,29 @@ export interface PlacedFault extends Fault {
   file: string
   line: number
   column: number
-  /** The line of the source, and how many of its characters from `column` on are meant. */
+  /** The line of the source, from which column on, and how many of its characters from `column` on are meant. */
   source: string
+  from: number
   width: number
 }
 
-const MAX_SHOWN = 200
+/** Characters before the column that are shown of a long line, and at least as many after it. */
+const SHOWN = 120
+
+/** Characters of UTF-8: the bytes that begin one. */
+function charactersIn(bytes: Buffer, start: number, end: number): number {
+  let count = 0
+  for (let at = start; at < end; at++) if ((bytes[at]! & 0xc0) !== 0x80) count++
+  return count
+}
+
+/** The byte at which the character `count` characters before `at` begins. */
+function back(bytes: Buffer, at: number, count: number): number {
+  let left = count
+  let found = at
+  while (left > 0 && found > 0) if ((bytes[--found]! & 0xc0) !== 0x80) left--
+  return found
+}
 
 /** One file of a definition, and where in it things are. */
 export class SourceText {
@@ -36,7 +53,8 @@ export class SourceText {
 
   /** The text of a span, its first line, at most `length` characters. */
   excerpt(span: Span, length = 40): string {
-    const text = this.bytes.toString('utf8', span.startOffset, span.startOffset + span.length)
+    const end = span.startOffset + Math.min(span.length, length * 8)
+    const text = this.bytes.toString('utf8', span.startOffset, end)
     const line = text.split('\n', 1)[0]!.trim()
     return line.length > length || line.length < text.trim().length ? `${line.slice(0, length)}…` : line
   }
@@ -46,17 +64,21 @@ export class SourceText {
     const start = Math.min(span.startOffset, this.bytes.length)
     const line = this.#lineAt(start)
     const begin = this.#lines[line]!
-    const end = (this.#lines[line + 1] ?? this.bytes.length + 1) - 1
-    const column = [...this.bytes.toString('utf8', begin, start)].length + 1
-    const width = [...this.bytes.toString('utf8', start, Math.max(start, Math.min(end, start + span.length)))]
-    const source = this.bytes.toString('utf8', begin, Math.max(begin, end)).replace(/\r$/, '')
+    const end = Math.max(begin, (this.#lines[line + 1] ?? this.bytes.length + 1) - 1)
+    const column = charactersIn(this.bytes, begin, start) + 1
+    const last = Math.max(start, Math.min(end, start + span.length, start + 4 * SHOWN))
+    // Of a long line the part around the column.
+    const from = column > SHOWN ? column - SHOWN / 2 : 1
+    const first = from === 1 ? begin : back(this.bytes, start, SHOWN / 2)
+    const text = this.bytes.toString('utf8', first, Math.min(end, first + 8 * SHOWN))
     return {
       file: this.file,
       line: line + 1,
       column,
       message,
-      source: source.slice(0, MAX_SHOWN),
-      width: Math.max(1, Math.min(width.length, MAX_SHOWN)),
+      source: [...text.replace(/\r$/, '')].slice(0, 2 * SHOWN).join(''),
+      from,
+      width: Math.max(1, charactersIn(this.bytes, start, last)),
     }
   }
 
@@ -86,12 +108,13 @@ export function showFault(fault: Fault & Partial<PlacedFault>): string {
   const first = place ? `${place}: ${fault.message}` : fault.message
   if (!fault.source || fault.line === undefined || fault.column === undefined) return first
   const gutter = String(fault.line)
+  const column = fault.column - (fault.from ?? 1) + 1
   // Tabs stay tabs, so that the carets stand where they should in any terminal.
   const indent = [...fault.source]
-    .slice(0, fault.column - 1)
+    .slice(0, column - 1)
     .map((character) => (character === '\t' ? '\t' : ' '))
     .join('')
-  const room = Math.max(1, [...fault.source].length - fault.column + 1)
+  const room = Math.max(1, [...fault.source].length - column + 1)
   const carets = '^'.repeat(Math.min(fault.width ?? 1, room))
   const printable = fault.source.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '·')
   return [first, `  ${gutter} | ${printable}`, `  ${' '.repeat(gutter.length)} | ${indent}${carets}`].join(

@@ -12,6 +12,8 @@ export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly constants: Map<string, RubyValue>
   report(fault: PlacedFault): void
+  /** Whether so many faults or warnings were reported that more would help nobody. */
+  readonly enough: boolean
   warn(fault: PlacedFault): void
   /** Merges keys into the definition. */
   declare(options: RubyHash, place: Place): void

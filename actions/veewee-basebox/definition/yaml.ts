@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments } from 'yaml'
 import type { PlacedFault, SourceText, Span } from './source.ts'
 import { type Place, RubyFloat, RubyHash, RubySymbol, type RubyValue, sizeOf } from './value.ts'
 
@@ -21,6 +21,7 @@ class YamlReader {
   readonly #report: (fault: PlacedFault) => void
   readonly #anchors = new Map<string, RubyValue>()
   #faults = 0
+  #bytes: Uint32Array | undefined
 
   constructor(source: SourceText, report: (fault: PlacedFault) => void) {
     this.#source = source
@@ -35,7 +36,6 @@ class YamlReader {
         version: '1.1',
         logLevel: 'silent',
         uniqueKeys: false,
-        lineCounter: new LineCounter(),
       })
       const document = Array.isArray(documents) ? documents[0] : undefined
       if (!document) return null
@@ -57,11 +57,11 @@ class YamlReader {
 
   /** The reader counts UTF-16 units, places count bytes. */
   #span(start: number, end: number): Span {
-    const { text } = this.#source
-    return {
-      startOffset: Buffer.byteLength(text.slice(0, start)),
-      length: Buffer.byteLength(text.slice(start, end)),
-    }
+    const { text, bytes } = this.#source
+    if (text.length === bytes.length) return { startOffset: start, length: end - start }
+    this.#bytes ??= byteOffsets(text)
+    const startOffset = this.#bytes[start] ?? bytes.length
+    return { startOffset, length: (this.#bytes[end] ?? bytes.length) - startOffset }
   }
 
   #fault([start, end]: readonly number[], message: string): null {
@@ -124,6 +124,20 @@ class YamlReader {
     }
     return hash
   }
+}
+
+/** For each UTF-16 unit of a text the byte of its UTF-8 where it begins. */
+function byteOffsets(text: string): Uint32Array {
+  const offsets = new Uint32Array(text.length + 1)
+  let bytes = 0
+  for (let at = 0; at < text.length; at++) {
+    offsets[at] = bytes
+    const code = text.charCodeAt(at)
+    const surrogate = code >= 0xd800 && code < 0xe000
+    bytes += code < 0x80 ? 1 : code < 0x800 || surrogate ? 2 : 3
+  }
+  offsets[text.length] = bytes
+  return offsets
 }
 
 const INTEGER =
