@@ -48,19 +48,19 @@ def packed(kind, path, name):
     add(kind, to, content)
 
 
-packages = []
-for path in ask['packages']:
-    package = cr.package_from_rpm(path, location_href=path)
-    package.time_file = package.time_build
-    packages.append(package)
-
+indexes = []
 for kind, writer in (('primary', cr.PrimaryXmlFile), ('filelists', cr.FilelistsXmlFile), ('other', cr.OtherXmlFile)):
     path = 'repodata/' + kind + '.xml.gz'
     content = cr.ContentStat(cr.SHA256)
     out = writer(path, cr.GZ_COMPRESSION, content)
-    out.set_num_of_pkgs(len(packages))
-    for package in packages:
+    out.set_num_of_pkgs(len(ask['packages']))
+    indexes.append((kind, path, content, out))
+for path in ask['packages']:
+    package = cr.package_from_rpm(path, location_href=path, changelog_limit=10)
+    package.time_file = package.time_build
+    for _, _, _, out in indexes:
         out.add_pkg(package)
+for kind, path, content, out in indexes:
     out.close()
     add(kind, path, content)
 

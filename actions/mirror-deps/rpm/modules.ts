@@ -1,4 +1,4 @@
-import { parseAllDocuments } from 'yaml'
+import { parse } from 'yaml'
 
 interface ModuleDocument {
   document?: string
@@ -27,13 +27,17 @@ export function enabledModules(
   streams: readonly string[],
   packages: ReadonlySet<string>,
 ): string {
-  // Scalars stay text: the stream 1.10 is not the number 1.1.
-  const documents = parseAllDocuments(text, { schema: 'failsafe', maxAliasCount: 0 } as object)
-  const read = (Array.isArray(documents) ? documents : []).map((document) => ({
-    // As upstream wrote it: another writer's quotes and line ends would only add doubts.
-    source: text.slice(document.range[0], document.range[1]).trim(),
-    ...(document.toJS() as ModuleDocument | null),
-  }))
+  const modules = new Set(streams.map((stream) => stream.split(':')[0]!))
+  // There are thousands: only those of these modules are worth parsing.
+  const read = text
+    .split(/^---(?:[ \t].*)?$/m)
+    .filter((source) => namesOneOf(modules, source))
+    .map((source) => ({
+      // As upstream wrote it: another writer's quotes and line ends would only add doubts.
+      source: source.replace(/^\.\.\.\s*$/gm, '').trim(),
+      // Scalars stay text: the stream 1.10 is not the number 1.1.
+      ...(parse(source, { schema: 'failsafe' }) as ModuleDocument | null),
+    }))
   const kept: string[] = []
   for (const stream of [...streams].sort()) {
     const all = read.filter(
@@ -49,7 +53,13 @@ export function enabledModules(
     )
     if (all.length > 0) kept.push(defaultStream(module!, name, defaults?.data?.profiles?.[name] ?? []))
   }
-  return kept.map((document) => `---\n${document.replace(/^---\s*\n/, '')}\n...\n`).join('')
+  return kept.map((document) => `---\n${document}\n...\n`).join('')
+}
+
+/** Whether a line of it is `name: MODULE` or `module: MODULE`, of the document or of something inside. */
+function namesOneOf(modules: ReadonlySet<string>, source: string): boolean {
+  const names = source.matchAll(/(?:^|[\s{,])(?:name|module):[ \t]*["']?([\w.+-]+)/gm)
+  return [...names].some(([, name]) => modules.has(name!))
 }
 
 function compareVersions(a = '0', b = '0'): number {
