@@ -1,4 +1,7 @@
-import type { Lock, LockedDebRepository, LockedGemSource, LockedGit } from '../lib/lock/lock.ts'
+import type { Lock, LockedDebRepository, LockedGemSource } from '../lib/lock/lock.ts'
+import { gitSourcesOf } from '../lib/lock/repositories.ts'
+import { gitRewrites } from '../lib/mirror/git-rewrites.ts'
+import { dnfFiles, useDnfFiles } from './dnf-access.ts'
 
 /** Where everything that only the build needs lies in the guest: a tmpfs, so that it is gone by itself. */
 export const RUN = '/run/appliance'
@@ -7,18 +10,20 @@ export const SCRATCH = '/var/tmp/appliance'
 
 /**
  * What makes unmodified clients in the guest use the mirror, without a trace on its disk: environment variables
- * that every step gets, and the files under /run they point to.
+ * that every step gets, the files under /run they point to, and what is to be run when those are there.
  */
 export interface MirrorAccess {
   env: Record<string, string>
   /** Path in the guest → content. */
   files: Record<string, string>
+  /** For the guest's shell, in this order. */
+  commands: string[]
 }
 
 /**
  * @param mirrorUrl as the guest sees it, e.g. `http://mirror.internal`
  * @see apt.conf(5) Dir, sources.list(5); bundle-config(1) BUNDLE_USER_CONFIG and mirrors; gem help environment,
- *      GEMRC; git-config(1) GIT_CONFIG_COUNT and url.<base>.insteadOf
+ *      GEMRC; git(1) GIT_CONFIG_GLOBAL (2.32 and later) and git-config(1) url.<base>.insteadOf
  */
 export function mirrorAccess(lock: Lock, mirrorUrl: string): MirrorAccess {
   const gems = lock.gem.filter((source) => source.for === 'guest')
@@ -29,14 +34,20 @@ export function mirrorAccess(lock: Lock, mirrorUrl: string): MirrorAccess {
       BUNDLE_USER_CONFIG: `${RUN}/bundle-config`,
       GEMRC: `${RUN}/gemrc`,
       DEBIAN_FRONTEND: 'noninteractive',
-      ...gitRewrites(lock.git, mirrorUrl),
+      GIT_CONFIG_GLOBAL: `${RUN}/gitconfig`,
     },
     files: {
       [`${RUN}/apt.conf`]: aptConf(),
       [`${RUN}/sources.list`]: lock.deb.map((repository) => debLine(repository, mirrorUrl)).join(''),
+      ...dnfFiles(lock.rpm, mirrorUrl),
       [`${RUN}/bundle-config`]: bundleConfig(gems, mirrorUrl),
       [`${RUN}/gemrc`]: gemrc(gems, mirrorUrl),
+      [`${RUN}/gitconfig`]: gitConfig(lock, mirrorUrl),
     },
+    commands: [
+      ...useDnfFiles(lock.rpm),
+      ...(lock.deb.length > 0 ? ['apt-get -q update -o APT::Update::Error-Mode=any'] : []),
+    ],
   }
 }
 
@@ -72,12 +83,11 @@ function gemrc(gems: LockedGemSource[], mirrorUrl: string): string {
   return `---\n:sources:\n${sources || `- ${mirrorUrl}/gem/none/\n`}gem: --no-document\n`
 }
 
-function gitRewrites(repositories: LockedGit[], mirrorUrl: string): Record<string, string> {
-  const addresses = repositories.filter(({ url }) => url.includes('://'))
-  const env: Record<string, string> = { GIT_CONFIG_COUNT: String(addresses.length) }
-  for (const [index, { name, url }] of addresses.entries()) {
-    env[`GIT_CONFIG_KEY_${index}`] = `url.${mirrorUrl}/git/${name}.git.insteadOf`
-    env[`GIT_CONFIG_VALUE_${index}`] = url
-  }
-  return env
+/** The user's own settings go on counting. */
+function gitConfig(lock: Lock, mirrorUrl: string): string {
+  const rewrites = gitRewrites(gitSourcesOf(lock), mirrorUrl)
+  const sections = rewrites.map(
+    ({ from, to }) => `[url ${JSON.stringify(to)}]\n\tinsteadOf = ${JSON.stringify(from)}\n`,
+  )
+  return `[include]\n\tpath = ~/.gitconfig\n${sections.join('')}`
 }

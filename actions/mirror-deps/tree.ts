@@ -2,13 +2,14 @@ import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Lock, LockedDebRepository } from '../lib/lock/lock.ts'
+import { gitRepositoriesIn } from '../lib/lock/repositories.ts'
 import { objectPath } from '../lib/mirror/store.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { writeDebRepository, writeWholeRepository } from './deb/tree.ts'
 import { fileInTree } from './file/source.ts'
 import { type RubyRoot, rubyRoot } from './gem/ruby-root.ts'
 import { writeGemSource } from './gem/tree.ts'
-import { restoreGit } from './git/source.ts'
+import { writeGitRepositories } from './git/tree.ts'
 import { type MirrorKey, mirrorKey } from './mirror-key.ts'
 import { type MirrorPaths, mirrorPaths } from './paths.ts'
 import { writeRpmTrees } from './rpm/tree.ts'
@@ -25,12 +26,8 @@ export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
   await writeDebTrees(lock.deb, join(fresh, 'deb'), paths, key, work)
   await writeDebTrees(lock.tools.deb, join(fresh, 'tools/deb'), paths, key, work)
   await writeRpmTrees(lock, fresh, paths, work)
-  for (const git of lock.git)
-    await restoreGit(git, join(fresh, 'git', `${git.name}.git`), {
-      store: paths.store,
-      work: work.workDirectory,
-      signal: work.signal,
-    })
+  const { store } = paths
+  await writeGitRepositories(gitRepositoriesIn(lock), join(fresh, 'git'), { store, signal: work.signal })
   const files = [
     ...lock.file.map((file) => [fileInTree('file', file), file] as const),
     ...lock.iso.map((file) => [fileInTree('iso', file), file] as const),

@@ -120,9 +120,13 @@ export interface LockedGit {
   /** As in the spec: a URL, a path or a bundle file (relative to the spec). */
   url: string
   ref: string
+  /** What `ref` was when it was locked. */
+  kind: 'tag' | 'branch' | 'commit'
   /** 40 hex digits. */
   commit: string
-  /** SHA-256 over the sorted ids of all objects reachable from `commit`, each with a newline (DESIGN §6). */
+  /** The id of an annotated tag's own object. */
+  tag?: string
+  /** SHA-256 over the sorted ids of all objects reachable from `tag` or `commit`, each with a newline (DESIGN §6). */
   objects: Digest
   license: string
   /** All, recursively; `path` is where each lies in the work tree of the outermost. */

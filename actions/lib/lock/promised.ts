@@ -4,7 +4,7 @@ import type { Artefact, Digest, Lock } from './lock.ts'
 export interface Promised {
   /** By SHA-256. */
   objects: ReadonlyMap<Digest, PromisedObject>
-  /** Packs of git objects: the digest over the objects' ids → a commit from which all of them can be reached. */
+  /** Packs of git objects: the digest over the objects' ids → the commit or tag from which all of them can be reached. */
   packs: ReadonlyMap<Digest, string>
 }
 
@@ -22,12 +22,13 @@ export function promisedBy({ archive: _, ...lock }: Lock): Promised {
 
   function visit(value: unknown, evidence: boolean): void {
     if (typeof value !== 'object' || value === null) return
-    const { sha256, size, objects: ids, commit } = value as Record<string, unknown>
+    const { sha256, size, objects: ids, commit, tag } = value as Record<string, unknown>
     if (typeof sha256 === 'string' && typeof size === 'number') {
       const only = evidence && (objects.get(sha256)?.evidence ?? true)
       objects.set(sha256, { sha256, size, evidence: only })
     }
-    if (typeof ids === 'string' && typeof commit === 'string') packs.set(ids, commit)
+    if (typeof ids === 'string' && typeof commit === 'string')
+      packs.set(ids, typeof tag === 'string' ? tag : commit)
     for (const [key, inner] of Object.entries(value)) visit(inner, evidence || key === 'evidence')
   }
 }

@@ -41,7 +41,9 @@ const git = section({
   name: word,
   url: z.string(),
   ref: z.string(),
+  kind: oneOf(['tag', 'branch', 'commit']),
   commit,
+  tag: commit.optional(),
   objects: digest,
   license,
   submodules: list(

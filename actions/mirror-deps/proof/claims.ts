@@ -1,9 +1,11 @@
 import type { ErrorCode } from '../../lib/errors/error.ts'
 import type { Lock, LockedDebRepository } from '../../lib/lock/lock.ts'
+import { gitSourcesOf } from '../../lib/lock/repositories.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import { proveDebChain, proveDebClosure } from '../deb/proof.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
 import { proveFiles } from '../file/proof.ts'
+import { proveGit } from '../git/proof.ts'
 import { proveRpmChain, proveRpmClosure, type RpmProof, rpmProof } from '../rpm/proof.ts'
 import { damagedIn } from './bytes.ts'
 import type { ProofOptions } from './proof.ts'
@@ -33,6 +35,7 @@ export function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: P
     ...fileClaims(lock, options),
     ...debChains(lock, options),
     ...rpmClaims(lock, options),
+    ...gitClaims(lock, options),
     ...debClosure('deb', lock.deb, 'deb', options),
     ...debClosure('tools deb', lock.tools.deb, 'tools/deb', options),
   ]
@@ -93,6 +96,18 @@ function rpmClaims({ rpm }: Lock, options: ProofOptions): Claim[] {
       prove: async () => await proveRpmClosure(rpm, await proof()),
     },
   ]
+}
+
+function gitClaims(lock: Lock, options: ProofOptions): Claim[] {
+  const sources = gitSourcesOf(lock)
+  return sources.map(
+    (source): Claim => ({
+      of: `git ${source.name}`,
+      says: `every object, and a clone from the mirror alone${source.submodules.length > 0 ? ', submodules and all' : ''}`,
+      code: 'digest-mismatch',
+      prove: () => proveGit(source, sources, options),
+    }),
+  )
 }
 
 function fileClaims(lock: Lock, options: ProofOptions): Claim[] {

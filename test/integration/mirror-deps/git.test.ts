@@ -1,11 +1,16 @@
-import { access, appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { access, appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
-import { serveTree } from '../../../actions/lib/mirror/serve.ts'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import type { LockedGit } from '../../../actions/lib/lock/lock.ts'
+import { gitRepositoriesOf } from '../../../actions/lib/lock/repositories.ts'
+import { gitRewrites } from '../../../actions/lib/mirror/git-rewrites.ts'
+import { type MirrorServer, serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { packPath } from '../../../actions/lib/mirror/store.ts'
 import { run } from '../../../actions/lib/process/command.ts'
-import { fetchGit, type GitEntry, lockGit, restoreGit } from '../../../actions/mirror-deps/git/source.ts'
+import { fetchGit, type GitEntry, type GitOptions, lockGit } from '../../../actions/mirror-deps/git/source.ts'
+import { writeGitRepositories } from '../../../actions/mirror-deps/git/tree.ts'
 import { scratch } from './folder.ts'
+import { Lines } from './lines.ts'
 
 const folder = await scratch()
 const signal = new AbortController().signal
@@ -15,6 +20,18 @@ const author = {
   GIT_COMMITTER_NAME: 'a',
   GIT_COMMITTER_EMAIL: 'a@example.test',
   GIT_CONFIG_GLOBAL: '/dev/null',
+}
+
+/** Brings everything of a source into the store; returns the bytes. */
+async function fetched(locked: LockedGit, options: GitOptions): Promise<number> {
+  let bytes = 0
+  for (const one of gitRepositoriesOf(locked)) bytes += await fetchGit(one, folder, options)
+  return bytes
+}
+
+/** Lays the sources out as the mirror does. */
+async function laidOut(sources: readonly LockedGit[], tree: string, options: GitOptions): Promise<void> {
+  await writeGitRepositories(sources.flatMap(gitRepositoriesOf), join(tree, 'git'), options)
 }
 
 let count = 0
@@ -51,24 +68,53 @@ const entry = (url: string, ref: string): GitEntry => ({ name: 'catalogue', url,
 const origin = await repository('origin')
 
 describe('a git repository', () => {
-  test.each(['v1', 'main', 'beta/2', 'HEAD~1'])('is locked at %s and cloned from the mirror', async (ref) => {
+  test.each([
+    ['v1', 'tag'],
+    ['main', 'branch'],
+    ['beta/2', 'branch'],
+    ['HEAD~1', 'commit'],
+  ])('is locked at %s, a %s, and cloned from the mirror', async (ref, kind) => {
     const options = await places()
     const commit = await git(origin, 'rev-parse', `${ref}^{commit}`)
     const locked = await lockGit(entry(origin, ref), options)
-    expect(locked).toMatchObject({ name: 'catalogue', ref, commit })
+    expect(locked).toMatchObject({ name: 'catalogue', ref, kind, commit })
 
     const tree = join(folder, `tree-${count}`)
-    await restoreGit({ ...locked, ref: ref === 'HEAD~1' ? commit : ref }, join(tree, 'git/c.git'), options)
+    await laidOut([locked], tree, options)
+    const [served, clone] = [join(tree, 'git/catalogue.git'), join(folder, `clone-${count}`)]
     await using server = await serveTree(tree, '127.0.0.1', 0)
-    const clone = join(folder, `clone-${count}`)
-    await run('git', ['clone', '-q', `${server.url}/git/c.git`, clone], { env: author })
+    const address = `${server.url}/git/catalogue.git`
+    await run('git', ['clone', '-q', address, clone], { env: author })
     expect(await git(clone, 'rev-parse', 'HEAD')).toBe(commit)
     expect(await readFile(join(clone, 'licences.csv'), 'utf8')).toBe(
       ref === 'v1' || ref === 'HEAD~1' ? 'ABCD-1234\n' : 'EFGH-5678\n',
     )
-    if (ref === 'v1' || ref === 'beta/2')
-      await run('git', ['clone', '-q', '-b', ref, `${server.url}/git/c.git`, `${clone}-ref`], { env: author })
-    await expect(access(join(tree, 'git/c.git/hooks'))).rejects.toMatchObject({ code: 'ENOENT' })
+    if (kind !== 'commit') {
+      await run('git', ['clone', '-q', '--depth', '1', '-b', ref, address, `${clone}-ref`], { env: author })
+      expect(await git(`${clone}-ref`, 'rev-list', '--count', 'HEAD')).toBe('1')
+    }
+    if (kind === 'branch') expect(await git(clone, 'branch', '--show-current')).toBe(ref)
+    await expect(access(join(served, 'hooks'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('an annotated tag stays what it is', async () => {
+    const options = await places()
+    const locked = await lockGit(entry(origin, 'v1'), options)
+    const tag = await git(origin, 'rev-parse', 'v1')
+    expect(locked.tag).toBe(tag)
+    expect(locked.commit).not.toBe(tag)
+    const tree = join(folder, `tree-${count}`)
+    await laidOut([locked], tree, options)
+    expect(await git(join(tree, 'git/catalogue.git'), 'cat-file', '-p', 'v1')).toContain('first')
+  })
+
+  test('a commit by its id is brought alone; an abbreviated one is found', async () => {
+    const commit = await git(origin, 'rev-parse', 'HEAD~1')
+    expect(await lockGit(entry(origin, commit), await places())).toMatchObject({ kind: 'commit', commit })
+    expect(await lockGit(entry(origin, commit.slice(0, 10)), await places())).toMatchObject({
+      kind: 'commit',
+      commit,
+    })
   })
 
   test('gives the same digest from a path, a bundle and an address', async () => {
@@ -94,10 +140,10 @@ describe('a git repository', () => {
     await writeFile(join(path, 'licences.csv'), 'IJKL-9012\n')
     await git(path, 'commit', '-q', '-a', '-m', 'three')
     const fresh = await places()
-    expect(await fetchGit(locked, folder, fresh)).toBeGreaterThan(0)
-    expect(await fetchGit(locked, folder, fresh)).toBe(0)
-    await restoreGit(locked, join(folder, 'moved.git'), fresh)
-    expect(await git(join(folder, 'moved.git'), 'rev-parse', 'main')).toBe(locked.commit)
+    expect(await fetched(locked, fresh)).toBeGreaterThan(0)
+    expect(await fetched(locked, fresh)).toBe(0)
+    await laidOut([locked], join(folder, 'moved'), fresh)
+    expect(await git(join(folder, 'moved/git/catalogue.git'), 'rev-parse', 'main')).toBe(locked.commit)
   })
 
   test('a commit that is gone is named', async () => {
@@ -107,7 +153,7 @@ describe('a git repository', () => {
     await git(path, 'reset', '-q', '--hard', 'v1')
     await git(path, 'reflog', 'expire', '--expire=now', '--all')
     await git(path, 'gc', '-q', '--prune=now')
-    await expect(fetchGit(locked, folder, await places())).rejects.toMatchObject({
+    await expect(fetched(locked, await places())).rejects.toMatchObject({
       code: 'gone',
       message: expect.stringContaining(locked.commit),
       hint: expect.stringContaining('appliance lock --update'),
@@ -117,7 +163,7 @@ describe('a git repository', () => {
   test('other objects than locked are refused', async () => {
     const locked = await lockGit(entry(origin, 'v1'), await places())
     const wrong = { ...locked, objects: '0'.repeat(64) }
-    await expect(fetchGit(wrong, folder, await places())).rejects.toMatchObject({ code: 'digest-mismatch' })
+    await expect(fetched(wrong, await places())).rejects.toMatchObject({ code: 'digest-mismatch' })
   })
 
   test('a damaged pack does not reach the tree and does not stay', async () => {
@@ -126,10 +172,10 @@ describe('a git repository', () => {
     const pack = packPath(options.store, locked.objects)
     await chmod(pack, 0o644)
     await appendFile(pack, 'x')
-    await expect(restoreGit(locked, join(folder, 'damaged.git'), options)).rejects.toMatchObject({
+    await expect(laidOut([locked], join(folder, 'damaged'), options)).rejects.toMatchObject({
       code: 'digest-mismatch',
     })
-    expect(await fetchGit(locked, folder, options)).toBeGreaterThan(0)
+    expect(await fetched(locked, options)).toBeGreaterThan(0)
   })
 
   test('a ref that is not there is the user’s to mend; an address that does not answer is named', async () => {
@@ -144,4 +190,141 @@ describe('a git repository', () => {
       message: expect.stringContaining(nowhere),
     })
   })
+})
+
+describe('a re-pointed tag', () => {
+  test('is warned about while its commit can be had, and explained when it cannot', async () => {
+    const path = await repository('retagged')
+    await git(path, 'tag', 'light')
+    const locked = await lockGit(entry(path, 'light'), await places())
+    await writeFile(join(path, 'licences.csv'), 'other\n')
+    await git(path, 'commit', '-q', '--amend', '-a', '-m', 'rewritten')
+    await git(path, 'tag', '-f', 'light')
+    const now = await git(path, 'rev-parse', 'light')
+    const log = new Lines()
+    await fetchGit(gitRepositoriesOf(locked)[0]!, folder, { ...(await places()), log })
+    expect(log.lines.join('\n')).toContain(`its tag light was ${locked.commit} when it was locked`)
+    await git(path, 'branch', '-D', 'beta/2')
+    await git(path, 'reflog', 'expire', '--expire=now', '--all')
+    await git(path, 'gc', '-q', '--prune=now')
+    await expect(fetched(locked, await places())).rejects.toMatchObject({
+      code: 'gone',
+      message: `git catalogue: ${path} no longer has commit ${locked.commit} (tag light); its tag light was ${locked.commit} when it was locked, and leads to ${now} now`,
+      hint: expect.stringContaining('appliance lock --update catalogue'),
+    })
+  })
+})
+
+describe('submodules', () => {
+  const servers = new Set<MirrorServer>()
+  afterAll(async () => {
+    for (const server of servers) await server[Symbol.asyncDispose]()
+  })
+
+  /** Upstream: app → lib (relative, twice at different commits) → deep (absolute), over HTTP. */
+  async function upstream() {
+    const root = await mkdtemp(join(folder, 'upstream-'))
+    const server = await serveTree(root, '127.0.0.1', 0)
+    servers.add(server)
+    const make = async (name: string, modules: [path: string, url: string, from: string, at?: string][]) => {
+      const work = join(root, `${name}-work`)
+      await run('git', ['init', '-q', '-b', 'main', work], { env: author })
+      await writeFile(join(work, 'name'), `${name}\n`)
+      await git(work, 'add', '.')
+      await git(work, 'commit', '-q', '-m', 'one')
+      for (const [path, url, from, at] of modules) {
+        await git(work, '-c', 'protocol.file.allow=always', 'submodule', '-q', 'add', from, path)
+        await git(work, 'config', '-f', '.gitmodules', `submodule.${path}.url`, url)
+        if (at) await git(join(work, path), 'checkout', '-q', at)
+        await git(work, 'add', '.')
+      }
+      await git(work, 'commit', '-q', '--allow-empty', '-m', 'two')
+      await run('git', ['clone', '-q', '--bare', work, join(root, 'team', `${name}.git`)], { env: author })
+      return join(root, 'team', `${name}.git`)
+    }
+    const deep = await make('deep', [])
+    const lib = await make('lib', [['vendor/deep', `${server.url}/team/deep.git`, deep]])
+    const older = await git(lib, 'rev-parse', 'HEAD~1')
+    await make('app', [
+      ['vendor/lib', '../lib.git', lib],
+      ['vendor/old lib', './../lib.git', lib, older],
+    ])
+    return { server, older, root }
+  }
+
+  test('are locked recursively, and an unmodified git clones them from the mirror alone', async () => {
+    const options = await places()
+    const { server: there, older } = await upstream()
+    const url = `${there.url}/team/app.git`
+    const locked = await lockGit({ name: 'app', url, ref: 'main', path: undefined }, options)
+    await there[Symbol.asyncDispose]()
+    servers.delete(there)
+    expect(locked.submodules.map(({ name, path, url: from }) => [name, path, from])).toEqual([
+      ['app.vendor.lib', 'vendor/lib', `${there.url}/team/lib.git`],
+      ['app.vendor.lib.vendor.deep', 'vendor/lib/vendor/deep', `${there.url}/team/deep.git`],
+      ['app.vendor.old.lib', 'vendor/old lib', `${there.url}/team/lib.git`],
+    ])
+    expect(locked.submodules[2]!.commit).toBe(older)
+
+    const tree = join(folder, `tree-${count}`)
+    await laidOut([locked], tree, options)
+    await using server = await serveTree(tree, '127.0.0.1', 0)
+    const rewrites = gitRewrites([locked], server.url)
+    const config = join(folder, `config-${count}`)
+    for (const { from, to } of rewrites)
+      await run('git', ['config', '-f', config, '--add', `url.${to}.insteadOf`, from], { env: author })
+    const guest = { ...author, GIT_CONFIG_GLOBAL: config }
+    for (const [index, address] of [url, `${server.url}/git/app.git`].entries()) {
+      const clone = join(folder, `recursive-${count}-${index}`)
+      await run('git', ['clone', '-q', '--recursive', address, clone], { env: guest })
+      expect(await readFile(join(clone, 'vendor/lib/vendor/deep/name'), 'utf8')).toBe('deep\n')
+      expect(await git(join(clone, 'vendor/old lib'), 'rev-parse', 'HEAD')).toBe(older)
+    }
+  })
+
+  test('that upstream lost are named', async () => {
+    const { server, root } = await upstream()
+    const lib = join(root, 'team/lib.git')
+    await rm(lib, { recursive: true })
+    await run('git', ['init', '-q', '--bare', lib], { env: author })
+    const url = `${server.url}/team/app.git`
+    await expect(
+      lockGit({ name: 'app', url, ref: 'main', path: undefined }, await places()),
+    ).rejects.toMatchObject({
+      code: 'gone',
+      message: expect.stringMatching(
+        /^git app: its submodule vendor\/(old )?lib wants commit [0-9a-f]{40}, which .*team\/lib/,
+      ),
+    })
+  })
+})
+
+test('files in Git LFS are refused, in one line', async () => {
+  const path = await repository('large')
+  await writeFile(join(path, '.gitattributes'), '*.png filter=lfs diff=lfs merge=lfs -text\n')
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12345\n`
+  await writeFile(join(path, 'logo.png'), pointer)
+  await git(path, 'add', '.')
+  await git(path, 'commit', '-q', '-m', 'large')
+  const commit = await git(path, 'rev-parse', 'HEAD')
+  await expect(lockGit(entry(path, 'main'), await places())).rejects.toMatchObject({
+    code: 'input',
+    message: `git catalogue: ${commit.slice(0, 12)} keeps 1 files in Git LFS (logo.png), which cannot be mirrored`,
+  })
+})
+
+test.each([
+  ['MIT License\n\nCopyright', 'MIT'],
+  [
+    '                                 Apache License\n                           Version 2.0, January 2004\n',
+    'Apache-2.0',
+  ],
+  ['SPDX-License-Identifier: GPL-2.0-or-later\n', 'GPL-2.0-or-later'],
+  ['GNU GENERAL PUBLIC LICENSE\nVersion 3', 'NOASSERTION'],
+])('the licence is told where its text is beyond doubt: %j', async (text, license) => {
+  const path = await repository(`licensed-${count}`)
+  await writeFile(join(path, 'LICENSE.md'), `# ${text}`)
+  await git(path, 'add', '.')
+  await git(path, 'commit', '-q', '-m', 'licence')
+  expect(await lockGit(entry(path, 'main'), await places())).toMatchObject({ license })
 })

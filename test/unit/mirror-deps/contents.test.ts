@@ -24,7 +24,18 @@ const repository = (name: string, ...sizes: number[]): LockedDebRepository => ({
 test('a line for each kind there is', () => {
   const lock = lockOf({
     deb: [repository('debian', 2_000_000, 1_500_000), repository('security', 500_000)],
-    git: [{ name: 'catalogue', url: '', ref: '', commit: '', objects: '', license: '', submodules: [] }],
+    git: [
+      {
+        name: 'catalogue',
+        url: '',
+        ref: '',
+        commit: '',
+        kind: 'tag',
+        objects: '',
+        license: '',
+        submodules: [],
+      },
+    ],
     tools: { deb: [repository('tools', 12)], gem: [] },
   })
   expect(describeContents(lock)).toEqual([
