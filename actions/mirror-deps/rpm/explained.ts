@@ -16,7 +16,8 @@ export function faultOf(faults: readonly DnfFault[], entries: readonly RpmEntry[
 }
 
 const HINTS = {
-  module: 'Look at mirror.rpm[…].modules: `dnf module list` on such a system shows the streams there are.',
+  module:
+    'Look at mirror.rpm[…].modules. Which platform streams are for is told by the repository of the base system, which has to be among the sources.',
   package:
     'Look at the names under mirror.rpm[…]: packages and groups, and whether the repositories have them.',
   depsolve:

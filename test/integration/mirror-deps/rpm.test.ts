@@ -353,6 +353,15 @@ describe('what is refused', () => {
     })
   })
 
+  test('a module stream, where no repository tells the platform it is for', async () => {
+    const app = entry('app', { packages: ['node'], modules: ['node:18'] })
+    await expect(lock([app])).rejects.toMatchObject({
+      code: 'unsatisfiable',
+      message: expect.stringMatching(/^rpm app: .*nothing provides module\(platform:el9\)/),
+      hint: expect.stringContaining('the repository of the base system'),
+    })
+  })
+
   test('unsigned packages and those of another key, all by name', async () => {
     const name = await alone([
       { ...lang, key: false },
