@@ -20,6 +20,11 @@ export interface PlacedFault extends Fault {
 /** Characters before the column that are shown of a long line, and at least as many after it. */
 const SHOWN = 120
 
+/** What a definition holds may be put into messages: without line ends, and nothing that steers a terminal. */
+function oneLine(message: string): string {
+  return message.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ').slice(0, 500)
+}
+
 /** Characters of UTF-8: the bytes that begin one. */
 function charactersIn(bytes: Buffer, start: number, end: number): number {
   let count = 0
@@ -75,7 +80,7 @@ export class SourceText {
       file: this.file,
       line: line + 1,
       column,
-      message,
+      message: oneLine(message),
       source: [...text.replace(/\r$/, '')].slice(0, 2 * SHOWN).join(''),
       from,
       width: Math.max(1, charactersIn(this.bytes, start, last)),

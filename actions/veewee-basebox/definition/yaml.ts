@@ -40,8 +40,7 @@ class YamlReader {
       const document = Array.isArray(documents) ? documents[0] : undefined
       if (!document) return null
       const error = document.errors[0]
-      if (error)
-        this.#fault(error.pos, `not YAML: ${error.message.split('\n')[0]!.replace(/ at line.*/, '')}`)
+      if (error) this.#fault(error.pos, yamlTrouble(error.message))
       else value = this.#value(document.contents as Node | null, 0)
     } catch (thrown) {
       if (!(thrown instanceof RangeError)) throw thrown
@@ -124,6 +123,11 @@ class YamlReader {
     }
     return hash
   }
+}
+
+function yamlTrouble(message: string): string {
+  if (/call stack/.test(message)) return 'nested too deeply'
+  return `not YAML: ${message.split('\n')[0]!.replace(/ at line.*/, '')}`
 }
 
 /** For each UTF-16 unit of a text the byte of its UTF-8 where it begins. */
