@@ -235,7 +235,7 @@ export function hypervisorContract({ name, openNetwork, driver, machine: model }
       expect((await guest.run('getent hosts deb.debian.org', { allowFailure: true })).status).not.toBe(0)
       const tried = `for to in tcp/192.0.2.7/443 udp/192.0.2.8/123 udp/224.0.0.251/5353; do echo > /dev/$to; done`
       await guest.run(`bash -c '${tried}'`, { allowFailure: true })
-      expect(performance.now() - began).toBeLessThan(6000)
+      expect(performance.now() - began).toBeLessThan(15_000)
       const escapes = await network.escapes()
       const who = `machine ${machineName}`
       expect(escapes).toContainEqual({ who, to: 'deb.debian.org', how: 'dns', times: expect.any(Number) })
