@@ -117,18 +117,16 @@ export class ArchiveSource {
   private tell(title: string, taken: Taken, absent: readonly LockedWanted[], packs: number): void {
     const { log } = this.work
     const { objects, unknown, damaged, truncated } = taken
-    log.info(`archive ${title}: took ${objects.size} artefacts and ${taken.packs.size} git repositories`)
+    const gave = objects.size + taken.packs.size
+    log.info(`archive ${title}: gave ${gave} of the ${absent.length + packs} artefacts that were lacking`)
     if (unknown > 0) log.info(`archive ${title}: passed over ${unknown} entries that this lock does not name`)
     if (damaged > 0) log.warn(`archive ${title}: ${damaged} entries have other bytes than the lock promises`)
     if (truncated !== undefined)
       log.warn(`archive ${title} is cut off or damaged (${truncated}); what it gave until then is kept`)
     const rest = absent.filter(({ sha256 }) => !objects.has(sha256)).map((one) => one.title)
-    const count = rest.length + packs - taken.packs.size
-    if (packs > taken.packs.size) rest.push(`${packs - taken.packs.size} git repositories`)
-    if (count > 0)
-      log.info(
-        `archive ${title}: lacks ${count}, upstream is asked for: ${rest.slice(0, 5).join(', ')}${rest.length > 5 ? ' …' : ''}`,
-      )
+    if (packs > taken.packs.size) rest.push(`git repositories (${packs - taken.packs.size})`)
+    const some = `${rest.slice(0, 5).join(', ')}${rest.length > 5 ? ' …' : ''}`
+    if (rest.length > 0) log.info(`archive ${title}: upstream is asked for ${some}`)
   }
 }
 

@@ -88,7 +88,7 @@ export async function writeArchive(lock: Lock, file: string, options: WriteOptio
     await rename(partial, file)
   } catch (error) {
     await rm(partial, { force: true })
-    throw localFailure(error as Error, `archive ${basename(file)}`, dirname(file)) ?? error
+    throw localFailure(error as Error, `archive ${basename(file)}`, dirname(file)) ?? unwritable(file, error)
   } finally {
     progress.done()
   }
@@ -144,6 +144,16 @@ async function* contentOf(
     yield chunk as Buffer
   }
   if (left !== 0 || (sha256 !== undefined && hash.digest('hex') !== sha256)) throw notWhole(name, store)
+}
+
+/** A folder in its place, a file where its folder should be. */
+function unwritable(file: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (!['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT'].includes(code ?? '')) return error
+  return new ApplianceError('input', `the archive cannot be written to ${file} (${code})`, {
+    hint: 'Name a file in a folder that is there, or can be made.',
+    cause: error,
+  })
 }
 
 function notWhole(name: string, store: string): ApplianceError {

@@ -149,6 +149,25 @@ describe('an archive of a mirror', () => {
     expect(await readdir(dirname(file))).toEqual([])
   })
 
+  test('has no name, and leaves nothing, when its writing ended early; what cannot be written is said', async () => {
+    const stop = new AbortController()
+    const file = join(fresh(), 'stopped.tar.zst')
+    const stopping = new Lines()
+    const progress = stopping.progress
+    stopping.progress = (title: string, total: number) => {
+      stop.abort(new Error('enough'))
+      return progress.call(stopping, title, total)
+    }
+    const writing = writeArchive(lock, file, { store, log: stopping, signal: stop.signal })
+    await expect(writing).rejects.toThrow('enough')
+    expect(await readdir(dirname(file))).toEqual([])
+    await expect(writeArchive(lock, dirname(file), { store, log, signal })).rejects.toMatchObject({
+      code: 'input',
+      message: `the archive cannot be written to ${dirname(file)} (EISDIR)`,
+    })
+    expect((await readdir(join(dirname(file), '..'))).join()).not.toContain('partial')
+  })
+
   test('goes without evidence that upstream had lost', async () => {
     const evidence = [{ path: 'SHA256SUMS', sha256: sha256('gone'), size: 4 }]
     const poorer: Lock = { ...lock, file: [{ ...files[0]!, evidence }] }
