@@ -7,7 +7,7 @@ export interface Rpm {
   name: string
   /** `[EPOCH:]VERSION-RELEASE` */
   version: string
-  arch?: 'noarch' | 'x86_64'
+  arch?: 'noarch' | 'x86_64' | 'i686'
   license?: string
   /** Further lines of its spec file, e.g. `Requires: (a if b)`. */
   lines?: string[]
@@ -117,6 +117,7 @@ ${payload}
     ...define(`_rpmdir ${folder}`),
     ...define('_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'),
     ...define('_binary_payload w1.gzdio'),
+    ...define('__os_install_post %{nil}'),
     ...define('use_source_date_epoch_as_buildtime 1'),
     ...define('_buildhost example.test'),
   ]
