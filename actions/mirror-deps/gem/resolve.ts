@@ -4,11 +4,14 @@ import { type LockedDebRepository, type LockedGemSource, NOASSERTION } from '../
 import { objectPath } from '../../lib/mirror/store.ts'
 import { wantedOfRepository, wantedOfTools } from '../deb/source.ts'
 import { type FetchOptions, fetchAll } from '../fetch/fetch.ts'
+import type { GitOptions } from '../git/source.ts'
 import { mirrorKey } from '../mirror-key.ts'
 import { eachSource, type Resolver } from '../resolver.ts'
 import { toolsRuby, writeDebTrees } from '../tree.ts'
+import { licensesOf } from './licenses.ts'
 import { type RubyRoot, rubyRoot } from './ruby-root.ts'
-import { fullName, type GemEntry, gemDigests, gemUrl, solveGems } from './source.ts'
+import { solveGems } from './solve.ts'
+import { fullName, type GemEntry, gemDigests, gemUrl } from './source.ts'
 
 /** Gems for the guest are resolved with the guest's Ruby, those for the tools with the tools'. */
 export async function resolveGems(
@@ -31,7 +34,8 @@ export async function resolveGems(
   const locked = there ? [...there.gem, ...there.tools.gem] : []
   return await eachSource('gem', project.spec.mirror.gem, locked, resolver, (entry) =>
     log.group(`resolving gems of ${entry.name}`, async () => {
-      const source = await lockGems(entry, await root(entry.for), fetching)
+      const git = { store: paths.store, work: work.workDirectory, signal }
+      const source = await lockGems(entry, await root(entry.for), fetching, git)
       log.info(`${entry.name}: ${source.gems.length} gems`)
       return source
     }),
@@ -66,12 +70,14 @@ function rubyRoots(
   }
 }
 
-async function lockGems(entry: GemEntry, root: RubyRoot, fetching: FetchOptions): Promise<LockedGemSource> {
-  const solved = await gemDigests(
-    entry.source,
-    await solveGems(entry, root, fetching.signal),
-    fetching.signal,
-  )
+async function lockGems(
+  entry: GemEntry,
+  root: RubyRoot,
+  fetching: FetchOptions,
+  options: GitOptions,
+): Promise<LockedGemSource> {
+  const { gems: found, git } = await solveGems(entry, root, options)
+  const solved = await gemDigests(entry.source, found, fetching.signal)
   // The compact index tells digests, not sizes; those show when the bytes are here.
   const wanted = solved.map((gem) => ({
     source: `gem ${entry.name}`,
@@ -80,12 +86,13 @@ async function lockGems(entry: GemEntry, root: RubyRoot, fetching: FetchOptions)
     sha256: gem.sha256,
   }))
   await fetchAll(wanted, fetching)
+  const licenses = await licensesOf(solved, root, options)
   const gems = await Promise.all(
     solved.map(async (gem) => ({
       ...gem,
-      license: NOASSERTION,
+      license: licenses.get(fullName(gem)) ?? NOASSERTION,
       size: (await stat(objectPath(fetching.store, gem.sha256))).size,
     })),
   )
-  return { name: entry.name, source: entry.source, for: entry.for, gems, git: [] }
+  return { name: entry.name, source: entry.source, for: entry.for, gems, git }
 }

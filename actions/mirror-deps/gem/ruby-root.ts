@@ -18,8 +18,13 @@ export async function rubyRoot(
   tree: string,
   options: { directory: string; signal: AbortSignal },
 ): Promise<RubyRoot> {
-  const root = await programRoot(repositories, tree, { ...options, packages: ['ruby', 'ruby-bundler'] })
-  const env = { BUNDLE_SILENCE_ROOT_WARNING: '1', BUNDLE_FORCE_RUBY_PLATFORM: 'true' }
+  // git, where there is one: Bundler takes gems from repositories by it.
+  const git = repositories.some(({ packages }) => packages.some(({ name }) => name === 'git')) ? ['git'] : []
+  const root = await programRoot(repositories, tree, {
+    ...options,
+    packages: ['ruby', 'ruby-bundler', ...git],
+  })
+  const env = { BUNDLE_SILENCE_ROOT_WARNING: '1' }
   return {
     directory: root.directory,
     async ruby(args, { cwd: _, env: __, ...given }) {

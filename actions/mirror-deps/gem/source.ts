@@ -1,62 +1,11 @@
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
 import type { LockedGem, LockedGemSource } from '../../lib/lock/lock.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { downloadText } from '../fetch/download.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
-import type { RubyRoot } from './ruby-root.ts'
+import type { SolvedGem } from './solve.ts'
 
 export type GemEntry = Spec['mirror']['gem'][number]
-
-/** A gem of the solution, before its bytes are known. */
-interface SolvedGem {
-  name: string
-  version: string
-  platform: string
-}
-
-const RESOLVE = `
-require 'bundler'
-require 'bundler/cli'
-Bundler::CLI.start(['lock'])
-require 'json'
-lock = Bundler::LockfileParser.new(File.read('Gemfile.lock'))
-foreign = lock.specs.reject { |s| Bundler::Source::Rubygems === s.source || Bundler::Source::Path === s.source && s.source.path.to_s == '.' }
-abort "gems from git or a path are not supported yet: #{foreign.map(&:name).join(', ')}" unless foreign.empty?
-puts JSON.generate(lock.specs.map { |s| { name: s.name, version: s.version.to_s, platform: s.platform.to_s } })
-`
-
-/** Resolves a Gemfile (with its lock, where there is one) or a list, by Bundler, for the Ruby of the root. */
-export async function solveGems(entry: GemEntry, root: RubyRoot, signal: AbortSignal): Promise<SolvedGem[]> {
-  const work = join(root.directory, 'work')
-  await rm(work, { recursive: true, force: true })
-  await mkdir(work, { recursive: true })
-  if (entry.gemfile) {
-    await copyFile(entry.gemfile, join(work, 'Gemfile'))
-    await copyFile(join(dirname(entry.gemfile), 'Gemfile.lock'), join(work, 'Gemfile.lock')).catch(() => {})
-  } else await writeFile(join(work, 'Gemfile'), gemfileOf(entry))
-  await writeFile(join(work, 'resolve.rb'), RESOLVE)
-  try {
-    const printed = await root.ruby(['resolve.rb'], { signal })
-    return JSON.parse(printed.trim().split('\n').at(-1)!) as SolvedGem[]
-  } catch (error) {
-    if (!(error instanceof CommandFailed)) throw error
-    const said = error.stderrTail.trim().split('\n').slice(0, 8).join(' ')
-    throw new ApplianceError('unsatisfiable', `gem ${entry.name}: Bundler finds no solution: ${said}`, {
-      hint: 'Look at the Gemfile (or gems:) and at what the source has; Bundler in the guest would say the same.',
-      cause: error,
-    })
-  }
-}
-
-function gemfileOf({ source, gems }: GemEntry): string {
-  const lines = Object.entries(gems ?? {}).map(([name, requirement]) => {
-    const requirements = requirement === '*' ? ['>= 0'] : requirement.split(',').map((part) => part.trim())
-    return `gem ${[name, ...requirements].map((word) => JSON.stringify(word)).join(', ')}\n`
-  })
-  return `source ${JSON.stringify(source)}\n${lines.join('')}`
-}
 
 /**
  * SHA-256 digests from the source's compact index: `VERSION[-PLATFORM] DEPENDENCIES|checksum:HEX,ruby:…`.
@@ -78,8 +27,17 @@ export async function gemDigests(source: string, gems: readonly SolvedGem[], sig
   }
   await Promise.all(Array.from({ length: 8 }, worker))
   return gems.map((gem) => {
+    const { name, version, platform, checksum } = gem
     const sha256 = found.get(fullName(gem))
-    if (sha256) return { ...gem, sha256 }
+    if (sha256 && checksum && checksum !== sha256)
+      throw new ApplianceError(
+        'digest-mismatch',
+        `gem ${fullName(gem)}: Gemfile.lock promises sha256 ${checksum}, the index of ${source} says ${sha256}`,
+        {
+          hint: 'One of them was changed. Look at what your Gemfile.lock says in version control before anything else.',
+        },
+      )
+    if (sha256) return { name, version, platform, sha256 }
     throw new ApplianceError('gone', `gem ${fullName(gem)} is not in the index of ${source}`, {
       hint: 'It was yanked, or the Gemfile.lock names another source.',
     })
@@ -91,7 +49,7 @@ function withSlash(source: string): string {
 }
 
 /** `nokogiri-1.16.0-x86_64-linux`, as RubyGems names files; the platform `ruby` is not said. */
-export function fullName({ name, version, platform }: SolvedGem): string {
+export function fullName({ name, version, platform }: Omit<SolvedGem, 'checksum'>): string {
   return platform === 'ruby' ? `${name}-${version}` : `${name}-${version}-${platform}`
 }
 

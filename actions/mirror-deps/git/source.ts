@@ -13,7 +13,10 @@ import { keepObjects } from './objects.ts'
 import { lockSubmodules } from './submodules.ts'
 import { Upstream } from './upstream.ts'
 
-export type GitEntry = Pick<Spec['mirror']['git'][number], 'name' | 'url' | 'ref' | 'path'>
+/** `commit`: the one that a Gemfile.lock wants, wherever `ref` leads by now. */
+export type GitEntry = Pick<Spec['mirror']['git'][number], 'name' | 'url' | 'ref' | 'path'> & {
+  commit?: string
+}
 
 export interface GitOptions {
   store: string
@@ -27,7 +30,18 @@ export async function lockGit(entry: GitEntry, options: GitOptions): Promise<Loc
   const { name, url, ref } = entry
   const from = entry.path ?? url
   const upstream = await Upstream.open(name, from, options.work, options.signal)
-  const { kind, commit, tag } = await upstream.fetch(ref)
+  const found = await upstream.fetch(ref)
+  const { kind } = found
+  const commit = entry.commit ?? found.commit
+  const tag = commit === found.commit ? found.tag : undefined
+  if (commit !== found.commit && !(await upstream.fetchCommit(commit)))
+    throw new ApplianceError(
+      'gone',
+      `git ${name}: ${url} has no commit ${commit}, which Gemfile.lock wants (${ref})`,
+      {
+        hint: 'Run `bundle update` for that gem, and lock again.',
+      },
+    )
   await refuseLargeFiles(upstream.here, commit, name)
   const objects = await keepObjects(upstream.here, tag ?? commit, options)
   return {

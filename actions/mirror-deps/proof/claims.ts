@@ -1,12 +1,14 @@
 import type { ErrorCode } from '../../lib/errors/error.ts'
-import type { Lock, LockedDebRepository } from '../../lib/lock/lock.ts'
+import type { Lock, LockedDebRepository, LockedGemSource } from '../../lib/lock/lock.ts'
 import { gitSourcesOf } from '../../lib/lock/repositories.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import { proveDebChain, proveDebClosure } from '../deb/proof.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
 import { proveFiles } from '../file/proof.ts'
+import { proveGems } from '../gem/proof.ts'
 import { proveGit } from '../git/proof.ts'
 import { proveRpmChain, proveRpmClosure, type RpmProof, rpmProof } from '../rpm/proof.ts'
+import { toolsRuby } from '../tree.ts'
 import { damagedIn } from './bytes.ts'
 import type { ProofOptions } from './proof.ts'
 
@@ -36,6 +38,7 @@ export function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: P
     ...debChains(lock, options),
     ...rpmClaims(lock, options),
     ...gitClaims(lock, options),
+    ...gemClaims(lock, options),
     ...debClosure('deb', lock.deb, 'deb', options),
     ...debClosure('tools deb', lock.tools.deb, 'tools/deb', options),
   ]
@@ -108,6 +111,21 @@ function gitClaims(lock: Lock, options: ProofOptions): Claim[] {
       prove: () => proveGit(source, sources, options),
     }),
   )
+}
+
+function gemClaims({ gem, tools }: Lock, options: ProofOptions): Claim[] {
+  const { paths, work } = options
+  const claim = (source: LockedGemSource, folder: string): Claim => ({
+    of: `${folder.replaceAll('/', ' ')} ${source.name}`,
+    says: `${source.gems.length} gems resolve from the mirror alone, and unpack`,
+    code: 'unsatisfiable',
+    prove: async () => {
+      const root = await toolsRuby(tools.deb, paths.tree, paths, work)
+      const { signal } = work
+      return await proveGems(source, `${folder}/${source.name}`, root, { tree: paths.tree, signal })
+    },
+  })
+  return [...gem.map((one) => claim(one, 'gem')), ...tools.gem.map((one) => claim(one, 'tools/gem'))]
 }
 
 function fileClaims(lock: Lock, options: ProofOptions): Claim[] {

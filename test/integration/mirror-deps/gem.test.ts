@@ -1,19 +1,20 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import { sha256 } from '../../../actions/lib/files/digest.ts'
 import type { LockedGemSource } from '../../../actions/lib/lock/lock.ts'
+import { gitRepositoriesOf } from '../../../actions/lib/lock/repositories.ts'
+import { gitRewrites } from '../../../actions/lib/mirror/git-rewrites.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { objectPath } from '../../../actions/lib/mirror/store.ts'
+import { run } from '../../../actions/lib/process/command.ts'
 import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
-import {
-  fullName,
-  type GemEntry,
-  gemDigests,
-  solveGems,
-  wantedOfGems,
-} from '../../../actions/mirror-deps/gem/source.ts'
+import { licensesOf } from '../../../actions/mirror-deps/gem/licenses.ts'
+import { proveGems } from '../../../actions/mirror-deps/gem/proof.ts'
+import { solveGems as solve } from '../../../actions/mirror-deps/gem/solve.ts'
+import { fullName, type GemEntry, gemDigests, wantedOfGems } from '../../../actions/mirror-deps/gem/source.ts'
 import { writeGemSource } from '../../../actions/mirror-deps/gem/tree.ts'
+import { writeGitRepositories } from '../../../actions/mirror-deps/git/tree.ts'
 import { contentsOf } from './archive.ts'
 import { scratch } from './folder.ts'
 import { hostRuby, rubyProgram } from './host-ruby.ts'
@@ -23,16 +24,19 @@ jest.setTimeout(120_000)
 const folder = await scratch()
 const signal = new AbortController().signal
 const root = hostRuby(join(folder, 'root'))
+const options = { store: join(folder, 'git-store'), work: join(folder, 'git-work'), signal }
+const solveGems = async (entry: GemEntry) => (await solve(entry, root, options)).gems
 
 interface Made {
   name: string
   version: string
   needs?: Record<string, string>
   platform?: string
+  license?: string
 }
 
 /** Builds a gem as its author would, puts it into the store, says what a lock would say of it. */
-async function build(store: string, { name, version, needs = {}, platform = 'ruby' }: Made) {
+async function build(store: string, { name, version, needs = {}, platform = 'ruby', license }: Made) {
   const at = join(folder, 'built', `${name}-${version}-${platform}`)
   await mkdir(join(at, 'lib'), { recursive: true })
   await writeFile(join(at, 'lib', `${name}.rb`), `${name.toUpperCase()} = '${version}'\n`)
@@ -42,7 +46,7 @@ async function build(store: string, { name, version, needs = {}, platform = 'rub
   await writeFile(
     join(at, 'g.gemspec'),
     `Gem::Specification.new { |s| s.name='${name}'; s.version='${version}'; s.summary='s'; s.authors=['a']; s.platform='${platform}'
-     s.files=['lib/${name}.rb']; s.required_ruby_version='>= 2.5'; ${needed.join(';')} }`,
+     s.files=['lib/${name}.rb']; s.required_ruby_version='>= 2.5'; ${license ? `s.license='${license}';` : ''} ${needed.join(';')} }`,
   )
   await rubyProgram(at, 'gem', 'build', '--silent', 'g.gemspec', '--output', 'made.gem')
   const content = await readFile(join(at, 'made.gem'))
@@ -59,9 +63,10 @@ for (const made of [
   { name: 'web', version: '2.0.1', needs: { rack: '>= 2, < 4' } },
   { name: 'web', version: '3.0.0.rc1', needs: { rack: '>= 3' } },
   { name: 'rack', version: '2.2.9' },
-  { name: 'rack', version: '3.1.0' },
+  { name: 'rack', version: '3.1.0', license: 'MIT' },
   { name: 'fast', version: '1.0' },
   { name: 'fast', version: '1.0', platform: 'x86_64-linux' },
+  { name: 'fast', version: '1.0', platform: 'arm64-darwin' },
   { name: 'unused', version: '1.0' },
 ])
   upstream.gems.push(await build(upstreamStore, made))
@@ -88,11 +93,8 @@ const names = (gems: { name: string; version: string; platform: string }[]) => g
 
 describe('resolving, by Bundler', () => {
   test('a list of gems: the newest release that fits, its dependencies, built from source', async () => {
-    const gems = await solveGems(
-      entry({ gems: { web: '*', rack: '~> 3.0', fast: '>= 0.9, < 2' } }),
-      root,
-      signal,
-    )
+    const wanted = { web: '*', rack: '~> 3.0', fast: '>= 0.9, < 2' }
+    const gems = await solveGems(entry({ gems: wanted, platforms: ['ruby'] }))
     expect(names(gems)).toEqual(['fast-1.0', 'rack-3.1.0', 'web-2.0.1'])
     const digests = await gemDigests(`${server.url}/`, gems, signal)
     const promised = upstream.gems.filter((gem) => names(gems).includes(fullName(gem)))
@@ -119,17 +121,12 @@ BUNDLED WITH
    9.9.9
 `
     const path = await gemfile('locked', "gem 'web'\n", lock)
-    expect(names(await solveGems(entry({ gemfile: path }), root, signal))).toEqual([
-      'rack-2.2.9',
-      'web-2.0.1',
-    ])
+    expect(names(await solveGems(entry({ gemfile: path })))).toEqual(['rack-2.2.9', 'web-2.0.1'])
     expect(await readFile(`${path}.lock`, 'utf8')).toBe(lock)
   })
 
   test('no solution is told in Bundler’s words', async () => {
-    await expect(
-      solveGems(entry({ gems: { web: '*', rack: '~> 1.0' } }), root, signal),
-    ).rejects.toMatchObject({
+    await expect(solveGems(entry({ gems: { web: '*', rack: '~> 1.0' } }))).rejects.toMatchObject({
       code: 'unsatisfiable',
       message: expect.stringMatching(/gem app: .*rack/s),
     })
@@ -142,10 +139,142 @@ BUNDLED WITH
       "Gem::Specification.new { |s| s.name='local'; s.version='1'; s.summary='s'; s.authors=['a'] }",
     )
     const path = await gemfile('path', "gem 'local', path: '../local'\n")
-    await expect(solveGems(entry({ gemfile: path }), root, signal)).rejects.toMatchObject({
+    await expect(solveGems(entry({ gemfile: path }))).rejects.toMatchObject({
       code: 'unsatisfiable',
-      message: expect.stringContaining('from git or a path are not supported yet: local'),
+      message: expect.stringContaining(
+        'gems of a path cannot be mirrored, but travel with the application: local',
+      ),
     })
+  })
+})
+
+describe('platforms', () => {
+  test('the compiled gem for the guest is taken as Bundler there would, for no other computer’s', async () => {
+    expect(names(await solveGems(entry({ gems: { fast: '*' } })))).toEqual(['fast-1.0-x86_64-linux'])
+    const lock = `GEM
+  remote: ${server.url}/
+  specs:
+    fast (1.0)
+    fast (1.0-arm64-darwin)
+    fast (1.0-x86_64-linux)
+
+PLATFORMS
+  arm64-darwin
+  ruby
+  x86_64-linux
+
+DEPENDENCIES
+  fast
+
+BUNDLED WITH
+   2.3.15
+`
+    const path = await gemfile('platforms', "gem 'fast'\n", lock)
+    expect(names(await solveGems(entry({ gemfile: path })))).toEqual(['fast-1.0', 'fast-1.0-x86_64-linux'])
+  })
+})
+
+describe('CHECKSUMS of a Gemfile.lock', () => {
+  const locked = (checksum: string) => `GEM
+  remote: ${server.url}/
+  specs:
+    rack (3.1.0)
+
+PLATFORMS
+  ruby
+
+DEPENDENCIES
+  rack
+
+CHECKSUMS
+  rack (3.1.0) sha256=${checksum}
+
+BUNDLED WITH
+   2.6.2
+`
+  const right = upstream.gems.find((gem) => fullName(gem) === 'rack-3.1.0')!.sha256
+
+  test('are held against the index', async () => {
+    const [digests] = await Promise.all([checked('right', right)])
+    expect(digests.map(({ sha256: digest }) => digest)).toEqual([right])
+    await expect(checked('wrong', '0'.repeat(64))).rejects.toMatchObject({
+      code: 'digest-mismatch',
+      message: `gem rack-3.1.0: Gemfile.lock promises sha256 ${'0'.repeat(64)}, the index of ${server.url}/ says ${right}`,
+    })
+  })
+
+  async function checked(name: string, checksum: string) {
+    const path = await gemfile(`checksums-${name}`, "gem 'rack'\n", locked(checksum))
+    return await gemDigests(`${server.url}/`, await solveGems(entry({ gemfile: path })), signal)
+  }
+})
+
+describe('gems from git', () => {
+  const author = {
+    GIT_AUTHOR_NAME: 'a',
+    GIT_AUTHOR_EMAIL: 'a@example.test',
+    GIT_COMMITTER_NAME: 'a',
+    GIT_COMMITTER_EMAIL: 'a@example.test',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+  }
+
+  test('are locked with their repositories; Bundler installs them from the mirror, upstream gone', async () => {
+    const [work, served] = [join(folder, 'plugin'), join(folder, 'hosted')]
+    await mkdir(join(work, 'lib'), { recursive: true })
+    await writeFile(join(work, 'lib/plugin.rb'), "PLUGIN = 'tagged'\n")
+    await writeFile(
+      join(work, 'plugin.gemspec'),
+      "Gem::Specification.new { |s| s.name='plugin'; s.version='0.3'; s.summary='s'; s.authors=['a']; s.files=['lib/plugin.rb']; s.add_dependency 'rack', '>= 3' }",
+    )
+    const git = async (...args: string[]) =>
+      (await run('git', ['-C', work, ...args], { env: author })).stdout.trim()
+    await run('git', ['init', '-q', '-b', 'main', work], { env: author })
+    await git('add', '.')
+    await git('commit', '-q', '-m', 'one')
+    await git('tag', 'v0.3')
+    await run('git', ['clone', '-q', '--bare', work, join(served, 'plugin.git')], { env: author })
+    const host = await serveTree(served, '127.0.0.1', 0)
+    const line = `gem 'plugin', git: '${host.url}/plugin.git', tag: 'v0.3'\n`
+    const solution = await solve(entry({ gemfile: await gemfile('git', line) }), root, options).finally(() =>
+      host[Symbol.asyncDispose](),
+    )
+    expect(names(solution.gems)).toEqual(['rack-3.1.0'])
+    expect(solution.git).toMatchObject([
+      { name: 'app-plugin', ref: 'v0.3', kind: 'tag', commit: await git('rev-parse', 'v0.3') },
+    ])
+
+    const tree = join(folder, 'git-tree')
+    await writeGitRepositories(solution.git.flatMap(gitRepositoriesOf), join(tree, 'git'), options)
+    await using mirror = await serveTree(tree, '127.0.0.1', 0)
+    const home = join(folder, 'git-guest')
+    await mkdir(home)
+    await writeFile(join(home, 'Gemfile'), `source '${server.url}/'\n${line}`)
+    const rewrites = gitRewrites(solution.git, mirror.url)
+    const config = rewrites.map(({ from, to }) => `[url "${to}"]\n\tinsteadOf = ${from}\n`).join('')
+    await writeFile(join(home, '.gitconfig'), config)
+    await rubyProgram(home, 'bundle', 'install')
+    expect(await rubyProgram(home, 'bundle', 'exec', 'ruby', '-e', "require 'plugin'; puts PLUGIN")).toBe(
+      'tagged\n',
+    )
+  })
+
+  test('are for the guest alone', async () => {
+    const path = await gemfile('git-tools', "gem 'x', git: 'https://git.example.test/x.git'\n")
+    await expect(solveGems(entry({ gemfile: path, for: 'tools' }))).rejects.toMatchObject({
+      code: 'input',
+      message: 'gem app: gems from git (https://git.example.test/x.git) are for the guest alone',
+    })
+  })
+})
+
+test('gems of another address are named', async () => {
+  const path = await gemfile('elsewhere', `source '${server.url}//' do\n  gem 'rack'\nend\ngem 'fast'\n`)
+  const other = entry({ gemfile: path, source: 'https://gems.example.test/' })
+  await expect(solveGems(other)).rejects.toMatchObject({
+    code: 'input',
+    message: expect.stringMatching(
+      /^gem app: these come from elsewhere than https:\/\/gems\.example\.test\/: .*rack/,
+    ),
   })
 })
 
@@ -154,7 +283,7 @@ describe('the source that is written', () => {
   const tree = join(folder, 'tree')
 
   async function mirrored(): Promise<LockedGemSource> {
-    const solved = await solveGems(entry({ gems: { web: '*' } }), root, signal)
+    const solved = await solveGems(entry({ gems: { web: '*' } }))
     const gems = (await gemDigests(`${server.url}/`, solved, signal)).map((gem) => ({
       ...gem,
       license: 'NOASSERTION',
@@ -203,6 +332,30 @@ describe('the source that is written', () => {
       code: 'command-failed',
     })
     expect([...mirror.missed.keys()].filter((path) => path.endsWith('.gem'))).toEqual([])
+  })
+
+  test('is proved offline; a gem that lacks a dependency, or is damaged, is named', async () => {
+    const source = await mirrored()
+    await rm(join(tree, 'gem'), { recursive: true, force: true })
+    await writeGemSource(source, join(tree, 'gem/app'), store, root, signal)
+    expect(await proveGems(source, 'gem/app', root, { tree, signal })).toEqual([])
+    const without = { ...source, gems: source.gems.filter(({ name }) => name !== 'rack') }
+    await writeGemSource(without, join(tree, 'gem/less'), store, root, signal)
+    expect((await proveGems(without, 'gem/less', root, { tree, signal })).join()).toMatch(/^gem app: .*rack/)
+    const file = join(tree, 'gem/app/gems/rack-3.1.0.gem')
+    const bytes = await readFile(file)
+    bytes[bytes.length - 1500] = bytes[bytes.length - 1500]! ^ 0xff
+    await rm(file)
+    await writeFile(file, bytes)
+    expect((await proveGems(source, 'gem/app', root, { tree, signal })).join()).toMatch(
+      /^gem app: .*rack-3\.1\.0/,
+    )
+  })
+
+  test('tells the licences that gems state', async () => {
+    const source = await mirrored()
+    const licenses = await licensesOf(source.gems, root, { store, signal })
+    expect(Object.fromEntries(licenses)).toEqual({ 'rack-3.1.0': 'MIT', 'web-2.0.1': 'NOASSERTION' })
   })
 
   test('keeps pre-releases apart from releases', async () => {

@@ -1,5 +1,5 @@
 import { existing } from '../existing.ts'
-import { mapOf, oneOf, section, words } from '../section.ts'
+import { list, mapOf, oneOf, section, words } from '../section.ts'
 import { address, name } from './words.ts'
 
 /** An entry of `mirror.gem`: the gems of a Gemfile or of a list. */
@@ -13,6 +13,11 @@ export const gem = (directory: string) =>
       .optional()
       .describe('Gem → version requirement; "*" for any'),
     source: address().default('https://rubygems.org/').describe('Where the gems come from'),
+    platforms: list(words('a platform, e.g. x86_64-linux'), 'a list of platforms')
+      .optional()
+      .describe(
+        'RubyGems’ platforms to take compiled gems for; [ruby]: all from source (that is what tools do)',
+      ),
     for: oneOf(['guest', 'host', 'tools'])
       .default('guest')
       .describe(

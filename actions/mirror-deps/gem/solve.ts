@@ -1,0 +1,142 @@
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
+import { exists } from '../../lib/files/exists.ts'
+import type { LockedGit } from '../../lib/lock/lock.ts'
+import { gitRepositoriesOf } from '../../lib/lock/repositories.ts'
+import { gitRewrites } from '../../lib/mirror/git-rewrites.ts'
+import { gitName } from '../../lib/spec/mirror/git.ts'
+import { type GitOptions, lockGit } from '../git/source.ts'
+import { writeGitRepositories } from '../git/tree.ts'
+import type { RubyRoot } from './ruby-root.ts'
+import { PROGRAM } from './solve-program.ts'
+import type { GemEntry } from './source.ts'
+
+/** A gem of the solution, before its bytes are known. */
+export interface SolvedGem {
+  name: string
+  version: string
+  platform: string
+  /** What the CHECKSUMS of Gemfile.lock promise. */
+  checksum?: string | null
+}
+
+export interface Solution {
+  gems: SolvedGem[]
+  /** The repositories of gems that come from git. */
+  git: LockedGit[]
+}
+
+interface GitSource {
+  uri: string
+  ref: string | null
+  revision: string | null
+}
+
+/**
+ * Resolves a Gemfile (with its lock, where there is one) or a list, by Bundler, for the Ruby of the root. Repositories
+ * of git gems are locked first; Bundler then finds them on this computer.
+ *
+ * @throws ApplianceError `unsatisfiable` in Bundler's words; `input`
+ */
+export async function solveGems(entry: GemEntry, root: RubyRoot, options: GitOptions): Promise<Solution> {
+  const work = join(root.directory, 'work')
+  await rm(work, { recursive: true, force: true })
+  await mkdir(work, { recursive: true })
+  if (entry.gemfile) {
+    await copyFile(entry.gemfile, join(work, 'Gemfile'))
+    await copyFile(join(dirname(entry.gemfile), 'Gemfile.lock'), join(work, 'Gemfile.lock')).catch(() => {})
+  } else await writeFile(join(work, 'Gemfile'), gemfileOf(entry))
+  await writeFile(join(work, 'solve.rb'), PROGRAM)
+  // Chef's gems were always built from source, so that one tools disk serves every guest.
+  const platforms = entry.platforms ?? (entry.for === 'tools' ? ['ruby'] : null)
+  const ask = async (what: 'sources' | 'solve', git: readonly LockedGit[]): Promise<unknown> => {
+    const rewrites = gitRewrites(git, '').map(({ from, to }) => ({ from, name: to.slice(5, -4) }))
+    await writeFile(join(work, 'options.json'), JSON.stringify({ platforms, git: rewrites }))
+    try {
+      const printed = await root.ruby(['solve.rb', what], { signal: options.signal })
+      return JSON.parse(printed.trim().split('\n').at(-1)!)
+    } catch (error) {
+      throw unsolved(entry, error)
+    }
+  }
+  const sources = (await ask('sources', [])) as GitSource[]
+  const git = await lockGitGems(entry, sources, root, options)
+  await writeGitRepositories(git.flatMap(gitRepositoriesOf), join(work, 'git'), options)
+  const solved = (await ask('solve', git)) as (SolvedGem & { remotes: string[] })[]
+  refuseOtherSources(entry, solved)
+  return { gems: solved.map(({ remotes: _, ...gem }) => gem), git }
+}
+
+async function lockGitGems(
+  entry: GemEntry,
+  sources: readonly GitSource[],
+  root: RubyRoot,
+  options: GitOptions,
+): Promise<LockedGit[]> {
+  if (sources.length === 0) return []
+  const named = sources.map(({ uri }) => uri).join(', ')
+  if (entry.for !== 'guest')
+    throw new ApplianceError('input', `gem ${entry.name}: gems from git (${named}) are for the guest alone`, {
+      hint: 'Use a released version of them.',
+    })
+  if (
+    root.directory !== '/' &&
+    (await exists(join(root.directory, 'usr'))) &&
+    !(await exists(join(root.directory, 'usr/bin/git')))
+  )
+    throw new ApplianceError(
+      'input',
+      `gem ${entry.name}: gems come from git (${named}), and the guest has no git`,
+      {
+        hint: 'Add git to the packages of a source under mirror.deb: Bundler in the guest needs it.',
+      },
+    )
+  const locked: LockedGit[] = []
+  for (const { uri, ref, revision } of sources) {
+    const name = `${entry.name}-${gitName(uri)}`
+    const pinned = revision === null ? {} : { commit: revision }
+    locked.push(await lockGit({ name, url: uri, ref: ref ?? 'HEAD', path: undefined, ...pinned }, options))
+  }
+  return locked
+}
+
+/** One source has one address; gems of another want a source of their own. */
+function refuseOtherSources(entry: GemEntry, solved: readonly { name: string; remotes: string[] }[]): void {
+  const plain = (address: string) => address.replace(/\/+$/, '')
+  const others = solved.filter(
+    ({ remotes }) => !remotes.some((remote) => plain(remote) === plain(entry.source)),
+  )
+  if (others.length === 0) return
+  const shown = others.map(({ name, remotes }) => `${name} (${remotes.join(', ')})`).join(', ')
+  throw new ApplianceError(
+    'input',
+    `gem ${entry.name}: these come from elsewhere than ${entry.source}: ${shown}`,
+    {
+      hint: 'Give the address as source:, or list the gems of another address in an entry of their own under mirror.gem.',
+    },
+  )
+}
+
+function unsolved(entry: GemEntry, error: unknown): unknown {
+  if (!(error instanceof CommandFailed)) return error
+  const said = error.stderrTail
+    .trim()
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .slice(0, 8)
+    .join(' ')
+  return new ApplianceError('unsatisfiable', `gem ${entry.name}: Bundler finds no solution: ${said}`, {
+    hint: 'Look at the Gemfile (or gems:) and at what the source has; Bundler in the guest would say the same.',
+    cause: error,
+  })
+}
+
+function gemfileOf({ source, gems }: GemEntry): string {
+  const lines = Object.entries(gems ?? {}).map(([name, requirement]) => {
+    const requirements = requirement === '*' ? ['>= 0'] : requirement.split(',').map((part) => part.trim())
+    return `gem ${[name, ...requirements].map((word) => JSON.stringify(word)).join(', ')}\n`
+  })
+  return `source ${JSON.stringify(source)}\n${lines.join('')}`
+}
