@@ -180,9 +180,10 @@ export function wantedOfFiles(
   locked: readonly LockedFile[],
   entries: readonly FileEntry[],
 ): LockedWanted[] {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]))
   return locked.flatMap(({ name, url, mirrors, sha256, size, evidence }) => {
     const title = `${kind} ${name}`
-    const entry = entries.find((one) => one.name === name)
+    const entry = byName.get(name)
     const login = entry && loginOf(entry)
     const keys = entry?.keyring === undefined ? [] : [pathToFileURL(entry.keyring).href]
     return [
