@@ -1,6 +1,6 @@
-import { leadingInteger } from './calls.ts'
 import type { Declared } from './definition.ts'
 import type { Span } from './source.ts'
+import { leadingInteger } from './string-methods.ts'
 import { inspect, RubyFloat, RubySymbol, type RubyValue, toText, type Unknown } from './value.ts'
 import type { World } from './world.ts'
 

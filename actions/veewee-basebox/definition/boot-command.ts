@@ -65,6 +65,14 @@ function parseElement(text: string, element: number, { actions, faults, warnings
       continue
     }
     const named = BRACKETS.exec(rest)
+    const open = /^<waitfor\d*:/i.exec(rest)
+    if (open)
+      warnings.push({
+        element,
+        offset,
+        length: open[0].length,
+        message: `${open[0]}… has no > that ends it, and is typed as it stands`,
+      })
     if (named) warnings.push({ element, offset, length: named[0].length, message: unknownName(named[1]!) })
     const character = String.fromCodePoint(text.codePointAt(offset)!)
     const chord = chordOf(character)

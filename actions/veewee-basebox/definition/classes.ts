@@ -1,5 +1,5 @@
 import type * as nodes from '@ruby/prism/src/nodes.js'
-import { kindOf } from './calls.ts'
+import { kindOf } from './arguments.ts'
 import { isAsked } from './construct.ts'
 import type { Evaluator, Node } from './evaluate.ts'
 import { type DigestAlgorithm, decode } from './files.ts'

@@ -1,5 +1,4 @@
 import { basename, dirname, resolve } from 'node:path'
-import { leadingInteger } from './calls.ts'
 import { Evaluator, type Node } from './evaluate.ts'
 import { type DefinitionFiles, decode, definitionFiles } from './files.ts'
 import { keyNamed } from './keys.ts'
@@ -7,6 +6,7 @@ import { parseRuby } from './parser.ts'
 import { readRecipe } from './recipe.ts'
 import type { Recipe } from './recipe-types.ts'
 import { type PlacedFault, SourceText } from './source.ts'
+import { leadingInteger } from './string-methods.ts'
 import {
   frozenCopy,
   MAX_DEPTH,
@@ -47,7 +47,7 @@ export interface Definition {
   /** By file, line and column. */
   readonly faults: readonly PlacedFault[]
   readonly warnings: readonly PlacedFault[]
-  /** Files that were read or whose digest was asked for, relative to the working directory, sorted. */
+  /** Files that were looked for, there or not, relative to the working directory, sorted. */
   readonly read: readonly string[]
 }
 

@@ -10,6 +10,9 @@ export function readLogin(asked: Asked): SshLogin {
   const user = asked.text('ssh_user')
   const password = asked.text('ssh_password')
   const key = asked.text('ssh_key')
+  // One at a fixed place of this computer is looked at when it is used.
+  const found = key === undefined || /^[~/]/.test(key) ? undefined : asked.world.files.read(key)
+  if (found && 'trouble' in found) asked.fault('ssh_key', `ssh_key names ${key}, which ${found.trouble}`, key)
   const windows = [...asked.declared.keys()].some((name) => name.startsWith('winrm_'))
   const lacks = (name: string) => !asked.unknown.has(name) && !asked.declared.has(name)
   if (user === undefined && !windows && !asked.unknown.has('ssh_user'))

@@ -19,7 +19,7 @@ export function readKickstart(asked: Asked): Kickstart | undefined {
   const files = new Map<string, RecipeFile>()
   const expected: { name: string; timeout: number }[] = []
   for (const [index, written] of names.entries()) {
-    const file = recipeFile(asked, 'kickstart_file', written, written.replace(/^(\.?\/)+/, ''))
+    const file = recipeFile(asked, 'kickstart_file', written, urlPath(asked, written))
     if (!file) continue
     files.set(file.name, file)
     const timeout = timeouts[Math.min(index, timeouts.length - 1)] ?? KICKSTART_TIMEOUT
@@ -125,6 +125,13 @@ function recipeFile(asked: Asked, key: string, path: string, name: string): Reci
   }
   const text = renderTemplate(new SourceText(files.shown(real), template), asked.world)
   return text === undefined ? undefined : { name: name.replace(/\.erb$/, ''), path: real, text }
+}
+
+/** Where VeeWee served a file: by its path from the definition's folder, as a client asks for it. */
+function urlPath(asked: Asked, path: string): string {
+  const folder = `${asked.world.path}/`
+  const relative = path.startsWith(folder) ? path.slice(folder.length) : path
+  return relative.replace(/^(\.{0,2}\/)+/, '')
 }
 
 function lastPart(path: string): string {

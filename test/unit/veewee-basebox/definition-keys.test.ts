@@ -81,6 +81,13 @@ describe('boot_cmd_sequence', () => {
       },
     ])
   })
+  test('a wait for text that nothing ends is no wait', () => {
+    const { actions, warnings } = parseBootCommand(['<WaitFor5:boot'])
+    expect(actions).toHaveLength(14)
+    expect(warnings).toMatchObject([
+      { offset: 0, length: 10, message: expect.stringContaining('has no > that ends it') },
+    ])
+  })
   test('characters that a US keyboard lacks are refused in one line', () => {
     expect(parseBootCommand(['aä', 'ö€😀ö']).faults).toEqual([
       {

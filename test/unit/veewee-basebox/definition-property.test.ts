@@ -42,7 +42,7 @@ test('any literal printed as Ruby parses back to itself', () => {
       expect(plainValue(back)).toEqual(plainValue(value))
       expect(inspect(back)).toBe(inspect(value))
     }),
-    { numRuns: 400, seed },
+    { numRuns: 150, seed },
   )
 })
 
@@ -60,7 +60,7 @@ describe('no input makes the reader crash', () => {
       fc.property(fc.stringMatching(/^[a-c1 \n'"`#{}()[\]:=>,.*+|&%w<~?!@$;\\-]{0,80}$/), (text) => {
         survive({ 'definition.rb': `x = 'a'\n${text}\nVeewee::Definition.declare(:a => x)` })
       }),
-      { numRuns: 400, seed },
+      { numRuns: 150, seed },
     )
   })
   test('fixtures cut off anywhere', () => {

@@ -195,6 +195,25 @@ describe('the recipe', () => {
       { name: 'more/extra.xml', timeout: 200 },
     ])
   })
+  test('answers are served by their path from the definition', () => {
+    const files = { 'ks/a.cfg': '', '../shared/b.cfg': '', '/w/base/c.cfg': '' }
+    const { recipe, faults } = declare(
+      ":kickstart_file => ['./ks/a.cfg', '../shared/b.cfg', File.expand_path('c.cfg')]",
+      files,
+    )
+    expect(lines(faults)).toEqual([])
+    expect(recipe!.kickstart!.files).toEqual([
+      { name: 'ks/a.cfg', path: './ks/a.cfg', text: undefined },
+      { name: 'shared/b.cfg', path: '../shared/b.cfg', text: undefined },
+      { name: 'c.cfg', path: '/w/base/c.cfg', text: undefined },
+    ])
+  })
+  test('a key to log in with has to be there', () => {
+    expect(lines(declare(":ssh_key => 'id_rsa'").faults)).toEqual([
+      'ssh_key names id_rsa, which does not exist',
+    ])
+    expect(declare(":ssh_key => '~/.ssh/id_rsa'").recipe!.ssh.key).toBe('~/.ssh/id_rsa')
+  })
   test('blocks and switches of hypervisors', () => {
     const of = (folder: string) =>
       readDefinition(folder, { workingDirectory: definitionsFolder }).recipe!.hypervisors
