@@ -210,7 +210,10 @@ export class Evaluator {
         const valueNode = element.value as unknown as Node
         const key = this.evaluate(keyNode)
         const value = this.evaluate(valueNode)
-        if (key instanceof Unknown) continue // reported; the other keys still count
+        if (key instanceof Unknown) {
+          this.world.lost() // reported; the other keys still count
+          continue
+        }
         if (hash.has(key))
           this.warn(
             keyNode,
@@ -220,7 +223,10 @@ export class Evaluator {
       } else {
         const spread = element instanceof nodes.AssocSplatNode ? element.value : null
         const value = spread ? this.evaluate(spread as unknown as Node) : this.outside(element)
-        if (value instanceof Unknown) continue
+        if (value instanceof Unknown) {
+          this.world.lost()
+          continue
+        }
         if (!(value instanceof RubyHash)) return this.fault(element, `** needs a hash, not ${kindOf(value)}`)
         for (const entry of value.entries()) hash.set(entry)
       }
@@ -263,8 +269,15 @@ export class Evaluator {
     }
     const self = this.evaluate(receiver)
     const args = this.arguments(node)
+    if (self instanceof RubyHash && SETTERS.has(node.name) && args.length === 2)
+      return this.#set(node, self, args)
     const unknown = [self, ...args].find((value) => value instanceof Unknown)
-    if (unknown !== undefined) return unknown
+    if (unknown instanceof Unknown) {
+      // What was to be put into a list or a hash is missing there.
+      if (Array.isArray(self) && GROWING.has(node.name)) self.push(unknown)
+      if (self instanceof RubyHash) this.world.lost()
+      return unknown
+    }
     if (self === null && node.isSafeNavigation()) return null
     if (self instanceof RubyDefinition) return this.#ask(node, args)
     const result = callOn(self, node.name, args)
@@ -273,6 +286,15 @@ export class Evaluator {
       what: `a call of ${node.name} of ${kindOf(self)}`,
       how: 'write the value that comes of it',
     })
+  }
+
+  /** `hash[key] = value`, which knows where it stands. */
+  #set(node: nodes.CallNode, hash: RubyHash, [key = null, value = null]: readonly RubyValue[]): RubyValue {
+    if (key instanceof Unknown) this.world.lost()
+    if (key instanceof Unknown) return key
+    const [keyNode, valueNode] = (node.arguments_?.arguments_ ?? []) as unknown as Node[]
+    hash.set({ key, value, keyPlace: this.place(keyNode ?? node), valuePlace: this.place(valueNode ?? node) })
+    return value
   }
 
   /** `File.join(…)`, `Veewee::Definition.declare …`: calls of classes and modules. */
@@ -323,6 +345,9 @@ export class Evaluator {
     return value instanceof Unknown ? value : value !== null && value !== false
   }
 }
+
+const SETTERS = new Set(['[]=', 'store'])
+const GROWING = new Set(['<<', 'push', 'unshift', 'concat'])
 
 /** Calls are made of these: something unknown in them makes the call unknown. */
 const LOOKED_THROUGH = new Set<unknown>([
