@@ -104,9 +104,6 @@ base = Base(configured())
 for source in ask['sources']:
     repo = dnf.repo.Repo(source['name'], base.conf)
     repo.baseurl = ['file://' + here + '/sources/' + source['name']]
-    repo.gpgkey = ['file://' + here + '/' + source['gpgkey']]
-    repo.gpgcheck = True
-    repo.repo_gpgcheck = source['signed']
     repo.skip_if_unavailable = False
     for kind in ('updateinfo', 'prestodelta'):
         repo.remove_metadata_type_from_download(kind)

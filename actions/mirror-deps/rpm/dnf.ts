@@ -56,12 +56,9 @@ export interface DnfAnswer {
 
 export type DnfTask = { task: 'solve' } | { task: 'describe'; names: readonly string[] }
 
-/** Where the signature of a repository's index lies. */
-export const SIGNATURE = 'repodata/repomd.xml.asc'
-
 /**
- * Asks the root's dnf, which has only what is kept of the repositories: their indexes and keys, from the store. It
- * verifies each index on the way (the signature, where there is one; then digest by digest).
+ * Asks the root's dnf, which has only what is kept of the repositories: their indexes, from the store. It verifies
+ * them from repomd.xml on, digest by digest; whether that is signed is to be looked at before.
  *
  * @throws CommandFailed when dnf itself fails; what it finds wrong is in the answer
  */
@@ -82,11 +79,7 @@ export async function askDnf(
     ...task,
     arch: BASEARCH,
     releasever: options.releasever ?? null,
-    sources: sources.map(({ evidence, ...source }) => ({
-      ...source,
-      gpgkey: `sources/${source.name}/${evidence.find(({ path }) => path.startsWith('keys/'))!.path}`,
-      signed: evidence.some(({ path }) => path === SIGNATURE),
-    })),
+    sources: sources.map(({ evidence, ...source }) => source),
   }
   await writeFile(join(folder, 'ask.json'), JSON.stringify(ask))
   await writeFile(join(folder, 'ask.py'), DNF_PROGRAM)

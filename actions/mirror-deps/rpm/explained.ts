@@ -7,10 +7,10 @@ export function faultOf(faults: readonly DnfFault[], entries: readonly RpmEntry[
   const lines = faults.map((fault) => `${sourcesOf(fault, entries)}: ${fault.message}`)
   const [{ kind }] = faults as [DnfFault, ...DnfFault[]]
   if (kind !== 'index') return new ApplianceError('unsatisfiable', lines.join('\n'), { hint: HINTS[kind] })
-  const forged = faults.some(({ message }) => /signature|GPG|gpg|checksum/i.test(message))
+  const forged = faults.some(({ message }) => /checksum/i.test(message))
   return new ApplianceError(forged ? 'digest-mismatch' : 'unreachable', lines.join('\n'), {
     hint: forged
-      ? 'Is gpgkey: the key of that repository? Otherwise somebody else answers for it.'
+      ? 'The kept index is damaged: run `appliance mirror-deps` first, or take the mirror from an archive.'
       : 'Upstream publishes an index that dnf cannot read: try again later, or another mirror.',
   })
 }

@@ -5,10 +5,10 @@ import { NOASSERTION } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { type FetchOptions, fetchAll } from '../fetch/fetch.ts'
 import type { ProgramRoot } from '../program-root.ts'
-import { askDnf, type DescribedRpm, type DnfAnswer, SIGNATURE } from './dnf.ts'
+import { askDnf, type DescribedRpm, type DnfAnswer } from './dnf.ts'
 import { faultOf } from './explained.ts'
 import { obtain } from './obtain.ts'
-import { headersOf, unsignedPackages } from './signatures.ts'
+import { forgedIndex, headersOf, SIGNATURE, unsignedPackages } from './signatures.ts'
 import { pathOf, wantedOfRpmRepository } from './source.ts'
 import { wronglySigned } from './tree.ts'
 import { addressOf, type FoundRepository, findRepository, type RpmEntry } from './upstream.ts'
@@ -45,6 +45,10 @@ export async function lockRpms(
   const found: FoundRepository[] = []
   for (const entry of entries) found.push((await stillThere(entry, options)) ?? (await anew(entry, options)))
   const { store, signal } = options.fetching
+  const forged: string[] = []
+  for (const repository of found)
+    forged.push(...(await forgedIndex(repository, options.root, { store, signal })))
+  if (forged.length > 0) throw wronglySigned(forged)
   const sources = entries.map(({ name, packages, groups, modules, weak }, index) => {
     return { name, evidence: found[index]!.evidence, packages, groups, modules, weak }
   })

@@ -7,10 +7,10 @@ import { objectPath } from '../../lib/mirror/store.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
 import type { ProgramRoot } from '../program-root.ts'
 import type { ProofOptions } from '../proof/proof.ts'
-import { askDnf, type DescribedRpm, emptyFolder, SIGNATURE } from './dnf.ts'
+import { askDnf, type DescribedRpm, emptyFolder } from './dnf.ts'
 import { digestOf } from './obtain.ts'
 import { rpmPrograms } from './programs.ts'
-import { unsignedPackages } from './signatures.ts'
+import { forgedIndex, SIGNATURE, unsignedPackages } from './signatures.ts'
 import { pathOf } from './source.ts'
 
 /** What the proofs need: the mirror as it lies here, and a dnf, rpm and createrepo_c. */
@@ -64,7 +64,10 @@ export async function proveRpmChain(
     proof.warn(
       `rpm ${name}: not proved from its index, only by the lock and the packages' signatures: ${lost.join(', ')} is not in the mirror`,
     )
-  else faults.push(...(await proveIndex(repository, proof)))
+  else {
+    faults.push(...(await forgedIndex(repository, root, { store, signal })))
+    faults.push(...(await proveIndex(repository, proof)))
+  }
   if (!evidence.some(({ path }) => path === SIGNATURE))
     proof.info(`rpm ${name}: upstream signs its packages, but not its index`)
   const here: LockedRpm[] = []

@@ -3,8 +3,35 @@ import { basename, join } from 'node:path'
 import { CommandFailed } from '../../lib/errors/error.ts'
 import type { LockedRpm, LockedRpmRepository } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
+import { signersOf } from '../deb/signature.ts'
 import type { ProgramRoot } from '../program-root.ts'
 import { emptyFolder } from './dnf.ts'
+
+/** Where the signature of a repository's index lies. */
+export const SIGNATURE = 'repodata/repomd.xml.asc'
+
+/**
+ * Whether the repository's own key signed its index, where upstream signs that: what is wrong, or nothing. Not by
+ * dnf, whose gpgme needs a whole /dev in the root, and which would not know that a key was good when it signed.
+ */
+export async function forgedIndex(
+  { name, evidence }: Pick<LockedRpmRepository, 'name' | 'evidence'>,
+  root: ProgramRoot,
+  { store, signal }: { store: string; signal: AbortSignal },
+): Promise<string[]> {
+  const object = (wanted: (path: string) => boolean) => {
+    const found = evidence.find(({ path }) => wanted(path))
+    return found && objectPath(store, found.sha256)
+  }
+  const signature = object((path) => path === SIGNATURE)
+  const of = object((path) => path === SIGNATURE.replace(/\.asc$/, ''))
+  const keyring = object((path) => path.startsWith('keys/'))
+  if (!signature || !of || !keyring) return []
+  const scratch = await emptyFolder(root, 'index-signature')
+  const { good, said } = await signersOf({ signature, of, keyring, scratch, signal })
+  await rm(scratch, { recursive: true, force: true })
+  return good ? [] : [`rpm ${name}: its index repodata/repomd.xml is not rightly signed: ${said.join(', ')}`]
+}
 
 /** A database of its own, so that only the key imported there counts; its path has to be whole. */
 const KEYS = ['--define', '_dbpath %{getenv:HOME}/signatures/keys']
