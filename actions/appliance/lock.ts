@@ -7,6 +7,7 @@ import { namedSources } from '../lib/spec/mirror/mirror.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import { stageWork } from '../lib/stage/execute.ts'
 import { occupy } from '../lib/stage/workplace.ts'
+import { describeContents } from '../mirror-deps/contents.ts'
 import { resolveLock } from '../mirror-deps/resolve.ts'
 import { mirrorDeps } from '../mirror-deps/stage.ts'
 import { defaults } from './build.ts'
@@ -26,6 +27,10 @@ export async function lock(values: Record<string, unknown>, { log, signal }: Doo
   const work = stageWork(mirrorDeps, project, defaults(mirrorDeps.inputs), log, signal, {})
   const resolved = await resolveLock(work, { there, anew: update ?? [] })
   await writeLock(project.lockFile, resolved)
+  if (!there) {
+    for (const line of describeContents(resolved)) log.info(line)
+    return log.info(`wrote ${project.lockFile}: commit it`)
+  }
   const changes = describeLockChanges(there, resolved)
   log.info(changes.length === 0 ? 'nothing changed' : `${changes.length} changes:`)
   for (const change of changes) log.info(`  ${change}`)
