@@ -217,7 +217,7 @@ function mirrorOf(project: Project, folder: string, log: Log): StageMirror {
       const lines = createWriteStream(join(folder, 'access.log'))
       lines.once('error', (error) => log.warn(`access.log: ${error.message}`))
       server = await serveTree(tree, host, port, {
-        onAccess: (access) => void lines.write(`${accessLine(access)}\n`),
+        onAccess: (access) => void (lines.writable && lines.write(`${accessLine(access)}\n`)),
         onFailure: (error) => log.warn(`the mirror: ${error.message}`),
       })
       const serving = server
