@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -225,4 +225,21 @@ test('an archive that is not there, or is refused, is an error of one line; what
       'evil.tar.zst is refused: "store/link" is a symbolic link; an archive of a mirror has plain files only',
   })
   expect(from.asked).toEqual([])
+})
+
+test('a git pack that is not what it should be is found, fetched again, and counted', async () => {
+  await using from = await serving()
+  const directory = await project(from)
+  const { store } = await mirror(directory)
+  const [pack] = await readdir(join(store, 'git'))
+  const path = join(store, 'git', pack!)
+  const good = await readFile(path)
+  const bad = Buffer.from(good)
+  bad[good.length - 30]! ^= 1
+  await rm(path)
+  await writeFile(path, bad)
+  await rm(join(store, '../stage.json'))
+  const healed = await mirror(directory)
+  expect(healed.thisRun.summary).toMatch(/^\| git catalogue \| 1 \|.*\| 1 \|$/m)
+  expect(await readFile(path)).toEqual(good)
 })
