@@ -47,14 +47,21 @@ const MOST_SECONDS = 86_400
  */
 export function parseBootCommand(sequence: readonly string[]): BootCommand {
   const command: BootCommand = { actions: [], faults: [], warnings: [] }
+  const unknown = new Set<string>()
   for (const [element, text] of sequence.entries()) {
     if (element > 0) command.actions.push({ kind: 'pause' })
-    parseElement(text, element, command)
+    parseElement(text, element, command, unknown)
   }
   return command
 }
 
-function parseElement(text: string, element: number, { actions, faults, warnings }: BootCommand): void {
+function parseElement(
+  text: string,
+  element: number,
+  { actions, faults, warnings }: BootCommand,
+  /** Warned about already. */
+  unknown: Set<string>,
+): void {
   const strange: { offset: number; character: string }[] = []
   for (let offset = 0; offset < text.length; ) {
     const rest = text[offset] === '<' || text[offset] === '%' ? text.slice(offset, offset + 300) : ''
@@ -66,14 +73,18 @@ function parseElement(text: string, element: number, { actions, faults, warnings
     }
     const named = BRACKETS.exec(rest)
     const open = /^<waitfor\d*:/i.exec(rest)
-    if (open)
+    if (open && !unknown.has(open[0]))
       warnings.push({
         element,
         offset,
         length: open[0].length,
         message: `${open[0]}… has no > that ends it, and is typed as it stands`,
       })
-    if (named) warnings.push({ element, offset, length: named[0].length, message: unknownName(named[1]!) })
+    if (open) unknown.add(open[0])
+    if (named && !unknown.has(named[1]!)) {
+      unknown.add(named[1]!)
+      warnings.push({ element, offset, length: named[0].length, message: unknownName(named[1]!) })
+    }
     const character = String.fromCodePoint(text.codePointAt(offset)!)
     const chord = chordOf(character)
     if (chord) actions.push({ kind: 'press', chord, shown: character })
