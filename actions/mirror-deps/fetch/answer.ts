@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
-import { connections } from './connections.ts'
+import { abandonProxy, connections } from './connections.ts'
 import type { Credentials, Login } from './credentials.ts'
 import { BodyBroke, HttpStatus, LocalFile, NoRange, Redirected, reasonOf } from './faults.ts'
 import { type Patience, retryAfter } from './patience.ts'
@@ -74,25 +74,55 @@ async function send(url: URL, { from, login, credentials, patience, signal }: Qu
   bare.username = ''
   bare.password = ''
   bare.hash = ''
+  const dispatcher = connections(url, patience.connect)
+  const late = new AbortController()
+  const limit = patience.connect + patience.stall
+  // undici's own timers are coarse, and say better what was waited for.
+  const given = limit + 1500
+  const timer = setTimeout(() => late.abort(new Error(`no answer within ${limit / 1000} s`)), given)
+  const either = AbortSignal.any([signal, late.signal])
+  const asked = request(bare, {
+    dispatcher,
+    signal: either,
+    headersTimeout: patience.stall,
+    bodyTimeout: patience.stall,
+    headers: {
+      'user-agent': 'appliance',
+      accept: '*/*',
+      // What is locked is the file, not one of its encodings.
+      'accept-encoding': 'identity',
+      ...(authorization ? { authorization } : {}),
+      ...(from ? { range: `bytes=${from.offset}-` } : {}),
+      ...(from?.validator ? { 'if-range': from.validator } : {}),
+    },
+  })
   try {
-    return await request(bare, {
-      dispatcher: connections(url, patience.connect),
-      signal,
-      headersTimeout: patience.stall,
-      bodyTimeout: patience.stall,
-      headers: {
-        'user-agent': 'appliance',
-        accept: '*/*',
-        // What is locked is the file, not one of its encodings.
-        'accept-encoding': 'identity',
-        ...(authorization ? { authorization } : {}),
-        ...(from ? { range: `bytes=${from.offset}-` } : {}),
-        ...(from?.validator ? { 'if-range': from.validator } : {}),
-      },
-    })
+    return await unlessAborted(asked, either)
   } catch (error) {
+    asked.then(
+      ({ body }) => body.on('error', () => {}).destroy(),
+      () => {},
+    )
+    if (either.aborted) abandonProxy(url, patience.connect)
     signal.throwIfAborted()
-    throw new Error(reasonOf(error, patience), { cause: error })
+    throw late.signal.aborted ? late.signal.reason : new Error(reasonOf(error, patience), { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** undici does not notice an abort while there is no connection, and tries for ever to get one through a proxy. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let stop = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 

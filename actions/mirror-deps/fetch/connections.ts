@@ -13,12 +13,26 @@ const kept = new Map<string, Dispatcher>()
  */
 export function connections(url: URL, timeout: number): Dispatcher {
   const proxy = getProxyForUrl(url.href)
-  const key = `${timeout} ${proxy}`
+  const key = keyOf(proxy, timeout)
   const there = kept.get(key)
   if (there) return there
   const made = proxy === '' ? new Agent({ connect: { timeout } }) : throughProxy(proxy, url, timeout)
   kept.set(key, made)
   return made
+}
+
+/** Ends all that goes through the proxy for an address; where there is none, nothing. */
+export function abandonProxy(url: URL, timeout: number): void {
+  const proxy = getProxyForUrl(url.href)
+  const key = keyOf(proxy, timeout)
+  const there = kept.get(key)
+  if (proxy === '' || !there) return
+  kept.delete(key)
+  there.destroy().catch(() => {})
+}
+
+function keyOf(proxy: string, timeout: number): string {
+  return `${timeout} ${proxy}`
 }
 
 /** The secrets that an address of a proxy may hold are in no message. */

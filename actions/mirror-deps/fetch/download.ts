@@ -35,6 +35,8 @@ export interface Wanted {
   /** How often each address is tried; 4 unless said otherwise. */
   tries?: number
   login?: Login | undefined
+  /** Whether it is known to have been there once; false while locking. */
+  locked?: boolean
 }
 
 export interface Downloaded {
@@ -156,7 +158,7 @@ class Download {
       if (!failure) return
       failures.push(failure)
     }
-    throw verdict(title, failures)
+    throw verdict(title, failures, this.wanted.locked)
   }
 
   /** Tries one address until it is whole; undefined: it is. */

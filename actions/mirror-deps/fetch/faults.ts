@@ -60,10 +60,10 @@ export function worthAnotherTry(error: Error): boolean {
   return !final.some((kind) => error instanceof kind) && !isUntrusted(error)
 }
 
-/** A certificate that does not convince will not convince a second later. */
+/** A certificate that does not convince will not convince a second later; nor will what is no TLS at all. */
 function isUntrusted(error: Error): boolean {
   const code = codeOf(error)
-  return /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
+  return /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_VERIFY|^ERR_SSL/.test(code)
 }
 
 /** What a failure of a connection is for a person; Node's own words are often only a code. */
@@ -73,6 +73,7 @@ export function reasonOf(thrown: unknown, patience: Patience): string {
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return `no connection within ${patience.connect / 1000} s`
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return `no answer within ${patience.stall / 1000} s`
   if (code === 'UND_ERR_BODY_TIMEOUT') return `nothing arrived for ${patience.stall / 1000} s`
+  if (code.startsWith('ERR_SSL')) return `TLS does not come about (${code})`
   if (code.startsWith('HPE_')) return `it does not speak HTTP (${code})`
   const message = error.message || (error as AggregateError).errors?.[0]?.message || code
   return message.includes(code) || code === '' || code.startsWith('UND_ERR')
@@ -92,8 +93,12 @@ export interface Failure {
   tries: number
 }
 
-/** What all addresses together mean: bytes that are not those, gone, or not to be had. */
-export function verdict(title: string, failures: readonly Failure[]): ApplianceError {
+/**
+ * What all addresses together mean: bytes that are not those, gone, or not to be had.
+ *
+ * @param locked whether it is known to have been there once
+ */
+export function verdict(title: string, failures: readonly Failure[], locked = true): ApplianceError {
   const first = failures[0]
   if (!first) return new ApplianceError('gone', `${title} has no address from which it could be had`)
   const mismatch = failures.find(({ error }) => error instanceof ApplianceError)
@@ -107,8 +112,11 @@ export function verdict(title: string, failures: readonly Failure[]): ApplianceE
   // Upstream itself says so; that its snapshots do not answer either leaves nowhere to go.
   if (isMissing(first.error)) {
     const places = dropped.map(({ url }) => url).join(' and ')
-    return new ApplianceError('gone', [`${title} is no longer at ${places}`, ...said].join('; '), {
-      hint: 'Upstream dropped it. Take the mirror from a cache or an archive, or lock again: appliance lock --update',
+    const is = locked ? 'is no longer' : 'is not'
+    return new ApplianceError('gone', [`${title} ${is} at ${places}`, ...said].join('; '), {
+      hint: locked
+        ? 'Upstream dropped it. Take the mirror from a cache or an archive, or lock again: appliance lock --update'
+        : 'Correct the address in the spec.',
     })
   }
   return new ApplianceError('unreachable', `${title}: ${said.join('; ')}`, {
@@ -127,7 +135,7 @@ function hintFor(error: Error): string {
     return 'Does it want credentials? Give them by auth: in the spec, or in ~/.netrc.'
   if (status === 407)
     return 'The proxy wants credentials: http://USER:PASSWORD@HOST:PORT in http_proxy or https_proxy.'
-  if (isUntrusted(error))
+  if (isUntrusted(error) && !codeOf(error).startsWith('ERR_SSL'))
     return 'If a certificate of your own is in use, name it in the environment: NODE_EXTRA_CA_CERTS=FILE.'
   return 'Is the address right, and the network up? The next run continues where this one stopped.'
 }

@@ -149,7 +149,7 @@ class FileFetching {
     try {
       const login = loginOf(this.entry)
       const { transferred, ...artefact } = await download(
-        { ...wanted, login },
+        { ...wanted, login, locked: false },
         (sha256) => objectPath(paths.store, sha256),
         {
           signal: work.signal,

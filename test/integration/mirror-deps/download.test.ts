@@ -382,6 +382,30 @@ describe('ways', () => {
     ])
   })
 
+  test('a proxy that hangs up, or wants to know who asks, is given up', async () => {
+    const answers = ['', 'HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n']
+    for (const [index, answer] of answers.entries()) {
+      const proxy = createSocketServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', () => socket.end(answer))
+      })
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+      process.env.https_proxy = `http://me:hunter2@127.0.0.1:${(proxy.address() as AddressInfo).port}`
+      try {
+        const { path, options } = place({ patience: { ...quick, tries: 1 } })
+        const refused = download(jdk('https://upstream.test/a'), path, options)
+        await expect(refused).rejects.toMatchObject({
+          code: 'unreachable',
+          message: expect.stringContaining(index === 0 ? 'no answer within 0.6 s' : '(407)'),
+        })
+        await expect(refused).rejects.not.toThrow(/hunter2/)
+      } finally {
+        delete process.env.https_proxy
+        await new Promise((resolve) => proxy.close(resolve))
+      }
+    }
+  })
+
   test('a file of this computer', async () => {
     const here = join(folder, 'a file')
     await writeFile(here, content)
