@@ -140,9 +140,11 @@ export async function proveRpmClosure(
   await mkdir(join(folder, 'repos.d'))
   for (const { name } of repositories)
     await asRoot('cp', ['-al', join(tree, 'rpm', name), join(folder, name)], { signal })
-  const stanzas = repositories.map(({ name, evidence }) => {
-    const keys = evidence.filter(({ path }) => path.startsWith('keys/'))
-    const urls = keys.map(({ path }) => `file://${from}/${name}/${path}`)
+  const keysOf = ({ name, evidence }: LockedRpmRepository) =>
+    evidence.flatMap(({ path }) => (path.startsWith('keys/') ? [`${from}/${name}/${path}`] : []))
+  const stanzas = repositories.map((repository) => {
+    const { name } = repository
+    const urls = keysOf(repository).map((path) => `file://${path}`)
     return `[${name}]\nname=${name}\nbaseurl=file://${from}/${name}\ngpgkey=${urls.join(' ')}\n`
   })
   await writeFile(join(folder, 'repos.d/tree.repo'), stanzas.join('\n'))
@@ -150,6 +152,12 @@ export async function proveRpmClosure(
   // Debian's rpm would keep the database in the home folder.
   await writeFile(join(folder, '.rpmmacros'), '%_dbpath /var/lib/rpm\n')
   const wanted = packages.map(({ name, version, arch }) => `${name}-${version}.${arch}`)
+  // By rpm beforehand: dnf would look at them with gpgme, which needs a whole /dev in the root.
+  const database = ['--dbpath', `${from}/root/var/lib/rpm`]
+  await root.run(['rpmkeys', ...database, '--import', ...repositories.flatMap(keysOf)], {
+    folder: 'closure',
+    signal,
+  })
   const args = ['-c', 'dnf.conf', '--installroot', `${from}/root`, '--releasever', '0', '-y', '-q']
   try {
     await root.run(['dnf', ...args, 'install', ...new Set(wanted)], {
@@ -161,7 +169,7 @@ export async function proveRpmClosure(
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error
     const said = error.stderrTail.split('\n').map((line) => line.trim())
-    const words = said.filter((line) => line && !/locale|^Try |^\(try/.test(line)).slice(0, 12)
+    const words = said.filter((line) => line && !/locale|^Try |^\(try|^Traceback|^File "|^[~^]+$/.test(line)).slice(0, 12)
     return [`${of}: they do not install into an empty root: ${words.join('; ')}`]
   } finally {
     await asRoot('rm', ['-rf', folder], {})
