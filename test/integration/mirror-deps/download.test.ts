@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type AddressInfo, createServer as createSocketServer } from 'node:net'
 import { join } from 'node:path'
@@ -18,6 +18,9 @@ const content = randomBytes(300_000)
 const digest = sha256(content)
 const quick = { pause: 5, longest: 200, stall: 300, connect: 300 }
 const signal = new AbortController().signal
+
+/** A request for what follows a beginning; what was on its way when the connection broke may be lost. */
+const later = /^bytes=[1-9]\d{3,}-$/
 
 let count = 0
 /** A folder for one download, and its options. */
@@ -40,11 +43,10 @@ describe('a broken download', () => {
     const { path, options, partials } = place()
     const got = await download(jdk(`${from.url}/a`), path, options)
     expect(got).toEqual({ sha256: digest, size: 300_000, transferred: 300_000 })
-    // What was on its way when the connection broke may be lost.
     expect(file.asked.map((headers) => [headers.range, headers['if-range']])).toEqual([
       [undefined, undefined],
-      [expect.stringMatching(/^bytes=[1-9]\d{4,}-$/), '"1"'],
-      [expect.stringMatching(/^bytes=[1-9]\d{4,}-$/), '"1"'],
+      [expect.stringMatching(later), '"1"'],
+      [expect.stringMatching(later), '"1"'],
     ])
     expect(sha256(await readFile(path))).toBe(digest)
     expect(await partials()).toEqual([])
@@ -58,13 +60,17 @@ describe('a broken download', () => {
     const once = { ...options, patience: { ...quick, tries: 1 } }
     await expect(download(jdk(`${from.url}/a`), path, once)).rejects.toMatchObject({
       code: 'unreachable',
-      message: `file jdk: ${from.url}/a could not be fetched (the connection broke after 100000 of 300000 bytes (other side closed); tried once)`,
+      message: expect.stringMatching(
+        /^file jdk: \S+\/a could not be fetched \(the connection broke after \d+ of 300000 bytes \(other side closed\); tried once\)$/,
+      ),
     })
     expect((await partials()).sort()).toEqual([`${digest}.partial`, `${digest}.partial.json`])
+    const { size } = await stat(join(options.partials, `${digest}.partial`))
+    expect(size).toBeGreaterThan(1000)
     counted.length = 0
     const got = await download(jdk(`${from.url}/a`), path, options)
-    expect(got.transferred).toBe(200_000)
-    expect(counted[0]).toEqual([100_000, 0])
+    expect(got.transferred).toBe(300_000 - size)
+    expect(counted[0]).toEqual([size, 0])
     expect(counted.reduce((sum, [bytes]) => sum + bytes!, 0)).toBe(300_000)
   })
 
@@ -78,7 +84,7 @@ describe('a broken download', () => {
       expect(got.sha256).toBe(digest)
       expect(file.asked.map((headers) => headers.range)).toEqual([
         undefined,
-        etag === '"1"' ? 'bytes=100000-' : undefined,
+        etag === '"1"' ? expect.stringMatching(later) : undefined,
       ])
       expect(sha256(await readFile(`${path}-${digest}`))).toBe(digest)
     }
@@ -98,7 +104,7 @@ describe('a broken download', () => {
       },
     })
     const { path, options } = place()
-    expect((await download(jdk(`${from.url}/a`), path, options)).transferred).toBe(400_000)
+    expect((await download(jdk(`${from.url}/a`), path, options)).transferred).toBeGreaterThan(300_000)
     expect(sha256(await readFile(path))).toBe(digest)
   })
 
@@ -110,7 +116,11 @@ describe('a broken download', () => {
     await using from = await upstream({ '/a': file.answer })
     const { path, options } = place()
     expect((await download(jdk(`${from.url}/a`), path, options)).transferred).toBe(600_000)
-    expect(file.asked.map((headers) => headers.range)).toEqual([undefined, 'bytes=100000-', undefined])
+    expect(file.asked.map((headers) => headers.range)).toEqual([
+      undefined,
+      expect.stringMatching(later),
+      undefined,
+    ])
     expect(sha256(await readFile(path))).toBe(digest)
 
     const liar = ranges(other, { etag: '"1"', breaks: [100_000] })
@@ -158,7 +168,7 @@ describe('a broken download', () => {
     const got = await download(jdk(`${from.url}/a`, `${from.url}/b`), path, options)
     expect(got.transferred).toBe(300_000)
     expect(second.asked.map((headers) => [headers.range, headers['if-range']])).toEqual([
-      ['bytes=100000-', undefined],
+      [expect.stringMatching(later), undefined],
     ])
   })
 

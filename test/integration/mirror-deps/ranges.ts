@@ -34,7 +34,7 @@ export function ranges(
     if (from > 0) headers['content-range'] = `bytes ${from}-${whole.length - 1}/${whole.length}`
     response.writeHead(from > 0 ? 206 : 200, headers)
     if (stops === undefined) return void response.end(body)
-    response.write(body.subarray(0, stops), () => setTimeout(() => response.destroy(), 20))
+    response.write(body.subarray(0, stops), () => setTimeout(() => response.destroy(), 60))
   }
   return { answer, asked }
 }
