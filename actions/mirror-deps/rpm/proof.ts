@@ -169,7 +169,9 @@ export async function proveRpmClosure(
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error
     const said = error.stderrTail.split('\n').map((line) => line.trim())
-    const words = said.filter((line) => line && !/locale|^Try |^\(try|^Traceback|^File "|^[~^]+$/.test(line)).slice(0, 12)
+    const words = said
+      .filter((line) => line && !/locale|^Try |^\(try|^Traceback|^File "|^[~^]+$/.test(line))
+      .slice(0, 12)
     return [`${of}: they do not install into an empty root: ${words.join('; ')}`]
   } finally {
     await asRoot('rm', ['-rf', folder], {})
