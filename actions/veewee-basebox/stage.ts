@@ -42,7 +42,9 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
       tools: toolsKey(lock),
       'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
       files: sha256(JSON.stringify(baseFiles({ spec: project.spec, rootUuid: '' }))),
-      'spec.basebox.boxes': JSON.stringify([basebox.boxes, basebox.cpus, basebox.memory]),
+      'spec.basebox.boxes': JSON.stringify(
+        basebox.boxes.map((provider) => [provider, basebox.cpus, basebox.memory]),
+      ),
       'spec.basebox.allow': JSON.stringify(basebox.allow),
       keyrings: await digestOf(Object.values(keyrings(project.spec))),
     }

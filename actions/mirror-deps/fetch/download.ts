@@ -65,6 +65,9 @@ export interface DownloadOptions {
 /** An attempt that brought this much, bytes, is no failed one: a large file may come over a bad line. */
 const GOOD_PART = 1 << 20
 
+/** What is smaller is fetched anew sooner than its note is written; bytes. */
+const SMALL = 64 << 10
+
 /**
  * Downloads to `path`, which appears only whole and right: streamed into a partial file, hashed on the way, renamed.
  * A broken download goes on where it stopped, in this run and in the next.
@@ -220,7 +223,8 @@ class Download {
       if (total !== undefined && sha256 !== undefined && total !== (size ?? total))
         throw mismatch(title, url, `${size} bytes with sha256 ${sha256}`, `${total} bytes`)
       if (answer.offset === 0 && partial.size > 0) await this.restart(partial)
-      await partial.begin({ url, ...(answer.validator ? { validator: answer.validator } : {}) })
+      const mark = { url, ...(answer.validator ? { validator: answer.validator } : {}) }
+      await partial.begin(mark, (total ?? size ?? SMALL) >= SMALL)
       while (!next.done && partial.size <= (size ?? Number.POSITIVE_INFINITY)) {
         await partial.append(next.value)
         this.transferred += next.value.length

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeFolder } from './folder.ts'
 
@@ -23,6 +23,8 @@ export class PartialFile {
   private noted: Mark | undefined
   /** From how many answers its bytes are; what an earlier run left counts as one. */
   private parts = 0
+  /** Whether there may be a note. */
+  private hasNote = false
 
   private constructor(path: string, file: FileHandle) {
     this.path = path
@@ -33,9 +35,13 @@ export class PartialFile {
   /** What is there of it already is read, and hashed, again. */
   static async open(path: string, signal: AbortSignal): Promise<PartialFile> {
     await makeFolder(dirname(path))
+    const existed = await stat(path).then(
+      () => true,
+      () => false,
+    )
     const partial = new PartialFile(path, await open(path, 'a'))
     try {
-      await partial.readAgain(signal)
+      if (existed) await partial.readAgain(signal)
     } catch (error) {
       await partial.close()
       throw error
@@ -62,11 +68,17 @@ export class PartialFile {
     return this.hash.copy().digest('hex')
   }
 
-  /** The next bytes are from another answer. */
-  async begin(mark: Mark): Promise<void> {
+  /**
+   * The next bytes are from another answer.
+   *
+   * @param large whether a later run gains by going on with it: for what is small, notes would take longer
+   */
+  async begin(mark: Mark, large: boolean): Promise<void> {
     this.parts++
     if (this.noted?.url === mark.url && this.noted.validator === mark.validator) return
     this.noted = mark
+    if (!large) return
+    this.hasNote = true
     // Half of it is as good as none.
     await writeFile(this.noteFile, `${JSON.stringify(mark)}\n`)
   }
@@ -91,7 +103,7 @@ export class PartialFile {
     await this.close()
     await makeFolder(dirname(path))
     await rename(this.path, path)
-    await rm(this.noteFile, { force: true })
+    if (this.hasNote) await rm(this.noteFile, { force: true })
   }
 
   /** Leaves it for a later attempt; removes it where nothing has arrived. */
@@ -119,6 +131,7 @@ export class PartialFile {
       this.hash.update(chunk as Buffer)
       this.length += (chunk as Buffer).length
     }
+    this.hasNote = true
     if (this.length === 0) return
     this.parts = 1
     try {

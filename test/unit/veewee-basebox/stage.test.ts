@@ -90,10 +90,10 @@ describe('the base machine is made again', () => {
     ],
     // What the build machine has says nothing about the disk.
     [
-      'not for more memory or processors',
+      'for more memory or processors, which its boxes tell',
       `{ bootstrap: { suite: bookworm }, memory: 2 GiB, cpus: 1 }`,
       undefined,
-      [],
+      ['spec.basebox.boxes'],
     ],
   ])('%s', async (_, basebox, locked, changed) => {
     expect(await differences(basebox, locked)).toEqual(changed)
