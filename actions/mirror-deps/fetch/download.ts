@@ -127,7 +127,7 @@ class Download {
       await this.fill(partial)
       const { size } = partial
       const digest = partial.digest()
-      await partial.finish(this.pathOf(digest))
+      await partial.finish(this.pathOf(digest), this.wanted.sha256 !== undefined)
       return { sha256: digest, size, transferred: this.transferred }
     } catch (error) {
       this.count(-this.counted, 0)

@@ -51,6 +51,8 @@ const AT_ONCE = 8
  * on from there.
  */
 export async function fetchAll(wanted: readonly LockedWanted[], options: FetchOptions): Promise<void> {
+  // Which download ends first is not to show in the table.
+  for (const { source } of wanted) options.ledger?.begin(source)
   const verified = await verifiedOf(options.store)
   try {
     const absent = await absentOf(wanted, verified, options)

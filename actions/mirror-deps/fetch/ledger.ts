@@ -46,7 +46,12 @@ export class Ledger {
     }
   }
 
-  /** In the order in which the sources were first noted. */
+  /** A source that is about to be dealt with: its place among the rows. */
+  begin(source: string): void {
+    if (!this.sources.has(source)) this.sources.set(source, new Map())
+  }
+
+  /** In the order in which the sources were begun, or first noted. */
   get rows(): ReadonlyMap<string, Readonly<Tally>> {
     return new Map([...this.sources].map(([source, entries]) => [source, tallyOf([...entries.values()])]))
   }

@@ -98,12 +98,17 @@ export class PartialFile {
     this.parts = 0
   }
 
-  /** Gives it its final name. */
-  async finish(path: string): Promise<void> {
+  /**
+   * Gives it its final name.
+   *
+   * @param proved whether its digest alone says that it is whole, should we be killed before it has that name
+   */
+  async finish(path: string, proved: boolean): Promise<void> {
     await this.close()
     await makeFolder(dirname(path))
+    if (this.hasNote && proved) await rm(this.noteFile, { force: true })
     await rename(this.path, path)
-    if (this.hasNote) await rm(this.noteFile, { force: true })
+    if (this.hasNote && !proved) await rm(this.noteFile, { force: true })
   }
 
   /** Leaves it for a later attempt; removes it where nothing has arrived. */
