@@ -5,7 +5,7 @@ import type { StageWork } from '../lib/stage/stage.ts'
 import { lockArchive } from './archive/source.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
 import { Ledger } from './fetch/ledger.ts'
-import { lockFile, requireSecrets } from './file/source.ts'
+import { lockFile, noteHashed, requireSecrets } from './file/source.ts'
 import { resolveGems } from './gem/resolve.ts'
 import { lockGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
@@ -47,7 +47,7 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
   const toolsDeb = await resolveToolsDebs(resolver)
   const gems = await resolveGems(resolver, deb, toolsDeb)
   const settings = { store: paths.store, work: work.workDirectory, signal: work.signal }
-  return {
+  const lock: Lock = {
     schema: 1,
     arch: 'amd64',
     for: parts,
@@ -66,6 +66,8 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     ),
     tools: { deb: toolsDeb, gem: gems.filter(({ for: whom }) => whom === 'tools') },
   }
+  await noteHashed(resolver)
+  return lock
 }
 
 async function archiveOf({ work, there, stays }: Resolver): Promise<Pick<Lock, 'archive'>> {

@@ -4,7 +4,13 @@ import { pathToFileURL } from 'node:url'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { refuse } from '../../lib/errors/fault.ts'
 import { digestFile } from '../../lib/files/digest.ts'
-import { type Artefact, type Evidence, type LockedFile, NOASSERTION } from '../../lib/lock/lock.ts'
+import {
+  type Artefact,
+  type Digest,
+  type Evidence,
+  type LockedFile,
+  NOASSERTION,
+} from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { Credentials, loginOf, unsetSecrets } from '../fetch/credentials.ts'
@@ -22,6 +28,23 @@ export type FileEntry = Spec['mirror']['file'][number]
 
 /** A file and an ISO image are one thing in two folders. */
 export type FileKind = 'file' | 'iso'
+
+/** What was hashed on its way into the store, by the locking it was needed for. */
+const hashed = new WeakMap<Resolver, Digest[]>()
+
+function hashedOf(resolver: Resolver): Digest[] {
+  const list = hashed.get(resolver) ?? []
+  hashed.set(resolver, list)
+  return list
+}
+
+/** Fetching need not read again what locking has hashed; noted at once for all files, be they ten thousand. */
+export async function noteHashed(resolver: Resolver): Promise<void> {
+  const { store } = resolver.paths
+  const verified = await verifiedOf(store)
+  for (const sha256 of hashedOf(resolver)) verified.note(sha256, await stat(objectPath(store, sha256)))
+  await verified.write()
+}
 
 /** Names all credentials that the environment lacks, before anything is downloaded. */
 export function requireSecrets({ file, iso }: Spec['mirror'], stays: Resolver['stays']): void {
@@ -159,10 +182,7 @@ class FileFetching {
         },
       )
       ledger.note(this.title, artefact, 'downloaded', transferred)
-      // It was hashed on its way: fetching need not read it again.
-      const verified = await verifiedOf(paths.store)
-      verified.note(artefact.sha256, await stat(objectPath(paths.store, artefact.sha256)))
-      await verified.write()
+      hashedOf(this.resolver).push(artefact.sha256)
       return artefact
     } finally {
       progress.done()
