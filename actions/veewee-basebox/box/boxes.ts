@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packQcow2 } from '../../lib/disk/compressed-qcow2.ts'
 import { Ext4 } from '../../lib/disk/ext4.ts'
+import { Pattern } from '../../lib/disk/pattern.ts'
 import { rootPartition } from '../../lib/disk/root-partition.ts'
 import { sha256File } from '../../lib/files/digest.ts'
 import type { Log } from '../../lib/log/log.ts'
@@ -69,15 +70,11 @@ export async function makeBoxes(order: BoxOrder): Promise<string> {
 async function letVagrantIn({ disk, tools, work, signal }: BoxOrder): Promise<void> {
   const { start } = await rootPartition(disk)
   const root = new Ext4(tools, disk, start, join(work, 'box-login'), signal)
+  const [folder, file] = ['/root/.ssh', '/root/.ssh/authorized_keys']
+  const there = await root.tree([new Pattern(folder), new Pattern(file)])
   await root.apply([
-    { kind: 'folder', path: '/root/.ssh' },
-    {
-      kind: 'write',
-      path: '/root/.ssh/authorized_keys',
-      content: Buffer.from(INSECURE_KEY),
-      mode: 0o600,
-      over: undefined,
-    },
+    ...(there.has(folder) ? [] : [{ kind: 'folder' as const, path: folder }]),
+    { kind: 'write', path: file, content: Buffer.from(INSECURE_KEY), mode: 0o600, over: there.get(file) },
   ])
 }
 

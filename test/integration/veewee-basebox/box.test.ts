@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,7 +8,7 @@ import { run } from '../../../actions/lib/process/command.ts'
 import { makeBoxes } from '../../../actions/veewee-basebox/box/boxes.ts'
 import { catalogue } from '../../../actions/veewee-basebox/box/catalogue.ts'
 import { quietLog } from '../ova-pack/quiet-log.ts'
-import { debugfs, sampleDisk } from '../ova-pack/sample-disk.ts'
+import { debugfs, type Files, sampleDisk } from '../ova-pack/sample-disk.ts'
 
 jest.setTimeout(180_000)
 
@@ -81,6 +81,16 @@ test.each(['libvirt', 'qemu'])(
     await run('e2fsck', ['-fn', `${raw}?offset=${3 * MIB}`])
   },
 )
+
+test('a login that root has already is replaced', async () => {
+  const files: Files = { '/etc/hostname': 'x\n', '/root/.ssh/authorized_keys': 'ssh-ed25519 AAAA other\n' }
+  await rename(join(folder, 'disk.raw'), join(folder, 'usual.raw'))
+  await sampleDisk(join(folder, 'disk.raw'), files)
+  await make('other')
+  await rename(join(folder, 'usual.raw'), join(folder, 'disk.raw'))
+  const disk = join(folder, 'other-work/disk.raw')
+  expect(await debugfs(disk, 'cat /root/.ssh/authorized_keys')).toMatch(/^ssh-rsa \S+ vagrant insecure/)
+})
 
 test('the virtualbox box holds a VMDK and an OVF that describes it', async () => {
   const box = await unpacked('virtualbox')
