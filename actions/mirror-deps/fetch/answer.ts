@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { request } from 'undici'
-import { abandonProxy, connections } from './connections.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Credentials, Login } from './credentials.ts'
+import { bodyOf, exchange } from './exchange.ts'
 import { BodyBroke, HttpStatus, LocalFile, NoRange, Redirected, reasonOf } from './faults.ts'
 import { type Patience, retryAfter } from './patience.ts'
 
@@ -42,18 +43,17 @@ export async function ask(address: string, question: Question): Promise<Answer> 
   let url = new URL(address)
   if (url.protocol === 'file:') return await localFile(url, question.signal)
   for (let redirects = 0; redirects <= REDIRECTS; redirects++) {
-    const { statusCode, headers, body } = await send(url, question)
+    const answer = await send(url, question)
+    const { statusCode: status = 0, headers } = answer
     const header = (name: string) => [headers[name]].flat()[0]
-    // An answer that is given up is no failure of ours.
-    body.on('error', () => {})
-    const next = statusCode >= 300 && statusCode < 400 ? header('location') : undefined
+    const next = status >= 300 && status < 400 ? header('location') : undefined
     if (next === undefined) {
-      if (statusCode === 200 || statusCode === 206) return answerOf(statusCode, header, body, question)
-      await body.dump().catch(() => {})
+      if (status === 200 || status === 206) return answerOf(status, header, answer, question)
+      giveUp(answer)
       const wait = retryAfter(header('retry-after'), header('date'), Date.now())
-      throw new HttpStatus(statusCode, wait, url.host === new URL(address).host ? undefined : url.host)
+      throw new HttpStatus(status, wait, url.host === new URL(address).host ? undefined : url.host)
     }
-    await body.dump().catch(() => {})
+    giveUp(answer)
     url = redirected(url, next)
   }
   throw new Redirected(`it redirects more than ${REDIRECTS} times`)
@@ -74,62 +74,28 @@ async function send(url: URL, { from, login, credentials, patience, signal }: Qu
   bare.username = ''
   bare.password = ''
   bare.hash = ''
-  const dispatcher = connections(url, patience.connect)
-  const late = new AbortController()
-  const limit = patience.connect + patience.stall
-  // undici's own timers are coarse, and say better what was waited for.
-  const given = limit + 1500
-  const timer = setTimeout(() => late.abort(new Error(`no answer within ${limit / 1000} s`)), given)
-  const either = AbortSignal.any([signal, late.signal])
-  const asked = request(bare, {
-    dispatcher,
-    signal: either,
-    headersTimeout: patience.stall,
-    bodyTimeout: patience.stall,
-    headers: {
-      'user-agent': 'appliance',
-      accept: '*/*',
-      // What is locked is the file, not one of its encodings.
-      'accept-encoding': 'identity',
-      ...(authorization ? { authorization } : {}),
-      ...(from ? { range: `bytes=${from.offset}-` } : {}),
-      ...(from?.validator ? { 'if-range': from.validator } : {}),
-    },
-  })
-  try {
-    return await unlessAborted(asked, either)
-  } catch (error) {
-    asked.then(
-      ({ body }) => body.on('error', () => {}).destroy(),
-      () => {},
-    )
-    if (either.aborted) abandonProxy(url, patience.connect)
-    signal.throwIfAborted()
-    throw late.signal.aborted ? late.signal.reason : new Error(reasonOf(error, patience), { cause: error })
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** undici does not notice an abort while there is no connection, and tries for ever to get one through a proxy. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
-  let stop = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-  })
+  const headers = {
+    'user-agent': 'appliance',
+    accept: '*/*',
+    // What is locked is the file, not one of its encodings.
+    'accept-encoding': 'identity',
+    ...(authorization ? { authorization } : {}),
+    ...(from ? { range: `bytes=${from.offset}-` } : {}),
+    ...(from?.validator ? { 'if-range': from.validator } : {}),
+  }
   try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
+    return await exchange(bare, headers, patience, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error instanceof ApplianceError ? error : new Error(reasonOf(error), { cause: error })
   }
 }
 
 function answerOf(
   status: number,
   header: (name: string) => string | undefined,
-  body: AsyncIterable<Uint8Array> & { destroy(): unknown },
+  body: IncomingMessage,
   { from, patience, signal }: Question,
 ): Answer {
   const length = header('content-length')
@@ -162,16 +128,23 @@ function validatorOf(header: (name: string) => string | undefined): string | und
 }
 
 async function* explained(
-  body: AsyncIterable<Uint8Array>,
+  body: IncomingMessage,
   patience: Patience,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* body
+    yield* bodyOf(body, patience, signal)
   } catch (error) {
     signal.throwIfAborted()
-    throw new BodyBroke(reasonOf(error, patience), { cause: error })
+    throw new BodyBroke(reasonOf(error), { cause: error })
   }
+}
+
+/** A page of a few lines is read, so that its connection can serve again; anything longer is not waited for. */
+function giveUp(answer: IncomingMessage): void {
+  const length = Number(answer.headers['content-length'] ?? Number.POSITIVE_INFINITY)
+  if (length <= 65_536) answer.resume()
+  else answer.destroy()
 }
 
 async function localFile(url: URL, signal: AbortSignal): Promise<Answer> {

@@ -1,5 +1,4 @@
 import { ApplianceError } from '../../lib/errors/error.ts'
-import type { Patience } from './patience.ts'
 
 /** The answer is no file. */
 export class HttpStatus extends Error {
@@ -67,18 +66,15 @@ function isUntrusted(error: Error): boolean {
 }
 
 /** What a failure of a connection is for a person; Node's own words are often only a code. */
-export function reasonOf(thrown: unknown, patience: Patience): string {
+export function reasonOf(thrown: unknown): string {
   const error = thrown as Error
   const code = codeOf(error)
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return `no connection within ${patience.connect / 1000} s`
-  if (code === 'UND_ERR_HEADERS_TIMEOUT') return `no answer within ${patience.stall / 1000} s`
-  if (code === 'UND_ERR_BODY_TIMEOUT') return `nothing arrived for ${patience.stall / 1000} s`
+  // Node's words for a connection that ended before the answer did.
+  if (code === 'ECONNRESET' && /^(aborted|socket hang up)$/.test(error.message)) return 'other side closed'
   if (code.startsWith('ERR_SSL')) return `TLS does not come about (${code})`
   if (code.startsWith('HPE_')) return `it does not speak HTTP (${code})`
   const message = error.message || (error as AggregateError).errors?.[0]?.message || code
-  return message.includes(code) || code === '' || code.startsWith('UND_ERR')
-    ? message
-    : `${message} (${code})`
+  return message.includes(code) || code === '' ? message : `${message} (${code})`
 }
 
 function codeOf(error: Error | undefined): string {
