@@ -1,14 +1,10 @@
-import { refuse } from '../lib/errors/fault.ts'
-import { nearest } from '../lib/errors/nearest.ts'
 import { describeLockChanges } from '../lib/lock/changes.ts'
 import { writeLock } from '../lib/lock/file.ts'
 import { misfits } from '../lib/lock/parts.ts'
-import { namedSources } from '../lib/spec/mirror/mirror.ts'
-import type { Spec } from '../lib/spec/spec.ts'
 import { stageWork } from '../lib/stage/execute.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import { describeContents } from '../mirror-deps/contents.ts'
-import { resolveLock } from '../mirror-deps/resolve.ts'
+import { refuseUnknown, resolveLock } from '../mirror-deps/resolve.ts'
 import { mirrorDeps } from '../mirror-deps/stage.ts'
 import { defaults } from './build.ts'
 import type { Door } from './inside.ts'
@@ -18,7 +14,7 @@ import { projectOf } from './project.ts'
 export async function lock(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {
   const project = await projectOf(values)
   const update = values.update as readonly string[] | 'all' | undefined
-  refuse(unknownNames(update, project.spec))
+  refuseUnknown(update ?? [], project.spec)
   await using _ = await occupy(project.buildDirectory)
   const there = project.lock
   if (there && !update && (await misfits(project.spec, there)).length === 0)
@@ -34,16 +30,4 @@ export async function lock(values: Record<string, unknown>, { log, signal }: Doo
   const changes = describeLockChanges(there, resolved)
   log.info(changes.length === 0 ? 'nothing changed' : `${changes.length} changes:`)
   for (const change of changes) log.info(`  ${change}`)
-}
-
-function unknownNames(update: readonly string[] | 'all' | undefined, { mirror }: Spec) {
-  if (!update || update === 'all') return []
-  const known = ['tools', ...namedSources.flatMap((kind) => mirror[kind].map(({ name }) => name))]
-  return update
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const near = nearest(name, known)
-      const guess = near ? `did you mean ${near}?` : `there are ${known.join(', ')}`
-      return { message: `--update: there is no source ${name}; ${guess}` }
-    })
 }

@@ -1,6 +1,10 @@
 import { mkdir } from 'node:fs/promises'
+import { refuse } from '../lib/errors/fault.ts'
+import { nearest } from '../lib/errors/nearest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { lockParts } from '../lib/lock/parts.ts'
+import { namedSources } from '../lib/spec/mirror/mirror.ts'
+import type { Spec } from '../lib/spec/spec.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { lockArchive } from './archive/source.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
@@ -75,4 +79,18 @@ async function archiveOf({ work, there, stays }: Resolver): Promise<Pick<Lock, '
   if (archive === undefined) return {}
   if (there?.archive && stays('archive')) return { archive: there.archive }
   return { archive: await lockArchive(archive, work) }
+}
+
+/** Refuses names to be resolved anew that are no source's. */
+export function refuseUnknown(anew: ResolveOptions['anew'], { mirror }: Spec): void {
+  if (anew === 'all') return
+  const known = ['tools', ...namedSources.flatMap((kind) => mirror[kind].map(({ name }) => name))]
+  const unknown = anew.filter((name) => !known.includes(name))
+  refuse(
+    unknown.map((name) => {
+      const near = nearest(name, known)
+      const guess = near ? `did you mean ${near}?` : `there are ${known.join(', ')}`
+      return { message: `update: there is no source ${name}; ${guess}` }
+    }),
+  )
 }

@@ -26,7 +26,7 @@ import { removeUnsoundPacks } from './git/sound-packs.ts'
 import { fetchGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
 import { prove } from './proof/prove.ts'
-import { resolveLock } from './resolve.ts'
+import { refuseUnknown, resolveLock } from './resolve.ts'
 import { wantedOfRpms } from './rpm/source.ts'
 import { summaryMarkdown, summaryTable } from './summary.ts'
 import { writeTree } from './tree.ts'
@@ -163,6 +163,7 @@ function part<T>(
 async function fittingLock(work: StageWork<typeof inputs>, ledger: Ledger): Promise<Lock> {
   const { project, log } = work
   const { frozen, update } = work.inputs
+  refuseUnknown(update ?? [], project.spec)
   const there = await readLock(project.lockFile)
   const outOfStep = there ? await misfits(project.spec, there) : []
   if (there && outOfStep.length === 0 && !update) return there

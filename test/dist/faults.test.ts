@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { Workspace } from './emulator/step.ts'
 
@@ -31,11 +31,11 @@ test('annotations name files from the workspace on', async () => {
 
 test('wrong inputs are told all at once, with what was expected', async () => {
   await writeFile(workspace.path('appliance.yml'), 'name: tiny\nversion: 1.0.0\n')
-  const { status, stdout } = await workspace.run('mirror-deps', { frozen: 'yes', update: 'TRUE' })
+  const { status, stdout } = await workspace.run('mirror-deps', { frozen: 'yes', verify: 'TRUE' })
   expect(status).toBe(1)
   expect(errors(stdout)).toEqual([
     '::error title=appliance::input frozen: expected true or false, got "yes"',
-    '::error title=appliance::input update: expected true or false, got "TRUE"',
+    '::error title=appliance::input verify: expected true or false, got "TRUE"',
   ])
 })
 
@@ -67,11 +67,15 @@ test.each(['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'])(
 )
 
 test('all five at once stop where the first one fails', async () => {
-  const spec = 'name: tiny\nversion: 1.0.0\nmirror:\n  file:\n    - url: file:///nowhere/data.txt\n'
+  const data = workspace.path('..', 'data.txt')
+  await writeFile(data, 'what the appliance needs')
+  const spec = `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n    - url: file://${data}\n`
   await writeFile(workspace.path('appliance.yml'), spec)
+  await workspace.lock()
+  await rm(data)
   const { status, stdout, outputs } = await workspace.run('appliance')
   expect(status).toBe(1)
-  expect(errors(stdout)).toEqual([expect.stringContaining('/nowhere/data.txt')])
+  expect(errors(stdout)).toEqual([expect.stringContaining('data.txt')])
   expect(outputs).toEqual({})
   // Said before anything is downloaded: this runner keeps no artifacts.
   expect(stdout.indexOf('will stay in the workspace')).toBeLessThan(stdout.indexOf('::error'))

@@ -8,10 +8,10 @@ import { Workspace } from './emulator/step.ts'
 test('a cancelled step cleans up within the grace the runner gives, and the next one continues', async () => {
   // An upstream that sends half of a file and then nothing, until it is told to go on.
   let asked = () => {}
-  const wasAsked = new Promise<void>((resolve) => {
+  let wasAsked = new Promise<void>((resolve) => {
     asked = resolve
   })
-  let stalls = true
+  let stalls = false
   const server = createServer((_, response: ServerResponse) => {
     response.writeHead(200, { 'content-length': 8 }).write('half')
     if (!stalls) response.end('done')
@@ -26,6 +26,11 @@ test('a cancelled step cleans up within the grace the runner gives, and the next
     `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n    - url: ${url}\n`,
   )
 
+  await workspace.lock()
+  stalls = true
+  wasAsked = new Promise<void>((resolve) => {
+    asked = resolve
+  })
   let interruptedAt = 0
   const cancelled = await workspace.run('mirror-deps', {}, {}, (child) => {
     wasAsked.then(() => {

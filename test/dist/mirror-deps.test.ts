@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
 import { Services } from './emulator/services.ts'
-import { dist, node24, Workspace } from './emulator/step.ts'
+import { Workspace } from './emulator/step.ts'
 
 const STORE = 'build/mirror-deps/store'
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
   await mkdir(upstream)
   await writeFile(join(upstream, 'data.txt'), 'what the appliance needs\n')
   await writeSpec(workspace)
-  await lock(workspace)
+  await workspace.lock()
 })
 
 afterEach(async () => {
@@ -31,13 +31,6 @@ async function writeSpec(into: Workspace, folder = '.'): Promise<void> {
   const spec = `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n    - url: file://${upstream}/data.txt\n`
   await mkdir(into.path(folder), { recursive: true })
   await writeFile(into.path(folder, 'appliance.yml'), spec)
-}
-
-/** On a laptop, before the commit: in a workflow no lock is written. */
-async function lock(into: Workspace, folder = '.'): Promise<void> {
-  const args = [join(dist, 'cli/index.js'), 'lock', '--working-directory', into.path(folder)]
-  await run(node24, args, { env: { APPLIANCE_CACHE: 'off', GITHUB_ACTIONS: undefined } })
-  await rm(into.path(folder, 'build'), { recursive: true, force: true })
 }
 
 /** Another runner that checked out the same commit: spec and lock, no build/. */
@@ -76,7 +69,7 @@ test('mirrors, tells its outputs, and is done in a blink the second time', async
 
 test('working-directory and spec say where the appliance is', async () => {
   await writeSpec(workspace, 'products/one')
-  await lock(workspace, 'products/one')
+  await workspace.lock('products/one')
   const inputs = { 'working-directory': 'products/one', spec: 'appliance.yml' }
   const { status, outputs } = await workspace.run('mirror-deps', inputs)
   expect(status).toBe(0)
@@ -216,7 +209,7 @@ describe('the Actions cache', () => {
     await writeFile(other.path('appliance.yml'), spec)
     await rm(other.path('appliance.lock.json'))
     const { sha256 } = JSON.parse(await readFile(workspace.path('appliance.lock.json'), 'utf8')).file[0]
-    await lock(other)
+    await other.lock()
     const { stdout } = await other.run('mirror-deps')
     expect(stdout).toContain('cache: 1 artefacts that the lock does not name are taken out')
     expect(stdout).toMatch(/cache: saved appliance-mirror-1-/)

@@ -107,7 +107,8 @@ function readOne(name: string, declaration: InputDeclaration, word: string, faul
       return word === 'true'
     case 'names': {
       const list = word.split(/[\s,]+/).filter(Boolean)
-      return list.length === 0 ? undefined : list.includes('all') ? 'all' : list
+      if (list.length === 0 || word === 'false') return undefined
+      return list.includes('all') || word === 'true' ? 'all' : list
     }
     case 'choice': {
       const choices = declaration.choices ?? []

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { run } from '../../../actions/lib/process/command.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 /** A real Node 24, as `using: node24` gets it. */
@@ -97,6 +98,13 @@ export class Workspace implements AsyncDisposable {
       summary: await readFile(summary, 'utf8'),
       milliseconds: performance.now() - began,
     }
+  }
+
+  /** On a laptop, before the commit: in a workflow no lock is written. Nothing but the lock is left. */
+  async lock(folder = '.'): Promise<void> {
+    const args = [join(dist, 'cli/index.js'), 'lock', '--working-directory', this.path(folder)]
+    await run(node24, args, { env: { APPLIANCE_CACHE: 'off', GITHUB_ACTIONS: undefined } })
+    await rm(this.path(folder, 'build'), { recursive: true, force: true })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

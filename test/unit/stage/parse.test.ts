@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { InputError } from '../../../actions/lib/errors/fault.ts'
-import { choice, flag, path, text } from '../../../actions/lib/stage/input.ts'
+import { choice, flag, names, path, text } from '../../../actions/lib/stage/input.ts'
 import { parseFlags, parseInputs, resolvePaths } from '../../../actions/lib/stage/parse.ts'
 
 const declared = {
@@ -86,4 +86,30 @@ test('paths begin at the folder given, other words stay as they are', () => {
     note: 'out',
   })
   expect(resolvePaths(declared, parseFlags(declared, ['--disk', '/a']), '/project').disk).toBe('/a')
+})
+
+describe('names', () => {
+  const inputs = { update: names('Which'), verify: flag('Read every byte') }
+
+  test.each([
+    [['--update'], 'all'],
+    [
+      ['--update', 'app', 'chef', '--verify'],
+      ['app', 'chef'],
+    ],
+    [['--update=app,chef'], ['app', 'chef']],
+    [[], undefined],
+  ])('%j on the command line', (argv, update) => {
+    expect(parseFlags(inputs, argv).update).toEqual(update)
+  })
+
+  test.each([
+    ['app chef', ['app', 'chef']],
+    ['all', 'all'],
+    ['true', 'all'],
+    ['false', undefined],
+    ['', undefined],
+  ])('%j in a workflow', (word, update) => {
+    expect(parseInputs(inputs, (name) => (name === 'update' ? word : '')).update).toEqual(update)
+  })
 })
