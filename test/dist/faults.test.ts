@@ -34,8 +34,8 @@ test('wrong inputs are told all at once, with what was expected', async () => {
   const { status, stdout } = await workspace.run('mirror-deps', { frozen: 'yes', verify: 'TRUE' })
   expect(status).toBe(1)
   expect(errors(stdout)).toEqual([
-    '::error title=appliance::input frozen: expected true or false, got "yes"',
     '::error title=appliance::input verify: expected true or false, got "TRUE"',
+    '::error title=appliance::input frozen: expected true or false, got "yes"',
   ])
 })
 
