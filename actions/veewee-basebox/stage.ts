@@ -2,6 +2,7 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { uuidOf } from '../lib/disk/uuid.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { writeAtomically } from '../lib/files/atomic.ts'
 import { sha256, sha256File } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { asRoot } from '../lib/process/as-root.ts'
@@ -70,7 +71,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     await work.timed('image', () =>
       makeImage(raw, { root, rootUuid, size, seed, epoch, work: work.workDirectory, signal }, tools),
     )
-    const _table = await work.timed('look', () =>
+    const table = await work.timed('look', () =>
       lookAtDisk({
         disk: raw,
         allowed: project.spec.basebox.allow,
@@ -87,8 +88,11 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     const boxes = await work.timed('boxes', () => boxesOf(work, raw, seed, lock, tools))
     const disk = join(work.outDirectory, 'basebox.qcow2')
     await rename(made, disk)
+    const report = join(work.outDirectory, 'report.md')
+    await writeAtomically(report, table)
+    for (const line of table.trim().split('\n')) work.log.info(line)
     return {
-      outputs: { disk: { path: disk }, box: { path: boxes } },
+      outputs: { disk: { path: disk }, report: { path: report }, box: { path: boxes } },
       tools: await versionsOf('mmdebstrap', 'qemu-img'),
     }
   },

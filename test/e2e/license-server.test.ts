@@ -99,6 +99,26 @@ if (!isInside()) {
       expect(access).toMatch(/^GET \/deb\/debian\/dists\/appliance\/InRelease 200 \d+$/m)
     })
 
+    test('says what is biggest on the base machine', async () => {
+      const report = await readFile(join(exampleBuild, 'veewee-basebox', 'report.md'), 'utf8')
+      expect(report).toMatch(/^### The base machine: \d+ packages, \d+ MB on disk$/m)
+      expect(report).toMatch(/^\| linux-image-6\.\d\S+-amd64 \| /m)
+    })
+
+    test('gives a box that Vagrant takes', async () => {
+      const home = join(scratch, 'vagrant')
+      const env = { VAGRANT_HOME: home, VAGRANT_CHECKPOINT_DISABLE: '1', HOME: home }
+      const catalogue = join(exampleBuild, 'veewee-basebox', 'boxes', 'license-server-base.json')
+      await mkdir(home, { recursive: true })
+      try {
+        await run('vagrant', ['box', 'add', '--provider', 'libvirt', catalogue], { env })
+        const { stdout } = await run('vagrant', ['box', 'list'], { env })
+        expect(stdout).toMatch(/^license-server-base \(libvirt, \d{8}\.\d+\)$/m)
+      } finally {
+        await rm(home, { recursive: true, force: true })
+      }
+    })
+
     test('runs every scenario on the disk, and the smoke ones on the OVA', async () => {
       const disk = await readFile(join(exampleBuild, 'vm-validate', 'report.xml'), 'utf8')
       const ova = await readFile(join(exampleBuild, 'vm-validate', 'ova', 'report.xml'), 'utf8')
