@@ -164,7 +164,7 @@ test('an archive at an address: locked with its digest, asked before upstream, r
     await expect(mirror(directory)).rejects.toMatchObject({
       message: expect.stringContaining('archive is not in the lock'),
     })
-    await mirror(directory, { update: ['nothing'] })
+    await mirror(directory, { update: ['catalogue'] })
     const lock = JSON.parse(await readFile(join(directory, 'appliance.lock.json'), 'utf8'))
     expect(lock.archive).toEqual({ url, sha256: sha256(body.archive), size: body.archive.length })
     expect(body.asked).toEqual([undefined, 'bytes=300-'])
