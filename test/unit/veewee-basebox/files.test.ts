@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import type { Spec } from '../../../actions/lib/spec/spec.ts'
-import { baseFiles, HOST_KEYS_UNIT, keyrings } from '../../../actions/veewee-basebox/files.ts'
+import { baseFiles, HOST_KEYS_UNIT, keyrings } from '../../../actions/veewee-basebox/bootstrap/files.ts'
 
 const appliance = String.raw`name: license-server
 version: 1.4.0

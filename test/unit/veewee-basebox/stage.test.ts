@@ -6,7 +6,7 @@ import { sha256 } from '../../../actions/lib/files/digest.ts'
 import type { Lock } from '../../../actions/lib/lock/lock.ts'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import type { StageWork } from '../../../actions/lib/stage/stage.ts'
-import { earlyConfiguration } from '../../../actions/veewee-basebox/grub.ts'
+import { earlyConfiguration } from '../../../actions/veewee-basebox/bootstrap/grub.ts'
 import { veeweeBasebox } from '../../../actions/veewee-basebox/stage.ts'
 import { lockOf } from '../../fixtures/lock.ts'
 

@@ -1,8 +1,8 @@
 import { open, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { uuidOf } from '../lib/disk/uuid.ts'
-import { run } from '../lib/process/command.ts'
-import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { uuidOf } from '../../lib/disk/uuid.ts'
+import { run } from '../../lib/process/command.ts'
+import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { biosBoot, earlyConfiguration, uefiImage } from './grub.ts'
 
 const SECTOR = 512

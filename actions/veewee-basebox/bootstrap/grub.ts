@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ToolsRoot } from '../lib/tools/tools.ts'
+import type { ToolsRoot } from '../../lib/tools/tools.ts'
 
 /** Built in, so that /boot/grub needs nothing but grub.cfg. */
 const modules = [

@@ -1,11 +1,11 @@
 import { chmod, copyFile, mkdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ApplianceError } from '../lib/errors/error.ts'
-import type { Lock } from '../lib/lock/lock.ts'
-import { bootstrapRoot } from '../lib/mirror/bootstrap.ts'
-import { baseboxPackages } from '../lib/mirror/packages.ts'
-import { asRoot } from '../lib/process/as-root.ts'
-import type { StageWork } from '../lib/stage/stage.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import type { Lock } from '../../lib/lock/lock.ts'
+import { bootstrapRoot } from '../../lib/mirror/bootstrap.ts'
+import { baseboxPackages } from '../../lib/mirror/packages.ts'
+import { asRoot } from '../../lib/process/as-root.ts'
+import type { StageWork } from '../../lib/stage/stage.ts'
 import { baseFiles, HOST_KEYS_UNIT, keyrings } from './files.ts'
 
 /** Disk drivers without which the appliance boots on some hypervisor not at all (DESIGN §8). */

@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
-import { debianKeyring } from '../lib/spec/mirror/words.ts'
-import type { Spec } from '../lib/spec/spec.ts'
+import { debianKeyring } from '../../lib/spec/mirror/words.ts'
+import type { Spec } from '../../lib/spec/spec.ts'
 
 /** What the base machine's own files are made of. */
 export interface BaseFacts {
