@@ -13,7 +13,7 @@ async function read(entry: string, kind = 'file') {
   const file = join(folder, 'appliance.yml')
   await writeFile(file, `name: box\nversion: 1.0.0\nmirror:\n  ${kind}:\n    - { ${entry} }\n`)
   return await readSpec(file).then(
-    ({ mirror }) => mirror[kind as 'file' | 'iso'][0],
+    ({ mirror }) => mirror[kind as 'file' | 'iso' | 'git'][0],
     (error: Error) => error.message,
   )
 }
@@ -50,10 +50,26 @@ test.each([
 })
 
 test.each(['https://me:hunter2@example.test/jdk.tar.gz', 'ftp://me:hunter2@example.test/jdk.tar.gz'])(
-  'an address with credentials is refused in words that hold none: %s',
+  'an address with credentials is refused without repeating them: case %#',
   async (address) => {
     const said = await read(`name: jdk, url: "${address}"`)
     expect(said).toContain('it may hold no credentials')
     expect(said).not.toContain('hunter2')
+  },
+)
+
+test.each([
+  'https://ghp_hunter2@example.test/team/product.git',
+  'ssh://git:hunter2@example.test/product.git',
+])('so is a git address: case %#', async (address) => {
+  const said = await read(`ref: v1, url: "${address}"`, 'git')
+  expect(said).toContain('it may hold no credentials')
+  expect(said).not.toContain('hunter2')
+})
+
+test.each(['ssh://git@example.test/team/product.git', 'git@example.test:team/product.git'])(
+  'an account is none: %s',
+  async (address) => {
+    expect(await read(`ref: v1, url: "${address}"`, 'git')).toMatchObject({ url: address, name: 'product' })
   },
 )

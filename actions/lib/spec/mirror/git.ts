@@ -6,7 +6,12 @@ import { canBeName, name } from './words.ts'
 export const git = (directory: string) =>
   section({
     name: name().optional().describe('By default the last part of the url'),
-    url: words('an address, a path or a bundle file').describe('An address, a path, or a git bundle file'),
+    url: words('an address, a path or a bundle file')
+      .refine((url) => !holdsSecret(url), {
+        error:
+          'is locked and shown, so it may hold no credentials: put them into ~/.netrc, or use an SSH agent',
+      })
+      .describe('An address, a path, or a git bundle file'),
     ref: words('a tag, branch or commit').describe('A tag, branch or commit; the lock has the commit'),
   }).transform((value, context) => {
     const path = isRemote(value.url) ? undefined : resolve(directory, value.url)
@@ -16,6 +21,12 @@ export const git = (directory: string) =>
     /** The path on this computer when it is one. */
     return { ...value, name, path }
   })
+
+/** A password, or over HTTP a user name, which often is a token. `ssh://git@host/` names an account only. */
+function holdsSecret(url: string): boolean {
+  const user = /^([a-z+]+):\/\/([^/?#]*)@/.exec(url)
+  return user !== null && (/^https?$/.test(user[1]!) || user[2]!.includes(':'))
+}
 
 /** Whether git gets it over a network. */
 export function isRemote(url: string): boolean {
