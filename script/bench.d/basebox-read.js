@@ -12,7 +12,7 @@ const ROUNDS = 5
  */
 export async function definitionsRead() {
   timed('node_modules/.bin/tsc', ['-p', 'tsconfig.bundle.json', '--outDir', 'build/js'])
-  const path = 'build/js/actions/veewee-basebox/definition/definition.js'
+  const path = 'build/js/actions/lib/definition/definition.js'
   const { readDefinition } = await import(pathToFileURL(path).href)
   const folders = readdirSync(join(FIXTURES, 'read'), { recursive: true })
     .filter((file) => file.endsWith('definition.rb'))

@@ -1,4 +1,4 @@
-import type { Fault } from '../../lib/errors/fault.ts'
+import type { Fault } from '../errors/fault.ts'
 
 /** A piece of a text: offset and length in bytes of its UTF-8, as Prism counts. */
 export interface Span {

@@ -1,4 +1,4 @@
-import { formatSize } from '../../lib/units/size.ts'
+import { formatSize } from '../units/size.ts'
 import type { Declared, Definition } from './definition.ts'
 import type { Recipe, RecipeFile } from './recipe-types.ts'
 import {

@@ -1,4 +1,4 @@
-import { nearest } from '../../lib/errors/nearest.ts'
+import { nearest } from '../errors/nearest.ts'
 import { type Chord, chordNamed, chordOf, KEY_NAMES } from './qcode.ts'
 
 /** Keys typed at the console, and what is waited for in between. */

@@ -3,11 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import {
-  fillIn,
-  type KeyAction,
-  parseBootCommand,
-} from '../../../actions/veewee-basebox/definition/boot-command.ts'
+import { fillIn, type KeyAction, parseBootCommand } from '../../../actions/lib/definition/boot-command.ts'
 
 /** Short, for comparing: chords joined by `-`, waits in seconds. */
 const short = (actions: readonly KeyAction[]) =>
@@ -111,7 +107,7 @@ test('the parser in the sources is that of the package', () => {
   try {
     execFileSync(process.execPath, ['script/prism-wasm', join(folder, 'prism-wasm.ts')])
     const made = readFileSync(join(folder, 'prism-wasm.ts'), 'utf8')
-    expect(made === readFileSync('actions/veewee-basebox/definition/prism-wasm.ts', 'utf8')).toBe(true)
+    expect(made === readFileSync('actions/lib/definition/prism-wasm.ts', 'utf8')).toBe(true)
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -1,4 +1,4 @@
-import { nearest } from '../../lib/errors/nearest.ts'
+import { nearest } from '../errors/nearest.ts'
 import { Asked } from './asked.ts'
 import { readBoot } from './boot.ts'
 import type { Declared } from './definition.ts'

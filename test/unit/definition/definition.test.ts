@@ -6,9 +6,9 @@ import {
   type Definition,
   type ReadOptions,
   readDefinition,
-} from '../../../actions/veewee-basebox/definition/definition.ts'
-import { explain, explainJson } from '../../../actions/veewee-basebox/definition/explain.ts'
-import { type PlacedFault, showFault } from '../../../actions/veewee-basebox/definition/source.ts'
+} from '../../../actions/lib/definition/definition.ts'
+import { explain, explainJson } from '../../../actions/lib/definition/explain.ts'
+import { type PlacedFault, showFault } from '../../../actions/lib/definition/source.ts'
 import { definitionFolders, definitionsFolder, type Mark, marksOf } from '../../fixtures/definitions/marks.ts'
 import { memoryFiles } from '../../fixtures/definitions/memory.ts'
 
