@@ -1,5 +1,7 @@
 import { basename } from 'node:path'
+import { showFault } from '../lib/errors/fault.ts'
 import { misfits } from '../lib/lock/parts.ts'
+import { definitionOf } from '../lib/spec/machine.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
 import type { Door } from './inside.ts'
 import { projectOf } from './project.ts'
@@ -7,6 +9,8 @@ import { projectOf } from './project.ts'
 /** `appliance check`: every fault there is, without downloading or booting. Faults are thrown all at once. */
 export async function check(values: Record<string, unknown>, { log }: Door): Promise<void> {
   const project = await projectOf(values)
+  for (const warning of definitionOf(project.spec.basebox, project.directory)?.warnings ?? [])
+    log.warn(showFault(warning))
   const scenarios = await readScenarios(project.spec, project.directory)
   log.info(`${project.specFile}: no fault found; ${scenarios.length} scenarios`)
   if (!project.lock) return log.info('there is no lock yet: appliance lock writes it')

@@ -9,6 +9,7 @@ import { formatDuration } from '../lib/units/duration.ts'
 import { build, buildTable } from './build.ts'
 import { check } from './check.ts'
 import { doctor } from './doctor.ts'
+import { explainDefinition } from './explain.ts'
 import { type Door, runInside } from './inside.ts'
 import { lock } from './lock.ts'
 import { everywhere, projectOf } from './project.ts'
@@ -29,6 +30,13 @@ interface Command {
   run(values: Record<string, unknown>, door: Door): Promise<void>
 }
 
+/** What one stage's command can do besides running it. */
+const besides: Partial<Record<StageName, InputDeclarations>> = {
+  'veewee-basebox': {
+    explain: flag('Print the VeeWee definition as it is understood (--json: as VeeWee got it)'),
+  },
+}
+
 const stageCommands = Object.fromEntries(
   stageNames.map((name): [string, Command] => {
     const stage = stageNamed(name)
@@ -37,7 +45,7 @@ const stageCommands = Object.fromEntries(
       name,
       {
         summary: stage.description,
-        inputs: { ...stage.inputs, force: flag('Work even when up to date') },
+        inputs: { ...stage.inputs, ...besides[name], force: flag('Work even when up to date') },
         run,
       },
     ]
@@ -86,8 +94,16 @@ export async function runCommand(argv: readonly string[], door: Door): Promise<v
 
 async function runStage(name: StageName, values: Record<string, unknown>, door: Door): Promise<void> {
   const project = await projectOf(values)
+  if (values.explain === true) return explainDefinition(project, door)
   await using _ = await occupy(project.buildDirectory)
-  const { force, spec, 'working-directory': _folder, 'appliance-version': _version, ...inputs } = values
+  const {
+    force,
+    explain: _explain,
+    spec,
+    'working-directory': _folder,
+    'appliance-version': _version,
+    ...inputs
+  } = values
   const stage = stageNamed(name)
   const own = resolvePaths(stage.inputs, inputs, String(values['working-directory'] ?? '.'))
   const execution = await execute(stage, project, own, {

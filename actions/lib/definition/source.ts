@@ -7,15 +7,7 @@ export interface Span {
 }
 
 /** A fault or a warning with what is needed to point at it. */
-export interface PlacedFault extends Fault {
-  file: string
-  line: number
-  column: number
-  /** The line of the source, from which column on, and how many of its characters from `column` on are meant. */
-  source: string
-  from: number
-  width: number
-}
+export type PlacedFault = Required<Fault>
 
 /** Characters before the column that are shown of a long line, and at least as many after it. */
 const SHOWN = 120
@@ -97,32 +89,4 @@ export class SourceText {
     }
     return low
   }
-}
-
-/**
- * A fault for people: place and message, then the line and carets under what is meant.
- *
- * ```
- * base/definition.rb:7:15: …
- *   7 |   :iso_md5 => `md5sum x.iso`,
- *     |               ^^^^^^^^^^^^^^
- * ```
- */
-export function showFault(fault: Fault & Partial<PlacedFault>): string {
-  const place = [fault.file, fault.line, fault.column].filter((part) => part !== undefined).join(':')
-  const first = place ? `${place}: ${fault.message}` : fault.message
-  if (!fault.source || fault.line === undefined || fault.column === undefined) return first
-  const gutter = String(fault.line)
-  const column = fault.column - (fault.from ?? 1) + 1
-  // Tabs stay tabs, so that the carets stand where they should in any terminal.
-  const indent = [...fault.source]
-    .slice(0, column - 1)
-    .map((character) => (character === '\t' ? '\t' : ' '))
-    .join('')
-  const room = Math.max(1, [...fault.source].length - column + 1)
-  const carets = '^'.repeat(Math.min(fault.width ?? 1, room))
-  const printable = fault.source.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '·')
-  return [first, `  ${gutter} | ${printable}`, `  ${' '.repeat(gutter.length)} | ${indent}${carets}`].join(
-    '\n',
-  )
 }

@@ -9,6 +9,10 @@ export interface Fault {
   column?: number
   /** One line: what is wrong, with a suggestion where there is one. */
   message: string
+  /** The line itself, from which column on, and how many of its characters from `column` on are meant. */
+  source?: string
+  from?: number
+  width?: number
 }
 
 /** All faults of the input at once. */
@@ -16,16 +20,39 @@ export class InputError extends ApplianceError {
   readonly faults: readonly Fault[]
 
   constructor(faults: readonly Fault[], details: ErrorDetails = {}) {
-    super('input', faults.map(faultLine).join('\n'), details)
+    super('input', faults.map(showFault).join('\n'), details)
     this.name = 'InputError'
     this.faults = faults
   }
 }
 
-/** `appliance.yml:3:5: message`, the form editors and terminals make a link of. */
-export function faultLine(fault: Fault): string {
+/**
+ * A fault for people: place and message, in the form editors and terminals make a link of; then, where it is known, the
+ * line and carets under what is meant.
+ *
+ * ```
+ * base/definition.rb:7:15: …
+ *   7 |   :iso_md5 => `md5sum x.iso`,
+ *     |               ^^^^^^^^^^^^^^
+ * ```
+ */
+export function showFault(fault: Fault): string {
   const place = [fault.file, fault.line, fault.column].filter((part) => part !== undefined).join(':')
-  return place ? `${place}: ${fault.message}` : fault.message
+  const first = place ? `${place}: ${fault.message}` : fault.message
+  if (!fault.source || fault.line === undefined || fault.column === undefined) return first
+  const gutter = String(fault.line)
+  const column = fault.column - (fault.from ?? 1) + 1
+  // Tabs stay tabs, so that the carets stand where they should in any terminal.
+  const indent = [...fault.source]
+    .slice(0, column - 1)
+    .map((character) => (character === '\t' ? '\t' : ' '))
+    .join('')
+  const room = Math.max(1, [...fault.source].length - column + 1)
+  const carets = '^'.repeat(Math.min(fault.width ?? 1, room))
+  const printable = fault.source.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '·')
+  return [first, `  ${gutter} | ${printable}`, `  ${' '.repeat(gutter.length)} | ${indent}${carets}`].join(
+    '\n',
+  )
 }
 
 /** Throws all faults in one error, if there are any. */

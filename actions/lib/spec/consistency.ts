@@ -1,21 +1,24 @@
 import type { Fault } from '../errors/fault.ts'
 import { parseSize } from '../units/size.ts'
+import type { Machine } from './machine.ts'
 import { namedSources, sourceName } from './mirror/mirror.ts'
 import { variablesIn } from './mirror/rpm.ts'
 import type { Positioned } from './positions.ts'
 import { keysAt, listAt, textAt, valueAt } from './raw.ts'
-import { hardwareOfBuild } from './spec.ts'
 
 /**
  * What no single key of the spec can know: names that are there twice, and keys that need or forbid one another.
  * Works on the spec as it is written, so that other faults hide none of these.
+ *
+ * @param usual the base machine where the spec says nothing
  */
-export function consistencyFaults(yaml: Positioned): Fault[] {
+export function consistencyFaults(yaml: Positioned, usual: Machine): Fault[] {
   return [
     ...sameNames(yaml),
     ...gemsOrGemfile(yaml),
     ...rpmAddresses(yaml),
-    ...shrunkHardware(yaml),
+    ...shrunkHardware(yaml, usual),
+    ...waysToABase(yaml),
     ...unmetNeeds(yaml),
   ]
 }
@@ -72,20 +75,37 @@ function rpmAddresses(yaml: Positioned): Fault[] {
 }
 
 /** The disk that was validated can grow for the customer; shrunk it would be another one. */
-function shrunkHardware(yaml: Positioned): Fault[] {
+function shrunkHardware(yaml: Positioned, usual: Machine): Fault[] {
   return (['cpus', 'memory', 'disk'] as const).flatMap((key) => {
     const packed = amount(key, valueAt(yaml.value, 'pack', 'hardware', key))
-    const builtWith = valueAt(yaml.value, 'basebox', key) ?? hardwareOfBuild[key]
-    const built = amount(key, builtWith)
+    const said = valueAt(yaml.value, 'basebox', key)
+    const built = said === undefined ? usual[key] : amount(key, said)
+    const shown = said ?? (key === 'cpus' ? built : binarySize(built ?? 0))
     return packed === undefined || built === undefined || packed >= built
       ? []
-      : [
-          yaml.fault(
-            ['pack', 'hardware', key],
-            `may be larger than basebox.${key}, ${builtWith}, never smaller`,
-          ),
-        ]
+      : [yaml.fault(['pack', 'hardware', key], `may be larger than basebox.${key}, ${shown}, never smaller`)]
   })
+}
+
+/** As a spec would say it. */
+function binarySize(bytes: number): string {
+  return bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`
+}
+
+/** An installer or the mirror: not both, and words on a definition only where there is one. */
+function waysToABase(yaml: Positioned): Fault[] {
+  const given = keysAt(yaml.value, 'basebox')
+  const strategy = textAt(yaml.value, 'basebox', 'strategy')
+  if (given.includes('strategy') && !given.includes('definition'))
+    return [yaml.fault(['basebox', 'strategy'], 'is for a definition; without one, bootstrap: is enough')]
+  if (given.includes('definition') && given.includes('bootstrap') && strategy !== 'bootstrap')
+    return [
+      yaml.fault(
+        ['basebox', 'bootstrap'],
+        'either the definition’s installer makes the machine, or the mirror does: leave bootstrap: out, or write strategy: bootstrap',
+      ),
+    ]
+  return []
 }
 
 /** A number of processors, or bytes; undefined for what the schema refuses. */
@@ -97,7 +117,8 @@ function amount(key: string, value: unknown): number | undefined {
 function unmetNeeds(yaml: Positioned): Fault[] {
   const steps = listAt(yaml.value, 'provision')
   const faults: Fault[] = []
-  if (steps.length > 0 && valueAt(yaml.value, 'basebox', 'bootstrap') === undefined)
+  const base = keysAt(yaml.value, 'basebox')
+  if (steps.length > 0 && !base.includes('bootstrap') && !base.includes('definition'))
     faults.push(
       yaml.fault(
         ['basebox', 'bootstrap'],

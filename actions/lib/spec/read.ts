@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { type Fault, refuse } from '../errors/fault.ts'
@@ -5,6 +6,7 @@ import { exists } from '../files/exists.ts'
 import { consistencyFaults } from './consistency.ts'
 import { cookbookFaults } from './cookbooks.ts'
 import { notThere } from './existing.ts'
+import { definitionOf, machineOf, withMachine } from './machine.ts'
 import { isRemote } from './mirror/git.ts'
 import { impossibleNames, namesInProvision } from './names.ts'
 import { faultsOf, inOrder, type Positioned, parseYaml } from './positions.ts'
@@ -29,20 +31,30 @@ export async function readSpec(path: string, overrides: SpecOverrides = {}): Pro
   const yaml = parseYaml(await readFile(path, 'utf8'), basename(path))
   if (yaml.value === undefined) refuse(inOrder(yaml.faults))
   const parsed = await specSchema(directory).safeParseAsync(overridden(yaml.value ?? {}, overrides))
+  const definition = definitionOf(definedIn(yaml, directory), directory)
   refuse([
     ...overrideFaults(overrides),
     ...inOrder([
       ...yaml.faults,
       ...faultsOf(parsed.error, yaml),
-      ...consistencyFaults(yaml),
+      ...consistencyFaults(yaml, machineOf(definition)),
       ...impossibleNames(yaml),
       ...namesInProvision(yaml),
       ...(await gitFaults(yaml, directory)),
       ...(await cookbookFaults(yaml, directory)),
     ]),
+    ...(definition?.faults ?? []),
     ...(await scenarioFaults(yaml, directory)),
   ])
-  return parsed.data!
+  return withMachine(parsed.data!, definition)
+}
+
+/** The definition that the spec names, as far as that can be told from a spec with faults in it. */
+function definedIn(yaml: Positioned, directory: string) {
+  const folder = textAt(yaml.value, 'basebox', 'definition')
+  const there = folder !== undefined && existsSync(resolve(directory, folder))
+  const strategy = textAt(yaml.value, 'basebox', 'strategy') === 'bootstrap' ? 'bootstrap' : 'install'
+  return there ? ({ definition: resolve(directory, folder), strategy } as const) : {}
 }
 
 function overridden(value: unknown, overrides: SpecOverrides): unknown {

@@ -1,5 +1,7 @@
 import type { z } from 'zod'
+import { basebox } from './basebox.ts'
 import { existing } from './existing.ts'
+import type { Machine } from './machine.ts'
 import { mirror } from './mirror/mirror.ts'
 import { tools } from './mirror/tools.ts'
 import { count, list, mapOf, matching, notYet, oneOf, section, size, text, words } from './section.ts'
@@ -16,30 +18,6 @@ const product = section({
   vendor: words('a vendor').optional(),
   url: words('an address').optional(),
 })
-
-/** What the build gives the machine where the spec does not say. */
-export const hardwareOfBuild = { cpus: 2, memory: '1 GiB', disk: '10 GiB' } as const
-
-const basebox = section({
-  bootstrap: section({
-    suite: words('a suite, e.g. bookworm').describe('E.g. bookworm'),
-    packages: list(words('a package'), 'a list of packages')
-      .default([])
-      .describe('Beyond what any base machine has'),
-  })
-    .optional()
-    .describe('A base machine made straight from the mirror, no installer run'),
-  definition: notYet(),
-  cpus: count(1).default(hardwareOfBuild.cpus),
-  memory: size('1 GiB').prefault(hardwareOfBuild.memory),
-  disk: size('10 GiB').prefault(hardwareOfBuild.disk),
-  boxes: list(oneOf(['libvirt', 'virtualbox', 'qemu']), 'a list of libvirt, virtualbox and qemu')
-    .default(['libvirt'])
-    .describe('Vagrant boxes of the base machine, by provider'),
-  allow: list(words('a package'), 'a list of packages')
-    .default([])
-    .describe('Packages of hypervisors’ extensions that are meant to be there, e.g. [open-vm-tools]'),
-}).prefault({})
 
 const hardware = section({
   cpus: count(1).optional(),
@@ -83,7 +61,7 @@ export const specSchema = (directory: string) =>
     product: product.prefault({}).describe('What people see'),
     mirror: mirror(directory),
     tools: tools(directory),
-    basebox: basebox.describe('The minimal machine everything begins with'),
+    basebox: basebox(directory).describe('The minimal machine everything begins with'),
     chef: section({
       license: oneOf(['accept', 'accept-silent', 'accept-no-persist'])
         .optional()
@@ -123,6 +101,9 @@ export const specSchema = (directory: string) =>
   }).transform(({ first_boot: firstBoot, ...rest }) => ({ ...rest, firstBoot }))
 
 /** What the user wrote, free of faults: defaults filled in, sizes in bytes, times in ms, paths absolute. */
-export type Spec = z.output<ReturnType<typeof specSchema>>
+export type Spec = Omit<WrittenSpec, 'basebox'> & { basebox: WrittenSpec['basebox'] & Machine }
+
+/** The same before a definition was asked for what the spec does not say. */
+export type WrittenSpec = z.output<ReturnType<typeof specSchema>>
 export type { Scenario, ScenarioStep } from './scenario.ts'
 export type { ProvisionStep } from './step.ts'

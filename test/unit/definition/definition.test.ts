@@ -8,7 +8,8 @@ import {
   readDefinition,
 } from '../../../actions/lib/definition/definition.ts'
 import { explain, explainJson } from '../../../actions/lib/definition/explain.ts'
-import { type PlacedFault, showFault } from '../../../actions/lib/definition/source.ts'
+import type { PlacedFault } from '../../../actions/lib/definition/source.ts'
+import { showFault } from '../../../actions/lib/errors/fault.ts'
 import { definitionFolders, definitionsFolder, type Mark, marksOf } from '../../fixtures/definitions/marks.ts'
 import { memoryFiles } from '../../fixtures/definitions/memory.ts'
 
