@@ -1,20 +1,17 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { uuidOf } from '../lib/disk/uuid.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically } from '../lib/files/atomic.ts'
 import { sha256, sha256File } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
-import { asRoot } from '../lib/process/as-root.ts'
 import { run } from '../lib/process/command.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { lockOf } from '../lib/stage/project.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { bootstrapDisk } from './bootstrap/disk.ts'
 import { baseFiles, keyrings } from './bootstrap/files.ts'
-import { makeImage } from './bootstrap/image.ts'
-import { makeRoot } from './bootstrap/root.ts'
 import { makeBoxes } from './box/boxes.ts'
 import { boxVersion } from './box/catalogue.ts'
 import { lookAtDisk } from './look/look.ts'
@@ -55,22 +52,14 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     const { project, signal } = work
     const lock = lockOf(project)
     if (!project.spec.basebox.bootstrap)
-      throw new ApplianceError('input', 'appliance.yml: basebox needs bootstrap: { suite: … }', {
+      throw new ApplianceError('input', 'appliance.yml: basebox needs bootstrap: or definition:', {
         hint: 'Write `basebox: { bootstrap: { suite: bookworm } }`.',
       })
     const tools = await openToolsRoot(work)
     // The same inputs have the same identifiers; nothing is younger than upstream's newest index.
     const seed = sha256(JSON.stringify([RECIPE, project.spec.name, packagesDigest(lock)]))
-    const rootUuid = uuidOf(`${seed} root`)
-    const epoch = newest(lock)
-
-    const root = join(work.workDirectory, 'root')
     const raw = join(work.workDirectory, 'basebox.raw')
-    await work.timed('root', () => makeRoot(work, lock, root, rootUuid, epoch))
-    const size = project.spec.basebox.disk
-    await work.timed('image', () =>
-      makeImage(raw, { root, rootUuid, size, seed, epoch, work: work.workDirectory, signal }, tools),
-    )
+    await bootstrapDisk(work, { lock, raw, seed, epoch: newest(lock), tools })
     const table = await work.timed('look', () =>
       lookAtDisk({
         disk: raw,
@@ -84,7 +73,6 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     await work.timed('qcow2', () =>
       run('qemu-img', ['convert', '-q', '-f', 'raw', '-O', 'qcow2', raw, made], { signal }),
     )
-    await asRoot('rm', ['-rf', root], {})
     const boxes = await work.timed('boxes', () => boxesOf(work, raw, seed, lock, tools))
     const disk = join(work.outDirectory, 'basebox.qcow2')
     await rename(made, disk)
