@@ -101,7 +101,7 @@ if (!isInside()) {
 
     test('says what is biggest on the base machine', async () => {
       const report = await readFile(join(exampleBuild, 'veewee-basebox', 'report.md'), 'utf8')
-      expect(report).toMatch(/^### The base machine: \d+ packages, \d+ MB on disk$/m)
+      expect(report).toMatch(/^### The base machine: \d+ packages, \d[\d.]* [MG]B on disk$/m)
       expect(report).toMatch(/^\| linux-image-6\.\d\S+-amd64 \| /m)
     })
 

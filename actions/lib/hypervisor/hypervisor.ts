@@ -24,6 +24,16 @@ export interface MachineSpec {
   /** Folder for serial console, screenshots and the like; the driver creates it. */
   evidence: string
   accel: Accel
+  /** Instead of booting, goes on where {@link Machine.checkpoint} left off; all else must be as it was then. */
+  resume?: SavedMachine
+}
+
+/** A running machine at rest: what it consists of besides its disk. */
+export interface SavedMachine {
+  /** File. */
+  memory: string
+  address: string
+  mac: string
 }
 
 export type Accel = 'auto' | 'kvm' | 'tcg'
@@ -67,6 +77,12 @@ export interface Machine extends AsyncDisposable {
   snapshot(name: string): Promise<void>
   /** Returns the machine to a snapshot, running, its clock set right; connections of before are gone. */
   rollback(name: string, signal: AbortSignal): Promise<void>
+  /**
+   * Freezes the disk: what was written until now stays in its file, and what is written from now on goes to `next`, a
+   * qcow2 of the caller's over it. With `memory`, the running machine itself is written to that file, for
+   * {@link MachineSpec.resume}. Not for a machine whose disk is thrown away.
+   */
+  checkpoint(next: string, memory?: string): Promise<SavedMachine | undefined>
   /** Asks the guest to power off and waits; kills it after `patience` ms (default 3 min) and says so (false). */
   shutdown(signal: AbortSignal, patience?: number): Promise<boolean>
   /** Files that show what happened so far (serial console, QEMU's own words); absolute paths. */

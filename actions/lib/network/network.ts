@@ -8,8 +8,8 @@ export interface MachineNetwork extends AsyncDisposable {
   readonly kind: 'private' | 'user'
   /** Base address of the mirror as the guest sees it, without a final slash: `http://mirror.internal`. */
   readonly mirrorUrl: string
-  /** Makes one more plug and says how QEMU is to be connected to it. `ports`: guest ports to reach, for `user`. */
-  plug(machine: { name: string; mac: string; ports: readonly number[] }): Promise<Plug>
+  /** Makes one more plug and says how QEMU is to be connected to it. */
+  plug(machine: PluggedMachine): Promise<Plug>
   /** Who tried to reach something that is not here, so far; sorted. */
   escapes(): Promise<Escape[]>
   /** What is tried while `work` goes on is tried during `title`; absent where nobody keeps account of that. */
@@ -19,6 +19,15 @@ export interface MachineNetwork extends AsyncDisposable {
    * they last until it shuts down, and leave nothing on its disk. undefined: not needed.
    */
   readonly welcome?: string
+}
+
+export interface PluggedMachine {
+  name: string
+  mac: string
+  /** Guest ports to reach, for `user`. */
+  ports: readonly number[]
+  /** Of a machine that goes on where it left off, and asks for none. */
+  address?: string
 }
 
 export interface Plug extends AsyncDisposable {

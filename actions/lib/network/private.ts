@@ -46,9 +46,9 @@ export async function privateNetwork({ serve, log }: NetworkOptions): Promise<Ma
     return {
       kind: 'private',
       mirrorUrl: `http://${MIRROR}`,
-      plug({ name, mac }) {
+      plug({ name, mac, address }) {
         machines.set(mac, name)
-        return plugTap(`tap${taps.next++}`, mac, dnsLog)
+        return plugTap(`tap${taps.next++}`, mac, dnsLog, address)
       },
       async escapes() {
         const { stdout } = await run('nft', listSets, { keep: 256 << 20 })
@@ -93,7 +93,7 @@ async function makeBridge(): Promise<AsyncDisposable> {
   await run('ip', ['address', 'add', `${ADDRESS}/24`, 'dev', DEVICE])
   await run('ip', ['link', 'set', DEVICE, 'up'])
   // It leads nowhere; but without one, the kernel refuses before anyone can remember who was to be reached.
-  await run('ip', ['route', 'add', 'default', 'dev', 'lo'])
+  await run('ip', ['route', 'replace', 'default', 'dev', 'lo'])
   return {
     [Symbol.asyncDispose]: async () =>
       void (await run('ip', ['link', 'delete', DEVICE], { allowFailure: true })),
@@ -138,14 +138,14 @@ async function startDnsmasq(directory: string, log: string): Promise<RunningComm
   throw new ApplianceError('command-failed', `dnsmasq did not start: ${said || `status ${status ?? 'none'}`}`)
 }
 
-async function plugTap(device: string, mac: string, dnsLog: string): Promise<Plug> {
+async function plugTap(device: string, mac: string, dnsLog: string, known?: string): Promise<Plug> {
   await run('ip', ['tuntap', 'add', 'dev', device, 'mode', 'tap'])
   await run('ip', ['link', 'set', device, 'master', DEVICE, 'up'])
   // What the same MAC was given before this plug was made says nothing about the machine that is now behind it.
   const before = (await stat(dnsLog)).size
   const address = async () => {
     const log = await readFile(dnsLog)
-    return givenAddress(log.subarray(before).toString(), mac)
+    return givenAddress(log.subarray(before).toString(), mac) ?? known
   }
   return {
     netdev: ['-netdev', `tap,id=net0,ifname=${device},script=no,downscript=no`],

@@ -107,6 +107,10 @@ export class LocalMachine implements Machine {
     await cp(this.root, join(this.folder, name), { recursive: true })
   }
 
+  async checkpoint(): Promise<undefined> {
+    throw new ApplianceError('command-failed', 'its disk is thrown away')
+  }
+
   /** As when QEMU itself is killed: not even a rollback brings it back. */
   dieForGood() {
     this.dead = true

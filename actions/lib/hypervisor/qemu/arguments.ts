@@ -13,6 +13,8 @@ export interface Hardware {
   netdev: readonly string[]
   /** UEFI's code and the machine's own variables (qcow2). */
   uefi?: { code: string; variables: string }
+  /** Waits to be told where a saved machine is, instead of booting. */
+  resumes?: boolean
   /** The public key root is to let in, as one line. */
   publicKey?: string
   /** The monitor's socket; at most 107 bytes. */
@@ -48,6 +50,7 @@ export function qemuArguments(hardware: Hardware): string[] {
       '-mon',
       'chardev=qmp0,mode=control',
     ],
+    hardware.resumes ? ['-incoming', 'defer'] : [],
     publicKey ? ['-smbios', `type=11,value=${credential(publicKey)}`] : [],
   ].flat()
 }

@@ -10,6 +10,7 @@ import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts
 import { qemuArguments } from './arguments.ts'
 import { uefiFirmware } from './firmware.ts'
 import { QemuMachine } from './machine.ts'
+import { loadMemory } from './memory.ts'
 import { openQmp, type Qmp } from './qmp.ts'
 
 const QEMU = 'qemu-system-x86_64'
@@ -52,8 +53,9 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     // Sockets' paths are at most 107 bytes long, so they cannot lie in the project's own folder.
     const sockets = await cleanup.folder(join(tmpdir(), 'appliance-vm-'))
     const { disk, forget } = await diskToWrite(room, spec, cleanup)
-    const mac = cleanup.claimMac(spec.mac)
-    const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22] }))
+    const mac = cleanup.claimMac(spec.resume?.mac ?? spec.mac)
+    const address = spec.resume ? { address: spec.resume.address } : {}
+    const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22], ...address }))
     const serial = join(spec.evidence, `${spec.name}-serial.log`)
     const monitor = join(sockets, 'qmp')
     await rm(serial, { force: true })
@@ -66,6 +68,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       netdev: plug.netdev,
       ...(spec.firmware === 'uefi' ? { uefi: await uefiFirmware(sockets) } : {}),
       ...(spec.login.credential ? { publicKey: await readFile(`${spec.login.key}.pub`, 'utf8') } : {}),
+      ...(spec.resume ? { resumes: true } : {}),
       monitor,
       serial,
     })
@@ -76,8 +79,10 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     const qmp = await monitorOf(process, monitor, spec.name, signal)
     cleanup.use({ [Symbol.asyncDispose]: async () => qmp.close() })
     await forget()
+    if (spec.resume) await loadMemory(qmp, spec.resume.memory, join(sockets, 'memory'), signal)
     return new QemuMachine({
       spec,
+      mac,
       process,
       qmp,
       plug,

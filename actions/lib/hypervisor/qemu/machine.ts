@@ -8,7 +8,8 @@ import { freePort } from '../../network/free-port.ts'
 import type { Plug } from '../../network/network.ts'
 import type { RunningCommand } from '../../process/command.ts'
 import { formatDuration } from '../../units/duration.ts'
-import type { Endpoint, Machine, MachineSpec } from '../hypervisor.ts'
+import type { Endpoint, Machine, MachineSpec, SavedMachine } from '../hypervisor.ts'
+import { saveMemory } from './memory.ts'
 import type { Qmp } from './qmp.ts'
 import { readTextScreen, TEXT_SCREEN_ADDRESS, TEXT_SCREEN_BYTES } from './screen.ts'
 
@@ -17,6 +18,7 @@ const MINUTE = 60_000
 /** What a running QEMU consists of. */
 export interface Parts {
   spec: MachineSpec
+  mac: string
   process: RunningCommand
   qmp: Qmp
   plug: Plug
@@ -161,6 +163,26 @@ export class QemuMachine implements Machine {
       'command-failed',
       `${this.#parts.spec.name}: the running machine cannot be ${what}: ${said}`,
     )
+  }
+
+  async checkpoint(next: string, memory?: string): Promise<SavedMachine | undefined> {
+    const { spec, qmp, plug, sockets, mac } = this.#parts
+    if (spec.throwAway)
+      throw new ApplianceError(
+        'internal',
+        `${spec.name}: its disk is thrown away, so there is nothing to keep`,
+      )
+    const address = await plug.address()
+    await qmp.execute('stop')
+    try {
+      const to = { 'snapshot-file': next, format: 'qcow2', mode: 'existing' }
+      await qmp.execute('blockdev-snapshot-sync', { device: 'disk0', ...to })
+      if (memory === undefined || address === undefined) return undefined
+      await saveMemory(qmp, memory, join(sockets, 'memory'))
+      return { memory, address, mac }
+    } finally {
+      await qmp.execute('cont')
+    }
   }
 
   async shutdown(signal: AbortSignal, patience = 3 * MINUTE): Promise<boolean> {
