@@ -1,17 +1,12 @@
+import type { KeyAction } from '../console/console.ts'
+import { chordNamed, chordOf, KEY_NAMES } from '../console/keys.ts'
 import { nearest } from '../errors/nearest.ts'
-import { type Chord, chordNamed, chordOf, KEY_NAMES } from './qcode.ts'
 
-/** Keys typed at the console, and what is waited for in between. */
-export type KeyAction =
-  /** One stroke. `shown` is the character, or the name in angle brackets. */
-  | { readonly kind: 'press'; readonly chord: Chord; readonly shown: string }
-  | { readonly kind: 'wait'; readonly seconds: number }
-  /** Until the screen shows the text; `seconds` is how long at most. */
-  | { readonly kind: 'wait-for'; readonly text: string; readonly seconds: number }
+/** What is typed, before it is known what `%IP%` and its like are. */
+export type BootAction =
+  | KeyAction
   /** Something that is known only when the machine runs: typed out by {@link fillIn}. */
   | { readonly kind: 'variable'; readonly name: Variable }
-  /** The end of one string of the sequence: VeeWee paused for half a second there. */
-  | { readonly kind: 'pause' }
 
 export type Variable = 'IP' | 'PORT' | 'NAME'
 
@@ -27,7 +22,7 @@ export interface BootCommandNote {
 }
 
 export interface BootCommand {
-  actions: KeyAction[]
+  actions: BootAction[]
   /** Characters that no US keyboard types. */
   faults: BootCommandNote[]
   warnings: BootCommandNote[]
@@ -103,7 +98,7 @@ function parseElement(
   })
 }
 
-function special(rest: string): { action: KeyAction; length: number } | undefined {
+function special(rest: string): { action: BootAction; length: number } | undefined {
   const variable = VARIABLE.exec(rest)
   if (variable)
     return { action: { kind: 'variable', name: variable[1] as Variable }, length: variable[0].length }
@@ -133,7 +128,7 @@ function unknownName(name: string): string {
 
 /** The actions with `%IP%`, `%PORT%` and `%NAME%` typed out. Characters that cannot be typed are left out. */
 export function fillIn(
-  actions: readonly KeyAction[],
+  actions: readonly BootAction[],
   values: Readonly<Record<Variable, string>>,
 ): KeyAction[] {
   return actions.flatMap((action) =>

@@ -1,4 +1,4 @@
-import type { KeyAction } from './boot-command.ts'
+import type { BootAction } from './boot-command.ts'
 
 /** What a definition asks for, in our units. Every size is in bytes, every time in seconds. */
 export interface Recipe {
@@ -37,7 +37,7 @@ export interface BootSequence {
   /** From power-on to the first key. */
   readonly wait: number
   readonly sequence: readonly string[]
-  readonly keys: readonly KeyAction[]
+  readonly keys: readonly BootAction[]
 }
 
 /** A file of the definition that reaches the machine. */

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import { exists } from '../files/exists.ts'
@@ -8,7 +9,7 @@ import { type RunningCommand, start } from '../process/command.ts'
 export interface SshTarget {
   host: string
   port: number
-  login: Pick<Login, 'user' | 'key'>
+  login: Pick<Login, 'user' | 'key' | 'password' | 'old'>
   /** A folder of the machine's own for sockets; its path must be short (a socket's is at most 107 bytes). */
   directory: string
 }
@@ -39,17 +40,18 @@ export async function connect(
   const { host, port, login, directory } = target
   const socket = join(directory, `ssh${connections++}`)
   const name = `${login.user}@${host}`
-  const master = await start('ssh', [
-    ...options(target),
-    '-o',
-    `ControlPath=${socket}`,
-    '-o',
-    'ControlMaster=yes',
-    '-N',
-    '-p',
-    String(port),
-    name,
-  ])
+  const master = await start(
+    'ssh',
+    [
+      ...options(target),
+      ...settings({ ControlPath: socket, ControlMaster: 'yes' }),
+      '-N',
+      '-p',
+      String(port),
+      name,
+    ],
+    { env: login.password === undefined ? {} : await passwordAnswer(login.password, directory) },
+  )
   let ended = false
   const over = master.ended
     .catch(() => {})
@@ -104,8 +106,9 @@ function stopQuickly(master: RunningCommand): Promise<void> {
  * each boot, and there is nobody between us and it.
  */
 function options({ login }: SshTarget): string[] {
-  const settings = {
-    BatchMode: 'yes',
+  const { key, password, old } = login
+  const usual = settings({
+    BatchMode: password === undefined ? 'yes' : 'no',
     ConnectTimeout: '5',
     ControlPersist: 'no',
     GSSAPIAuthentication: 'no',
@@ -113,14 +116,41 @@ function options({ login }: SshTarget): string[] {
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     LogLevel: 'ERROR',
-    PreferredAuthentications: 'publickey',
+    NumberOfPasswordPrompts: '1',
+    PreferredAuthentications: [key ? 'publickey' : [], password === undefined ? [] : PASSWORD]
+      .flat()
+      .join(','),
     ServerAliveCountMax: '4',
     ServerAliveInterval: '15',
     StrictHostKeyChecking: 'no',
     UserKnownHostsFile: '/dev/null',
-  }
-  const given = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-  return ['-F', 'none', '-i', login.key, ...given]
+  })
+  return ['-F', 'none', ...(key ? ['-i', key] : []), ...usual, ...(old ? settings(OLD) : [])]
+}
+
+const PASSWORD = ['password', 'keyboard-interactive']
+
+/** What OpenSSH no longer offers by itself and servers of ten years ago need. @see https://www.openssh.com/legacy.html */
+const OLD = {
+  HostKeyAlgorithms: '+ssh-rsa',
+  PubkeyAcceptedAlgorithms: '+ssh-rsa',
+  KexAlgorithms: '+diffie-hellman-group14-sha1,diffie-hellman-group-exchange-sha1,diffie-hellman-group1-sha1',
+  Ciphers: '+aes128-cbc,3des-cbc',
+}
+
+function settings(given: Readonly<Record<string, string>>): string[] {
+  return Object.entries(given).flatMap(([name, value]) => ['-o', `${name}=${value}`])
+}
+
+/**
+ * Has ssh ask a program of ours for the password, which it finds in its environment: among no arguments, in no file.
+ *
+ * @see ssh(1) SSH_ASKPASS, SSH_ASKPASS_REQUIRE (OpenSSH 8.4 and later)
+ */
+async function passwordAnswer(password: string, directory: string): Promise<Record<string, string>> {
+  const program = join(directory, 'askpass')
+  await writeFile(program, '#!/bin/sh\nprintf "%s\\n" "$APPLIANCE_PASSWORD"\n', { mode: 0o700 })
+  return { SSH_ASKPASS: program, SSH_ASKPASS_REQUIRE: 'force', APPLIANCE_PASSWORD: password }
 }
 
 /** Connects as soon as the guest lets us, trying until `deadline` (of `performance.now()`). */

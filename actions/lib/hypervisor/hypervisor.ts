@@ -1,8 +1,9 @@
+import type { Console } from '../console/console.ts'
 import type { Guest } from '../guest/guest.ts'
 
 export type Firmware = 'bios' | 'uefi'
 export type NicModel = 'virtio' | 'e1000' | 'e1000e' | 'vmxnet3' | 'pcnet'
-export type DiskController = 'virtio' | 'ahci' | 'lsi' | 'pvscsi' | 'nvme'
+export type DiskController = 'virtio' | 'ide' | 'ahci' | 'lsi' | 'pvscsi' | 'nvme'
 
 /** What a machine is made of. Paths are absolute, sizes in bytes. */
 export interface MachineSpec {
@@ -20,6 +21,12 @@ export interface MachineSpec {
   mac?: string
   /** Further raw disks, read-only, found in the guest as /dev/disk/by-id/*SERIAL*. */
   readOnlyDisks: { path: string; serial: string }[]
+  /** Further disks that are written to, raw, on the same controller. */
+  moreDisks?: string[]
+  /** An ISO image in a CD drive; booted from where the disk cannot be. */
+  cd?: string
+  /** A floppy disk's image, raw. */
+  floppy?: string
   login: Login
   /** Folder for serial console, screenshots and the like; the driver creates it. */
   evidence: string
@@ -41,8 +48,12 @@ export type Accel = 'auto' | 'kvm' | 'tcg'
 /** How we get in. `key` is handed to the guest by SMBIOS credential (systemd ≥ 252) and allows root. */
 export interface Login {
   user: string
-  /** Private key file (OpenSSH format); its `.pub` lies beside it. */
-  key: string
+  /** Private key file (OpenSSH format); its `.pub` lies beside it. Needed but for a password. */
+  key?: string
+  /** Instead of a key. */
+  password?: string
+  /** The guest's SSH server may be an old one: methods that are no longer thought safe will do. */
+  old?: boolean
   /** Hand `key` to the guest by SMBIOS (default), or expect it to be known there already. */
   credential: boolean
 }
@@ -71,8 +82,10 @@ export interface Machine extends AsyncDisposable {
   address(signal: AbortSignal): Promise<string>
   /** Where a TCP port of the guest is reached (with `network: user`, a forward on the loopback). */
   reach(port: number): Promise<Endpoint>
-  /** Writes the screen as PNG. */
+  /** Writes the screen as PNG; the folder is made. */
   screenshot(path: string): Promise<void>
+  /** The machine's own keyboard and screen. */
+  readonly console: Console
   /** Remembers the running machine, memory and disks, under `name`. Needs `throwAway`. */
   snapshot(name: string): Promise<void>
   /** Returns the machine to a snapshot, running, its clock set right; connections of before are gone. */

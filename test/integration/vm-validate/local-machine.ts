@@ -107,6 +107,10 @@ export class LocalMachine implements Machine {
     await cp(this.root, join(this.folder, name), { recursive: true })
   }
 
+  get console(): never {
+    throw new ApplianceError('internal', 'the local machine has neither keyboard nor screen')
+  }
+
   async checkpoint(): Promise<undefined> {
     throw new ApplianceError('command-failed', 'its disk is thrown away')
   }

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { fillIn, type KeyAction, parseBootCommand } from '../../../actions/lib/definition/boot-command.ts'
+import { type BootAction, fillIn, parseBootCommand } from '../../../actions/lib/definition/boot-command.ts'
 
 /** Short, for comparing: chords joined by `-`, waits in seconds. */
-const short = (actions: readonly KeyAction[]) =>
+const short = (actions: readonly BootAction[]) =>
   actions.map((action) =>
     action.kind === 'press'
       ? action.chord.join('-')

@@ -2,7 +2,19 @@ import type { Firmware, MachineSpec, NicModel } from '../hypervisor.ts'
 
 /** Everything QEMU's command line depends on. Paths are absolute. */
 export interface Hardware {
-  spec: Pick<MachineSpec, 'name' | 'cpus' | 'memory' | 'firmware' | 'nic' | 'controller' | 'readOnlyDisks'>
+  spec: Pick<
+    MachineSpec,
+    | 'name'
+    | 'cpus'
+    | 'memory'
+    | 'firmware'
+    | 'nic'
+    | 'controller'
+    | 'readOnlyDisks'
+    | 'moreDisks'
+    | 'cd'
+    | 'floppy'
+  >
   accel: 'kvm' | 'tcg'
   /** QEMU's major version. */
   version: number
@@ -87,28 +99,50 @@ function processor({ accel, version }: Hardware): string[] {
 const CACHE = 'cache=unsafe,discard=unmap,detect-zeroes=unmap'
 
 function disks({ spec, disk }: Hardware): string[] {
-  const main = ['-drive', `file=${value(disk.path)},format=${disk.format},if=none,id=disk0,${CACHE}`]
-  const more = spec.readOnlyDisks.flatMap(({ path, serial }, index) => [
+  const { moreDisks = [], readOnlyDisks, controller: kind, cd, floppy } = spec
+  const writable = [disk, ...moreDisks.map((path) => ({ path, format: 'raw' }))]
+  const drives = writable.flatMap(({ path, format }, index) => [
+    '-drive',
+    `file=${value(path)},format=${format},if=none,id=disk${index},${CACHE}`,
+  ])
+  const tools = readOnlyDisks.flatMap(({ path, serial }, index) => [
     ...['-drive', `file=${value(path)},format=raw,if=none,id=tools${index},readonly=on`],
     ...['-device', `virtio-blk-pci,drive=tools${index},serial=${value(serial)}`],
   ])
-  return [...main, ...controller(spec.controller), ...more]
+  return [...drives, ...controller(kind, writable.length), ...removable({ cd, floppy }), ...tools]
 }
 
-function controller(kind: MachineSpec['controller']): string[] {
-  const disk = 'drive=disk0,bootindex=1'
-  switch (kind) {
-    case 'virtio':
-      return ['-device', `virtio-blk-pci,${disk}`]
-    case 'nvme':
-      return ['-device', `nvme,serial=appliance,${disk}`]
-    case 'ahci':
-      return ['-device', 'ahci,id=bus0', '-device', `ide-hd,bus=bus0.0,${disk}`]
-    case 'lsi':
-      return ['-device', 'lsi53c895a,id=bus0', '-device', `scsi-hd,bus=bus0.0,${disk}`]
-    case 'pvscsi':
-      return ['-device', 'pvscsi,id=bus0', '-device', `scsi-hd,bus=bus0.0,${disk}`]
+/** Drives a person puts something into. The disk comes first when booting: once it can be, the CD need not be ejected. */
+function removable({ cd, floppy }: { cd: string | undefined; floppy: string | undefined }): string[] {
+  const drive = (path: string, id: string) => `file=${value(path)},format=raw,if=none,id=${id},readonly=on`
+  return [
+    ...(cd ? ['-drive', `${drive(cd, 'cd0')},media=cdrom`] : []),
+    ...(cd ? ['-device', 'ide-cd,bus=ide.1,unit=0,drive=cd0,bootindex=2'] : []),
+    ...(floppy ? ['-drive', drive(floppy, 'floppy0'), '-device', 'floppy,drive=floppy0'] : []),
+  ]
+}
+
+/** The disk controller with `count` disks at it. IDE has places for three, beside the CD. */
+function controller(kind: MachineSpec['controller'], count: number): string[] {
+  const bus = { ahci: 'ahci', lsi: 'lsi53c895a', pvscsi: 'pvscsi' }[kind as string]
+  const device = (index: number) => {
+    const drive = `drive=disk${index},bootindex=${index === 0 ? 1 : index + 2}`
+    switch (kind) {
+      case 'virtio':
+        return `virtio-blk-pci,${drive}`
+      case 'nvme':
+        return `nvme,serial=appliance${index || ''},${drive}`
+      case 'ide':
+        return `ide-hd,bus=ide.${index === 2 ? 1 : 0},unit=${index === 0 ? 0 : 1},${drive}`
+      case 'ahci':
+        return `ide-hd,bus=bus0.${index},${drive}`
+      case 'lsi':
+      case 'pvscsi':
+        return `scsi-hd,bus=bus0.0,scsi-id=${index},${drive}`
+    }
   }
+  const devices = Array.from({ length: count }, (_, index) => ['-device', device(index)]).flat()
+  return bus ? ['-device', `${bus},id=bus0`, ...devices] : devices
 }
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ApplianceError } from '../../errors/error.ts'
 import type { Guest } from '../../guest/guest.ts'
 import { openGuest } from '../../guest/ssh.ts'
@@ -9,9 +10,9 @@ import type { Plug } from '../../network/network.ts'
 import type { RunningCommand } from '../../process/command.ts'
 import { formatDuration } from '../../units/duration.ts'
 import type { Endpoint, Machine, MachineSpec, SavedMachine } from '../hypervisor.ts'
+import { QemuConsole } from './console.ts'
 import { saveMemory } from './memory.ts'
 import type { Qmp } from './qmp.ts'
-import { readTextScreen, TEXT_SCREEN_ADDRESS, TEXT_SCREEN_BYTES } from './screen.ts'
 
 const MINUTE = 60_000
 
@@ -42,9 +43,11 @@ export class QemuMachine implements Machine {
   #spare: Guest | undefined
   readonly #forwards = new Map<number, number>()
   readonly #pictures: string[] = []
+  readonly console: QemuConsole
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.console = new QemuConsole(parts.qmp, join(parts.sockets, 'screen'))
     this.#ended = parts.process.ended.then(
       () => this.#gone.abort(),
       () => this.#gone.abort(),
@@ -112,20 +115,7 @@ export class QemuMachine implements Machine {
 
   async screenshot(path: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true })
-    await this.#parts.qmp.execute('screendump', { filename: path, format: 'png' })
-  }
-
-  /** The text on the screen; undefined while the system shows graphics. */
-  async #textScreen(): Promise<string | undefined> {
-    const file = join(this.#parts.sockets, 'screen')
-    await this.#parts.qmp.execute('pmemsave', {
-      val: TEXT_SCREEN_ADDRESS,
-      size: TEXT_SCREEN_BYTES,
-      filename: file,
-    })
-    const memory = await readFile(file)
-    await rm(file)
-    return readTextScreen(memory)
+    await this.console.screenshot(path)
   }
 
   async snapshot(name: string): Promise<void> {
@@ -248,9 +238,9 @@ export class QemuMachine implements Machine {
   async #silent(cause: ApplianceError, patience: number): Promise<ApplianceError> {
     const { spec, serial } = this.#parts
     await this.screenshot(this.#picture(`${spec.name}-last-screen.png`)).catch(() => {})
-    const screen = await this.#textScreen().catch(() => undefined)
+    const screen = await this.console.text().catch(() => undefined)
     const console = await readFile(serial, 'utf8').catch(() => '')
-    const words = lastLines(screen ?? '') || lastLines(console)
+    const words = lastLines(screen?.rows.join('\n') ?? '') || lastLines(console)
     const says = words ? `; its screen ends: ${words}` : ''
     return new ApplianceError(
       'no-answer',
@@ -281,8 +271,4 @@ function lastLines(text: string): string {
   const plain = text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split(/\r?\n/)
   const said = plain.map((line) => line.trim()).filter(Boolean)
   return said.slice(-3).join(' | ').slice(-300)
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

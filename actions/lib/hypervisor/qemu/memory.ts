@@ -1,6 +1,7 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ApplianceError } from '../../errors/error.ts'
 import { ending, launch } from '../../process/command.ts'
 import type { Qmp } from './qmp.ts'
@@ -79,8 +80,4 @@ export async function loadMemory(qmp: Qmp, path: string, socket: string, signal:
     await pause(20)
   }
   await qmp.execute('cont')
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
