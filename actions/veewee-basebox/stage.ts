@@ -1,28 +1,32 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isoSourceOf } from '../lib/definition/iso-source.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { showFault } from '../lib/errors/fault.ts'
 import { writeAtomically } from '../lib/files/atomic.ts'
 import { sha256, sha256File } from '../lib/files/digest.ts'
 import type { Lock } from '../lib/lock/lock.ts'
 import { run } from '../lib/process/command.ts'
 import { versionsOf } from '../lib/process/version.ts'
+import { definitionOf } from '../lib/spec/machine.ts'
 import { lockOf } from '../lib/stage/project.ts'
-import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
+import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
 import { bootstrapDisk } from './bootstrap/disk.ts'
 import { baseFiles, keyrings } from './bootstrap/files.ts'
 import { makeBoxes } from './box/boxes.ts'
 import { boxVersion } from './box/catalogue.ts'
+import { installByDefinition } from './install/installation.ts'
 import { lookAtDisk } from './look/look.ts'
 
 /** Raise it when the same inputs would give another machine. */
 const RECIPE = '1'
 
-/** A minimal machine, no hypervisor's extensions in it, made straight from the mirror: no installer runs. */
+/** A minimal machine, no hypervisor's extensions in it: made straight from the mirror, or installed by a definition. */
 export const veeweeBasebox: Stage<Record<never, never>> = {
   name: 'veewee-basebox',
-  description: 'Makes a minimal base machine from the mirror alone',
+  description: 'Makes a minimal base machine from the mirror alone, or by a VeeWee definition',
   inputs: {},
   outputs: {
     disk: 'The base disk (qcow2); boots by BIOS and by UEFI',
@@ -36,6 +40,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     const { basebox } = project.spec
     return {
       recipe: RECIPE,
+      ...(await definitionParts(project)),
       packages: packagesDigest(lock),
       tools: toolsKey(lock),
       'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
@@ -51,15 +56,19 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
   async run(work): Promise<StageResult> {
     const { project, signal } = work
     const lock = lockOf(project)
-    if (!project.spec.basebox.bootstrap)
+    const { basebox } = project.spec
+    const definition = definitionOf(basebox, project.directory)
+    if (!basebox.bootstrap && !definition)
       throw new ApplianceError('input', 'appliance.yml: basebox needs bootstrap: or definition:', {
         hint: 'Write `basebox: { bootstrap: { suite: bookworm } }`.',
       })
+    for (const warning of definition?.warnings ?? []) work.log.warn(showFault(warning))
     const tools = await openToolsRoot(work)
     // The same inputs have the same identifiers; nothing is younger than upstream's newest index.
     const seed = sha256(JSON.stringify([RECIPE, project.spec.name, packagesDigest(lock)]))
     const raw = join(work.workDirectory, 'basebox.raw')
-    await bootstrapDisk(work, { lock, raw, seed, epoch: newest(lock), tools })
+    if (basebox.bootstrap) await bootstrapDisk(work, { lock, raw, seed, epoch: newest(lock), tools })
+    else await installByDefinition(work, { definition: definition!, lock, raw, tools })
     const table = await work.timed('look', () =>
       lookAtDisk({
         disk: raw,
@@ -109,6 +118,23 @@ async function boxesOf(work: StageWork, raw: string, seed: string, lock: Lock, t
   return folder
 }
 
+/** Everything of a definition that shows in the machine: what it says, the files it names, and its ISO image. */
+async function definitionParts({ spec, directory, lock }: Project): Promise<Record<string, string>> {
+  const definition = definitionOf(spec.basebox, directory)
+  if (!definition) return {}
+  const files = await Promise.all(
+    definition.read.map(async (file) => [
+      file,
+      await sha256File(join(directory, file)).catch(() => 'not there'),
+    ]),
+  )
+  const iso = definition.recipe?.iso && isoSourceOf(definition.recipe.iso, lock?.iso ?? [])
+  return {
+    definition: sha256(JSON.stringify([definition.recipe, files])),
+    ...(iso ? { iso: iso.sha256 } : {}),
+  }
+}
+
 async function digestOf(paths: readonly string[]): Promise<string> {
   return sha256(JSON.stringify(await Promise.all(paths.map((path) => sha256File(path)))))
 }
@@ -124,8 +150,8 @@ function newest(lock: Lock): number {
 }
 
 /** As the lock has it, `20261122T020905Z`. */
-function newestTimestamp({ deb }: Lock): string {
-  return deb
+function newestTimestamp({ deb, tools }: Lock): string {
+  return [...deb, ...(deb.length > 0 ? [] : tools.deb)]
     .map(({ timestamp }) => timestamp)
     .sort()
     .at(-1)!

@@ -13,7 +13,7 @@ export const LINUX_ROOT_X86_64 = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709'
 export interface Partition {
   /** 1-based, as in /dev/sda1. */
   number: number
-  /** Type GUID, upper case. */
+  /** Type GUID, upper case; of an MBR's partitions its type, two digits: `83`. */
   type: string
   /** Bytes. */
   start: number
@@ -30,7 +30,7 @@ interface Table {
 
 function readTable(head: Buffer): Table {
   const header = Buffer.from(head.subarray(SECTOR, 2 * SECTOR))
-  if (header.toString('latin1', 0, 8) !== 'EFI PART')
+  if (!isGpt(head))
     throw new ApplianceError('input', 'the disk has no GPT partition table', {
       hint: 'Only disks with a GUID partition table can be sealed; the bootstrap basebox makes one.',
     })
@@ -39,6 +39,11 @@ function readTable(head: Buffer): Table {
   if (at + size > head.length)
     throw new ApplianceError('input', "the disk's GPT has more entries than usual (128)")
   return { header, entries: Buffer.from(head.subarray(at, at + size)) }
+}
+
+/** Whether a disk begins with a GUID partition table; others have an MBR's. */
+export function isGpt(head: Buffer): boolean {
+  return head.toString('latin1', SECTOR, SECTOR + 8) === 'EFI PART'
 }
 
 /** @param head the first {@link GPT_HEAD} bytes of the disk */

@@ -13,7 +13,7 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
 
 /** The same by another algorithm. */
 export async function digestFile(
-  algorithm: 'sha256' | 'sha512',
+  algorithm: 'md5' | 'sha1' | 'sha256' | 'sha512',
   path: string,
   signal?: AbortSignal,
 ): Promise<string> {

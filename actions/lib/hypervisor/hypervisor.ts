@@ -52,6 +52,8 @@ export interface Login {
   key?: string
   /** Instead of a key. */
   password?: string
+  /** Of the SSH server in the guest; 22 by default. */
+  port?: number
   /** The guest's SSH server may be an old one: methods that are no longer thought safe will do. */
   old?: boolean
   /** Hand `key` to the guest by SMBIOS (default), or expect it to be known there already. */
@@ -96,8 +98,12 @@ export interface Machine extends AsyncDisposable {
    * {@link MachineSpec.resume}. Not for a machine whose disk is thrown away.
    */
   checkpoint(next: string, memory?: string): Promise<SavedMachine | undefined>
-  /** Asks the guest to power off and waits; kills it after `patience` ms (default 3 min) and says so (false). */
-  shutdown(signal: AbortSignal, patience?: number): Promise<boolean>
+  /**
+   * Asks the guest to power off and waits; kills it after `patience` ms (default 3 min) and says so (false).
+   *
+   * @param ask how to ask it; one that does not obey within half of the time is asked again, by its power button
+   */
+  shutdown(signal: AbortSignal, patience?: number, ask?: () => Promise<void>): Promise<boolean>
   /** Files that show what happened so far (serial console, QEMU's own words); absolute paths. */
   readonly evidence: string[]
 }

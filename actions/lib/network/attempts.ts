@@ -55,6 +55,7 @@ export function watched(network: MachineNetwork): WatchedNetwork {
   return {
     kind: network.kind,
     mirrorUrl: network.mirrorUrl,
+    ...(network.hostAddress === undefined ? {} : { hostAddress: network.hostAddress }),
     ...(network.welcome === undefined ? {} : { welcome: network.welcome }),
     plug: (machine) => network.plug(machine),
     escapes: look,

@@ -8,6 +8,8 @@ export interface MachineNetwork extends AsyncDisposable {
   readonly kind: 'private' | 'user'
   /** Base address of the mirror as the guest sees it, without a final slash: `http://mirror.internal`. */
   readonly mirrorUrl: string
+  /** Our own address as the guest sees it, where it may reach servers of ours; undefined where only the mirror is let in. */
+  readonly hostAddress?: string
   /** Makes one more plug and says how QEMU is to be connected to it. */
   plug(machine: PluggedMachine): Promise<Plug>
   /** Who tried to reach something that is not here, so far; sorted. */

@@ -46,6 +46,7 @@ export async function privateNetwork({ serve, log }: NetworkOptions): Promise<Ma
     return {
       kind: 'private',
       mirrorUrl: `http://${MIRROR}`,
+      hostAddress: ADDRESS,
       plug({ name, mac, address }) {
         machines.set(mac, name)
         return plugTap(`tap${taps.next++}`, mac, dnsLog, address)

@@ -1,5 +1,4 @@
 import { rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { refuse } from '../../lib/errors/fault.ts'
@@ -220,20 +219,4 @@ export function wantedOfFiles(
       })),
     ]
   })
-}
-
-/** `file/<name>/<basename of the address>` in the tree; an address that ends in a slash gives none. */
-export function fileInTree(kind: FileKind, { name, url }: LockedFile): string {
-  const last = new URL(url).pathname.split('/').at(-1)!
-  const plain = /%2f|%00/i.test(last) ? last : decoded(last)
-  return join(kind, name, ['', '.', '..'].includes(plain) ? name : plain)
-}
-
-/** Web servers decode what is asked for, so the file has the decoded name. */
-function decoded(name: string): string {
-  try {
-    return decodeURIComponent(name)
-  } catch {
-    return name
-  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { fileInTree } from '../../../actions/mirror-deps/file/source.ts'
+import { fileInTree } from '../../../actions/lib/mirror/file-in-tree.ts'
 
 test.each([
   ['https://example.test/jdk.tar.gz?mirror=1', 'file/jdk/jdk.tar.gz'],
@@ -9,7 +9,5 @@ test.each([
   ['https://example.test/x/%2e%2e', 'file/jdk/jdk'],
   ['https://example.test/100%', 'file/jdk/100%'],
 ])('%s lies at %s', (url, path) => {
-  expect(
-    fileInTree('file', { name: 'jdk', url, mirrors: [], license: '', sha256: '', size: 0, evidence: [] }),
-  ).toBe(path)
+  expect(fileInTree('file', { name: 'jdk', url })).toBe(path)
 })

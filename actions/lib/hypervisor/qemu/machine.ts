@@ -74,15 +74,22 @@ export class QemuMachine implements Machine {
   async #connect(signal: AbortSignal, patience: number): Promise<Guest> {
     const deadline = performance.now() + patience
     const both = AbortSignal.any([signal, this.#gone.signal])
-    await this.#addressBy(deadline, both)
-    const { host, port } = await this.reach(22)
-    const guest = await openGuest(
-      { host, port, login: this.#parts.spec.login, directory: this.#parts.sockets },
-      deadline,
-      both,
-    )
-    this.#guests.add(guest)
-    return guest
+    const { login } = this.#parts.spec
+    for (;;) {
+      await this.#addressBy(deadline, both)
+      const { host, port } = await this.reach(login.port ?? 22)
+      const target = { host, port, login, directory: this.#parts.sockets }
+      // An installer and the system it has installed may be given different addresses.
+      const soon = Math.min(deadline, performance.now() + MINUTE / 2)
+      try {
+        const guest = await openGuest(target, soon, both)
+        this.#guests.add(guest)
+        return guest
+      } catch (error) {
+        const silent = error instanceof ApplianceError && error.code === 'no-answer'
+        if (!silent || performance.now() >= deadline) throw error
+      }
+    }
   }
 
   address(signal: AbortSignal): Promise<string> {
@@ -175,11 +182,25 @@ export class QemuMachine implements Machine {
     }
   }
 
-  async shutdown(signal: AbortSignal, patience = 3 * MINUTE): Promise<boolean> {
-    const { qmp, spec } = this.#parts
+  async shutdown(signal: AbortSignal, patience = 3 * MINUTE, ask?: () => Promise<void>): Promise<boolean> {
+    const { spec } = this.#parts
     const deadline = performance.now() + patience
-    if (!(await this.#askToPowerOff(signal))) await qmp.execute('system_powerdown').catch(() => {})
-    const inTime = await new Promise<boolean>((resolve, reject) => {
+    const asked = ask ? await ask().then(() => true) : await this.#askToPowerOff(signal)
+    if (!asked) await this.#pressPowerButton()
+    else if (ask && !(await this.#off(deadline - patience / 2, signal))) await this.#pressPowerButton()
+    const inTime = await this.#off(deadline, signal)
+    if (!inTime) await this.screenshot(this.#picture(`${spec.name}-not-shut-down.png`)).catch(() => {})
+    await this[Symbol.asyncDispose]()
+    return inTime
+  }
+
+  async #pressPowerButton(): Promise<void> {
+    await this.#parts.qmp.execute('system_powerdown').catch(() => {})
+  }
+
+  /** Whether the machine is off by a deadline (of `performance.now()`). */
+  #off(deadline: number, signal: AbortSignal): Promise<boolean> {
+    return new Promise<boolean>((resolve, reject) => {
       const timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()))
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       this.#ended.then(() => {
@@ -187,9 +208,6 @@ export class QemuMachine implements Machine {
         resolve(true)
       })
     })
-    if (!inTime) await this.screenshot(this.#picture(`${spec.name}-not-shut-down.png`)).catch(() => {})
-    await this[Symbol.asyncDispose]()
-    return inTime
   }
 
   /** By SSH, which every system obeys; the power button needs something that listens for it. */
