@@ -13,8 +13,7 @@ import { lockOf } from '../lib/stage/project.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
-import { bootstrapDisk } from './bootstrap/disk.ts'
-import { baseFiles, keyrings } from './bootstrap/files.ts'
+import { bootstrapDisk, bootstrapParts } from './bootstrap/disk.ts'
 import { makeBoxes } from './box/boxes.ts'
 import { boxVersion } from './box/catalogue.ts'
 import { installByDefinition } from './install/installation.ts'
@@ -43,13 +42,11 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
       ...(await definitionParts(project)),
       packages: packagesDigest(lock),
       tools: toolsKey(lock),
-      'spec.basebox': JSON.stringify([basebox.bootstrap ?? null, basebox.disk]),
-      files: sha256(JSON.stringify(baseFiles({ spec: project.spec, rootUuid: '' }))),
+      ...(await bootstrapParts(project.spec)),
       'spec.basebox.boxes': JSON.stringify(
         basebox.boxes.map((provider) => [provider, basebox.cpus, basebox.memory]),
       ),
       'spec.basebox.allow': JSON.stringify(basebox.allow),
-      keyrings: await digestOf(Object.values(keyrings(project.spec))),
     }
   },
 
@@ -133,10 +130,6 @@ async function definitionParts({ spec, directory, lock }: Project): Promise<Reco
     definition: sha256(JSON.stringify([definition.recipe, files])),
     ...(iso ? { iso: iso.sha256 } : {}),
   }
-}
-
-async function digestOf(paths: readonly string[]): Promise<string> {
-  return sha256(JSON.stringify(await Promise.all(paths.map((path) => sha256File(path)))))
 }
 
 function packagesDigest({ deb }: Lock): string {

@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256 } from '../files/digest.ts'
-import { baseboxPackages, compilerPackages, rpmPackages, toolsPackages } from '../mirror/packages.ts'
+import {
+  baseboxPackages,
+  compilerPackages,
+  packagesFor,
+  rpmPackages,
+  toolsPackages,
+} from '../mirror/packages.ts'
 import type { Spec } from '../spec/spec.ts'
 import type { Lock } from './lock.ts'
 
@@ -12,8 +18,10 @@ import type { Lock } from './lock.ts'
 export async function lockParts(spec: Spec): Promise<Record<string, string>> {
   const { deb, rpm, gem, git, file, iso, archive } = spec.mirror
   const { signedBy: _, ...tools } = spec.tools
+  const { bootstrap, definition } = spec.basebox
   const parts: [string, unknown][] = [
-    ['basebox', [spec.basebox.bootstrap ?? null, baseboxPackages]],
+    // An installer brings its own packages; of the mirror's it needs the tools.
+    ['basebox', [bootstrap ? wished(bootstrap) : definition ? 'installed' : null, baseboxPackages]],
     ['tools', [tools, toolsPackages, compilerPackages, rpm.length > 0 ? rpmPackages : []]],
     ...(archive === undefined ? [] : [['archive', archive] as [string, unknown]]),
     ...deb.map(({ signedBy, ...rest }): [string, unknown] => [`deb ${rest.name}`, rest]),
@@ -27,6 +35,11 @@ export async function lockParts(spec: Spec): Promise<Record<string, string>> {
     parts.push([`gem ${rest.name}`, [rest, texts]])
   }
   return Object.fromEntries(parts.map(([part, content]) => [part, sha256(JSON.stringify(content))]))
+}
+
+/** What of a base machine shows in the mirror: its packages, and nothing else of it. */
+function wished(bootstrap: NonNullable<Spec['basebox']['bootstrap']>): unknown {
+  return { suite: bootstrap.suite, packages: [...bootstrap.packages, ...packagesFor(bootstrap)] }
 }
 
 /** Where spec and lock are out of step, a line each; none: the lock fits. */

@@ -15,6 +15,54 @@ export const baseboxPackages = [
   'debian-archive-keyring',
 ] as const
 
+/** What a system consists of that some suites have by another name; the first that is there counts. */
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  'linux-image-amd64': ['linux-image-amd64', 'linux-image-generic'], // Debian, Ubuntu
+  'debian-archive-keyring': ['debian-archive-keyring', 'ubuntu-keyring'],
+}
+
+/** Parts of systemd that are packages of their own in some suites, and in the others come with it. */
+const split: readonly string[] = ['systemd-repart', 'systemd-resolved']
+
+/** What a user may want of a base machine, as far as it shows in its packages. */
+export interface Wishes {
+  packages: readonly string[]
+  locale: string
+  timezone: string
+  keymap?: string | undefined
+  users: readonly { sudo: boolean | 'nopasswd' }[]
+}
+
+/** What a base machine is made of, beyond everything Essential. Some have other names elsewhere: {@link asNamed}. */
+export function basePackages(wishes: Wishes): string[] {
+  const kernel = wishes.packages.some((name) => /^linux-image-/.test(name))
+  const usual = [...baseboxPackages, 'systemd-repart'].filter(
+    (name) => !(kernel && name === 'linux-image-amd64'),
+  )
+  return [...new Set([...usual, ...packagesFor(wishes), ...wishes.packages])]
+}
+
+/** Packages that stand behind other wishes than packages; none where all is as usual. */
+export function packagesFor({ locale, timezone, keymap, users }: Wishes): string[] {
+  return [
+    ...(/^(C|POSIX|C\.UTF-8)$/.test(locale) ? [] : ['locales']),
+    ...(timezone === 'UTC' ? [] : ['tzdata']),
+    ...(keymap === undefined ? [] : ['console-setup', 'kbd']),
+    ...(users.some(({ sudo }) => sudo !== false) ? ['sudo'] : []),
+  ]
+}
+
+/** Packages under the names they have in a suite, or in a lock, which has those of `there`. */
+export function asNamed(packages: readonly string[], there: ReadonlySet<string>): string[] {
+  return packages.flatMap((name) => {
+    if (split.includes(name)) return there.has(name) ? [name] : []
+    return otherNames[name]?.find((one) => there.has(one)) ?? name
+  })
+}
+
+/** Every package whose presence decides what {@link asNamed} gives. */
+export const namesThatDiffer: readonly string[] = [...Object.values(otherNames).flat(), ...split]
+
 /** The tools root: programs whose version shows in the result (DESIGN §6). */
 export const toolsPackages = [
   'apt',

@@ -1,20 +1,14 @@
+import { bootstrap } from './bootstrap.ts'
 import { existing } from './existing.ts'
 import { count, list, oneOf, section, size, words } from './section.ts'
 
 /** What the build gives the machine where neither the spec nor a definition says. */
 export const hardwareOfBuild = { cpus: 2, memory: '1 GiB', disk: '10 GiB' } as const
 
-const bootstrap = section({
-  suite: words('a suite, e.g. bookworm').optional().describe('E.g. bookworm'),
-  packages: list(words('a package'), 'a list of packages')
-    .default([])
-    .describe('Beyond what any base machine has'),
-})
-
 /** `basebox`: the minimal machine. cpus, memory and disk are those of the definition where it has none of its own. */
 export const basebox = (directory: string) =>
   section({
-    bootstrap: bootstrap
+    bootstrap: bootstrap(directory)
       .optional()
       .describe('A base machine made straight from the mirror, no installer run'),
     definition: existing(directory, 'a folder with a VeeWee definition', 'folder')

@@ -1,6 +1,7 @@
 import { type Definition, readDefinition } from '../definition/definition.ts'
 import { parseSize } from '../units/size.ts'
 import { hardwareOfBuild } from './basebox.ts'
+import { usualBootstrap } from './bootstrap.ts'
 import type { Spec, WrittenSpec } from './spec.ts'
 
 /** What the machine is built with; memory and disk in bytes. */
@@ -52,5 +53,5 @@ function bootstrapped({
   bootstrap,
 }: WrittenSpec['basebox']): Pick<WrittenSpec['basebox'], 'bootstrap'> {
   if (strategy !== 'bootstrap' || bootstrap) return {}
-  return { bootstrap: { packages: [] } }
+  return { bootstrap: usualBootstrap() }
 }

@@ -136,6 +136,16 @@ export class PrivateApt {
       .map(parseUri)
   }
 
+  /** Those of some packages that the indexes have. */
+  async there(names: readonly string[]): Promise<Set<string>> {
+    const { stdout } = await run('apt-cache', ['madison', '--', ...names], {
+      env: { APT_CONFIG: join(this.directory, 'apt.conf') },
+      signal: this.signal,
+      allowFailure: true,
+    })
+    return new Set(stdout.split('\n').flatMap((line) => line.split('|')[0]?.trim() || []))
+  }
+
   /** Versions of a package that the indexes have now, the one apt would install first. */
   async versions(name: string): Promise<string[]> {
     const { stdout } = await run('apt-cache', ['madison', '--', name], {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Lock, LockedDebRepository } from '../../lib/lock/lock.ts'
-import { baseboxPackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
+import { basePackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { fetchAll } from '../fetch/fetch.ts'
 import type { Resolver } from '../resolver.ts'
@@ -17,7 +17,7 @@ export async function resolveGuestDebs(resolver: Resolver): Promise<LockedDebRep
   if (sources.length === 0) return []
   const parts = ['basebox', ...sources.map(({ name }) => `deb ${name}`)]
   if (there && there.deb.length === sources.length && parts.every(stays)) return there.deb
-  const base = basebox.bootstrap ? [...baseboxPackages, ...basebox.bootstrap.packages] : []
+  const base = basebox.bootstrap ? basePackages(basebox.bootstrap) : []
   const packages = [...new Set([...base, ...mirror.deb.flatMap((source) => source.packages)])]
   return await work.log.group('resolving packages', () =>
     solve('apt', sources, there?.deb ?? [], packages, resolver),
@@ -55,7 +55,7 @@ export function debGroups(lock: Lock, spec: Spec): DebGroup[] {
 
 function toolsPackagesOf({ basebox, mirror }: Spec): string[] {
   const rpm = mirror.rpm.length > 0
-  if (!basebox.bootstrap && mirror.gem.length === 0 && !rpm) return []
+  if (!basebox.bootstrap && !basebox.definition && mirror.gem.length === 0 && !rpm) return []
   const compiles = mirror.gem.some((entry) => entry.for === 'tools')
   return [...toolsPackages, ...(compiles ? compilerPackages : []), ...(rpm ? rpmPackages : [])]
 }

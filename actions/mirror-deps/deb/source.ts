@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { type LockedDebRepository, NOASSERTION } from '../../lib/lock/lock.ts'
+import { asNamed, namesThatDiffer } from '../../lib/mirror/packages.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
 import { type AptSource, isFlat, PrivateApt, withSlash } from './apt.ts'
 import { evidenceUrls, isKey, keepEvidence } from './evidence.ts'
@@ -29,7 +30,7 @@ export async function resolveDebs(
   })
   const apt = await PrivateApt.make(options.directory, asked, options.signal)
   await apt.update()
-  const solved = await apt.solve(packages)
+  const solved = await apt.solve(asNamed(packages, await apt.there(namesThatDiffer)))
   const repositories: LockedDebRepository[] = []
   for (const source of asked) {
     const { timestamp, evidence } =

@@ -82,6 +82,12 @@ export function traces(buildUser: string | undefined): Operation[] {
       ),
     },
     {
+      name: 'swap file',
+      reason:
+        "Pieces of the build's memory; the machine makes a new one (veewee-basebox, appliance-swap-file).",
+      rules: remove('/swapfile*'),
+    },
+    {
       name: 'mail',
       reason: "The build's cron jobs and installers write to root.",
       rules: remove('/var/mail/*', '/var/spool/mail/*'),

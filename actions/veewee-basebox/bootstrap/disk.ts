@@ -1,11 +1,15 @@
 import { join } from 'node:path'
 import { uuidOf } from '../../lib/disk/uuid.ts'
+import { sha256, sha256File } from '../../lib/files/digest.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
+import type { Spec } from '../../lib/spec/spec.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { baseFiles, keyrings } from './files.ts'
 import { makeImage } from './image.ts'
 import { makeRoot } from './root.ts'
+import { described, type System, systemOf } from './system.ts'
 
 export interface BootstrapOrder {
   lock: Lock
@@ -16,18 +20,32 @@ export interface BootstrapOrder {
   /** Seconds since 1970; no file is younger. */
   epoch: number
   tools: ToolsRoot
+  /** The machine, where it is not the spec's. */
+  system?: System
 }
 
 /** A disk with a system on it, made from the mirror's packages: nothing is installed by running it. */
 export async function bootstrapDisk(work: StageWork, order: BootstrapOrder): Promise<void> {
-  const { lock, raw, seed, epoch, tools } = order
+  const { lock, raw, seed, epoch, tools, system = systemOf(work.project.spec) } = order
   const { workDirectory, signal } = work
   const rootUuid = uuidOf(`${seed} root`)
-  const size = work.project.spec.basebox.disk
   const root = join(workDirectory, 'root')
-  await work.timed('root', () => makeRoot(work, lock, root, rootUuid, epoch))
+  await work.timed('root', () => makeRoot(work, { system, lock, root, rootUuid, epoch, seed, tools }))
+  const { disk: size, filesystem } = system
   await work.timed('image', () =>
-    makeImage(raw, { root, rootUuid, size, seed, epoch, work: workDirectory, signal }, tools),
+    makeImage(raw, { root, rootUuid, size, filesystem, seed, epoch, work: workDirectory, signal }, tools),
   )
   await asRoot('rm', ['-rf', root], {})
+}
+
+/** What a machine made from the mirror depends on, beyond its packages: part → content or digest. */
+export async function bootstrapParts(spec: Spec): Promise<Record<string, string>> {
+  if (!spec.basebox.bootstrap) return {}
+  const system = systemOf(spec)
+  const keys = await Promise.all(Object.values(keyrings(system.repositories)).map((path) => sha256File(path)))
+  return {
+    'spec.basebox': described(system),
+    files: sha256(JSON.stringify(baseFiles({ system, rootUuid: '' }))),
+    keyrings: sha256(JSON.stringify(keys)),
+  }
 }

@@ -29,6 +29,7 @@ export interface ImageFacts {
   rootUuid: string
   /** Bytes, a whole number of MiB. */
   size: number
+  filesystem: 'ext4' | 'xfs'
   /** Every other identifier on the disk comes from it. */
   seed: string
   /** Seconds since 1970; no file is younger. */

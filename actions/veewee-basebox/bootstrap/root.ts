@@ -1,12 +1,17 @@
-import { chmod, copyFile, mkdir, readlink, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, copyFile, mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
+import { refuse } from '../../lib/errors/fault.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
 import { bootstrapRoot } from '../../lib/mirror/bootstrap.ts'
-import { baseboxPackages } from '../../lib/mirror/packages.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
-import { baseFiles, HOST_KEYS_UNIT, keyrings } from './files.ts'
+import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { baseFiles, dpkgPaths, keyrings } from './files.ts'
+import { withHashes } from './passwords.ts'
+import { settle } from './settle.ts'
+import { packagesIn, type System } from './system.ts'
+import { faultsOfWishes } from './wishes.ts'
 
 /** Disk drivers without which the appliance boots on some hypervisor not at all (DESIGN §8). */
 const drivers = [
@@ -26,81 +31,95 @@ const drivers = [
 const NO_RESUME =
   'mkdir -p "$1/etc/initramfs-tools/conf.d"; echo RESUME=none > "$1/etc/initramfs-tools/conf.d/resume"'
 
-/** What is done in the root once everything is unpacked and configured. */
-const SETTLE = `set -eu
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-systemctl enable -q systemd-networkd.service systemd-resolved.service ssh.service ${HOST_KEYS_UNIT}
-rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list /etc/dpkg/dpkg.cfg.d/99mmdebstrap /etc/apt/apt.conf.d/99mmdebstrap
-ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
-passwd -q -l root
-: > /etc/machine-id
-mkdir -p /var/lib/dbus
-ln -sf /etc/machine-id /var/lib/dbus/machine-id
-rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/aux-cache
-rm -rf /tmp/* /var/tmp/* /run/* /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
-find /var/log -type f -delete
-`
+export interface RootOrder {
+  system: System
+  lock: Lock
+  /** The folder to make. */
+  root: string
+  rootUuid: string
+  /** Seconds since 1970; no file is younger. */
+  epoch: number
+  /** Salts of passwords come from it. */
+  seed: string
+  tools: ToolsRoot
+}
 
 /** The root file system: the locked packages, set up, and made into a machine that boots on anything. */
-export async function makeRoot(
-  work: StageWork,
-  lock: Lock,
-  root: string,
-  rootUuid: string,
-  epoch: number,
-): Promise<void> {
+export async function makeRoot(work: StageWork, order: RootOrder): Promise<void> {
+  const { system, lock, root, epoch, seed, tools } = order
   const { project, signal } = work
-  const wanted = project.spec.basebox.bootstrap?.packages ?? []
-  const foreign = project.spec.mirror.deb.flatMap(({ architectures = [] }) => architectures)
+  const foreign = system.repositories.flatMap(({ architectures = [] }) => architectures)
   await bootstrapRoot(root, {
     tree: join(project.buildDirectory, 'mirror-deps', 'tree', 'deb'),
     repositories: lock.deb.map(({ name }) => name),
     variant: 'essential',
-    packages: [...baseboxPackages, ...wanted],
+    packages: packagesIn(system, lock.deb),
     arguments: [
       `--essential-hook=${NO_RESUME}`,
-      ...['doc/*', 'man/*', 'info/*', 'locale/*'].map(
-        (folder) => `--dpkgopt=path-exclude=/usr/share/${folder}`,
-      ),
-      '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+      ...dpkgPaths(system.locale).map((option) => `--dpkgopt=${option}`),
       // Also tells the guest's dpkg of them, so that later steps may install name:i386.
       ...(foreign.length > 0 ? [`--architectures=${[...new Set(['amd64', ...foreign])].join(',')}`] : []),
     ],
     epoch,
     signal,
   })
-  await addFiles(work, root, rootUuid)
-  await asRoot('chroot', [root, '/bin/sh'], { input: SETTLE, signal })
-  await assertDrivers(root, signal)
+  refuse(await faultsOfWishes(system, root))
+  const kernel = await kernelLinks(root)
+  await addFiles(work, order, kernel)
+  const script = settle(system, await withHashes(system.users, seed, tools, signal))
+  const env = { SOURCE_DATE_EPOCH: String(epoch) } // the day an account's password was set: shadow(5)
+  await asRoot('chroot', [root, '/bin/sh'], { input: script, env, signal })
+  await assertDrivers(root, kernel, signal)
 }
 
-async function addFiles({ project, workDirectory, signal }: StageWork, root: string, rootUuid: string) {
+/** The folder with the links to the newest kernel: Debian's is `/`, Ubuntu's `/boot/`. @see linux-update-symlinks(1) */
+async function kernelLinks(root: string): Promise<'/' | '/boot/'> {
+  for (const folder of ['/', '/boot/'] as const) {
+    const link = await readlink(join(root, folder, 'vmlinuz')).catch(() => undefined)
+    if (link !== undefined) return folder
+  }
+  throw new ApplianceError('check-failed', 'the root has no link vmlinuz to its kernel in / or /boot', {
+    hint: 'Name a kernel of the distribution itself (linux-image-…) under basebox.bootstrap.packages.',
+  })
+}
+
+async function addFiles(
+  { workDirectory, signal }: StageWork,
+  { system, root, rootUuid }: RootOrder,
+  kernel: '/' | '/boot/',
+) {
   const files = join(workDirectory, 'files')
   await rm(files, { recursive: true, force: true })
   const place = async (path: string) => {
     await mkdir(dirname(join(files, path)), { recursive: true, mode: 0o755 })
     return join(files, path)
   }
-  for (const [path, content] of Object.entries(baseFiles({ spec: project.spec, rootUuid })))
+  for (const [path, content] of Object.entries(baseFiles({ system, rootUuid, kernel })))
     await writeFile(await place(path), content, { mode: 0o644 })
-  for (const [path, from] of Object.entries(keyrings(project.spec))) {
+  for (const [path, from] of Object.entries(keyrings(system.repositories))) {
     await copyFile(from, await place(path))
     await chmod(join(files, path), 0o644)
   }
   await asRoot('cp', ['-r', '--no-preserve=ownership', `${files}/.`, root], { signal })
 }
 
-/** No test in QEMU shows that a driver is missing which QEMU does not emulate; so the initramfs is read. */
-async function assertDrivers(root: string, signal: AbortSignal): Promise<void> {
-  const image = await readlink(join(root, 'initrd.img')) // zstd passes links over
-  const { stdout } = await asRoot('chroot', [root, '/usr/bin/lsinitramfs', `/${image}`], { signal })
-  const missing = drivers.filter((name) => !new RegExp(`/${name}\\.ko`).test(stdout))
+/**
+ * No test in QEMU shows that a driver is missing which QEMU does not emulate; so the initramfs is read, and the list of
+ * what the kernel has built in (on Ubuntu some of them).
+ */
+async function assertDrivers(root: string, kernel: '/' | '/boot/', signal: AbortSignal): Promise<void> {
+  const image = await readlink(join(root, kernel, 'initrd.img')) // zstd passes links over
+  const { stdout } = await asRoot('chroot', [root, '/usr/bin/lsinitramfs', join(kernel, image)], { signal })
+  const release = basename(image).replace(/^initrd\.img-/, '')
+  const builtIn = await readFile(join(root, 'usr/lib/modules', release, 'modules.builtin'), 'utf8')
+  const present = `${stdout}\n${builtIn}`
+  const missing = drivers.filter((name) => !new RegExp(`/${name}\\.ko`).test(present))
   if (missing.length > 0)
     throw new ApplianceError(
       'check-failed',
       `the initramfs lacks ${missing.join(', ')}: the appliance would not boot everywhere`,
       {
-        hint: 'The kernel must be the full one (linux-image-amd64), and initramfs-tools must keep MODULES=most.',
+        hint: 'The kernel must be the full one (linux-image-amd64; Ubuntu: linux-image-generic), and initramfs-tools must keep MODULES=most.',
       },
     )
 }

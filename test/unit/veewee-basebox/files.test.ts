@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import type { Spec } from '../../../actions/lib/spec/spec.ts'
 import { baseFiles, HOST_KEYS_UNIT, keyrings } from '../../../actions/veewee-basebox/bootstrap/files.ts'
+import { systemOf } from '../../../actions/veewee-basebox/bootstrap/system.ts'
 
 const appliance = String.raw`name: license-server
 version: 1.4.0
@@ -24,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'appliance-base-'))
   await writeFile(join(folder, 'appliance.yml'), appliance)
   spec = await readSpec(join(folder, 'appliance.yml'))
-  files = baseFiles({ spec, rootUuid })
+  files = baseFiles({ system: systemOf(spec), rootUuid })
 })
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -82,7 +83,7 @@ describe('the base machine’s own files', () => {
 
   test('do not change with the version: a new one is put on the same base machine', async () => {
     const next = await readSpec(join(folder, 'appliance.yml'), { version: '1.5.0' })
-    expect(baseFiles({ spec: next, rootUuid })).toEqual(files)
+    expect(baseFiles({ system: systemOf(next), rootUuid })).toEqual(files)
   })
 
   test('name upstream’s repositories, one file each, signed by upstream, and never the mirror', () => {
@@ -107,11 +108,11 @@ describe('the base machine’s own files', () => {
     for (const name of ['their.asc', 'their.kbx']) await writeFile(join(folder, 'keys', name), 'KEY')
     await writeFile(join(folder, 'vendors.yml'), appliance.replace('\nbasebox', `${vendors}basebox`))
     const spec = await readSpec(join(folder, 'vendors.yml'))
-    expect(keyrings(spec)).toEqual({
+    expect(keyrings(spec.mirror.deb)).toEqual({
       'etc/apt/keyrings/vendor.asc': join(folder, 'keys/their.asc'),
       'etc/apt/keyrings/other.gpg': join(folder, 'keys/their.kbx'),
     })
-    const sources = baseFiles({ spec, rootUuid })
+    const sources = baseFiles({ system: systemOf(spec), rootUuid })
     expect(sources['etc/apt/sources.list.d/vendor.sources']).toMatch(
       /^Signed-By: \/etc\/apt\/keyrings\/vendor\.asc$/m,
     )
@@ -137,7 +138,8 @@ describe('the base machine’s own files', () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'appliance-base-'))
     try {
       await writeFile(join(elsewhere, 'appliance.yml'), appliance)
-      expect(baseFiles({ spec: await readSpec(join(elsewhere, 'appliance.yml')), rootUuid })).toEqual(files)
+      const system = systemOf(await readSpec(join(elsewhere, 'appliance.yml')))
+      expect(baseFiles({ system, rootUuid })).toEqual(files)
     } finally {
       await rm(elsewhere, { recursive: true })
     }
