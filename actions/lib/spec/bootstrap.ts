@@ -1,6 +1,7 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { nearest } from '../errors/nearest.ts'
-import { list, matching, oneOf, section, size, words } from './section.ts'
+import { parseSize } from '../units/size.ts'
+import { expected, list, matching, oneOf, section, words } from './section.ts'
 import { user } from './user.ts'
 
 /** What an argument of the kernel may be, so that GRUB and the kernel read it as one. */
@@ -12,10 +13,17 @@ const argument = matching(
 })
 
 /** `none` → 0, `1 GiB` → bytes. */
-const swap = () =>
-  oneOf(['none'])
-    .transform(() => 0)
-    .or(size('1 GiB'))
+const swap = () => {
+  const error = expected('none, or a size such as 1 GiB')
+  return z
+    .string({ error })
+    .meta({ pattern: '^(none|\\s*\\d+(\\.\\d+)?\\s*([kMGT]?B|[KMGT]iB)\\s*)$' })
+    .transform((written, context) => {
+      const bytes = written === 'none' ? 0 : parseSize(written)
+      if (bytes === undefined) context.addIssue({ code: 'custom', message: error({ input: written }) })
+      return bytes ?? 0
+    })
+}
 
 /** A base machine that is made straight from the mirror. */
 export const bootstrap = (directory: string) =>

@@ -49,7 +49,7 @@ export const user = (directory: string) =>
       .describe('Beyond a group of its own; one that is not there is made'),
     shell: matching(/^\/[^\s:]*$/, 'the path of a shell').default('/bin/bash'),
     sudo: z
-      .union([z.boolean(), z.literal('nopasswd')], { error: expected('true, false or nopasswd') })
+      .literal([true, false, 'nopasswd'], { error: expected('true, false or nopasswd') })
       .default(false)
       .describe('Whether it may do everything: true asks for its password, nopasswd asks for none'),
     password: password.optional().describe('Its hash, or env:NAME; without one, only a key lets the user in'),

@@ -67,7 +67,7 @@ export class QemuConsole implements Console {
   async #text(): Promise<TextScreen | undefined> {
     await this.#qmp.execute('stop')
     try {
-      const [vbe] = await this.#indexed('w', 0x1ce, [4])
+      const [vbe] = await this.#indexed('h', 0x1ce, [4])
       const [mode] = await this.#indexed('b', 0x3ce, [6])
       if (vbe! & 1 || mode! & 1) return undefined
       const [start, cursor] = pairs(await this.#indexed('b', 0x3d4, [0x0c, 0x0d, 0x0e, 0x0f]))
@@ -86,7 +86,7 @@ export class QemuConsole implements Console {
   }
 
   /** Registers behind an index port and the data port after it. */
-  async #indexed(width: 'b' | 'w', port: number, indices: readonly number[]): Promise<number[]> {
+  async #indexed(width: 'b' | 'h', port: number, indices: readonly number[]): Promise<number[]> {
     const data = port + 1
     const before = await this.#port(`i /${width} ${port}`)
     const values: number[] = []
