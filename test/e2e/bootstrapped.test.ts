@@ -1,0 +1,146 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { buildKey } from '../../actions/lib/guest/key.ts'
+import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
+import { privateNetwork } from '../../actions/lib/network/private.ts'
+import { run } from '../../actions/lib/process/command.ts'
+import { isInside, testsInside } from '../fixtures/inside.ts'
+import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
+
+const folder = resolve('build/e2e/bootstrapped')
+const PASSWORD = 'spät im Mai'
+
+/** Debian 13, so that a suite is seen which the example is not made of. */
+const appliance = `name: bootstrapped
+version: 1.0.0
+mirror:
+  deb:
+    - { name: debian, uri: https://deb.debian.org/debian, suites: [trixie] }
+basebox:
+  disk: 2 GiB
+  boxes: []
+  bootstrap:
+    suite: trixie
+    locale: de_DE.UTF-8
+    timezone: Europe/Berlin
+    keymap: de(nodeadkeys)
+    users:
+      - { name: hana, groups: [adm, makers], sudo: true, password: env:PASSWORD_OF_HANA }
+      - { name: kai, shell: /bin/sh, sudo: nopasswd, authorized_keys: [kai.pub] }
+    kernel_arguments: [net.ifnames=0]
+    swap: 64 MiB
+`
+
+if (!isInside()) {
+  await rm(join(folder, 'appliance.lock.json'), { force: true })
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'appliance.yml'), appliance)
+  await rm(join(folder, 'kai'), { force: true })
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'kai', '-f', join(folder, 'kai')])
+  const command = [
+    resolve('dist/cli/index.js'),
+    'build',
+    '--until',
+    'veewee-basebox',
+    '--working-directory',
+    folder,
+  ]
+  const { status, stdout, stderr } = await run(process.execPath, command, {
+    allowFailure: true,
+    env: { PASSWORD_OF_HANA: PASSWORD },
+  })
+  test('a machine is made from the mirror', () => {
+    expect(status === 0 || `${stdout}${stderr}`.slice(-4000)).toBe(true)
+  })
+  test('no password is told', () => {
+    expect(`${stdout}${stderr}`).not.toContain(PASSWORD)
+  })
+  await testsInside(import.meta.url)
+} else
+  describe('a machine made from the mirror, booted', () => {
+    const log = keptLog()
+    let stop: (() => Promise<void>) | undefined
+    let said: (command: string) => Promise<string>
+
+    beforeAll(async () => {
+      const network = await privateNetwork({ serve: serveEcho, log })
+      const { signal } = new AbortController()
+      const machine = await qemu({ network: () => network, log, workDirectory: folder }).boot(
+        {
+          name: 'bootstrapped',
+          disk: { path: join(folder, 'build/veewee-basebox/basebox.qcow2'), format: 'qcow2' },
+          throwAway: true,
+          ...{ cpus: 2, memory: 2 ** 30, firmware: 'bios', nic: 'virtio', controller: 'virtio' },
+          readOnlyDisks: [],
+          login: { user: 'root', key: await buildKey(join(folder, 'build')), credential: true },
+          evidence: join(folder, 'evidence'),
+          accel: 'auto',
+        },
+        signal,
+      )
+      stop = async () => {
+        await machine[Symbol.asyncDispose]()
+        await network[Symbol.asyncDispose]()
+      }
+      const guest = await machine.guest(signal)
+      await guest.run('systemctl is-system-running --wait || true', { timeout: 600_000 })
+      said = async (command) => (await guest.run(command, { allowFailure: true })).stdout.trim()
+    })
+    afterAll(async () => stop?.())
+
+    test('is the distribution that was named, and no unit of it has failed', async () => {
+      expect(await said('. /etc/os-release; echo $VERSION_CODENAME')).toBe('trixie')
+      expect(await said('systemctl --failed --plain --no-legend')).toBe('')
+    })
+
+    test('speaks the language of its users', async () => {
+      expect(await said('. /etc/default/locale; LANG=$LANG date -d 2026-03-01 +%A,%B')).toBe('Sonntag,März')
+      expect(await said('LANG=de_DE.UTF-8 ls /nowhere 2>&1')).toContain(
+        'Datei oder Verzeichnis nicht gefunden',
+      )
+      expect(await said('ls /usr/share/locale | grep -c -v -e ^de -e locale.alias')).toBe('0')
+    })
+
+    test('has their time', async () => {
+      expect(await said('date -d "2026-07-01 12:00 UTC" +%H:%M%Z')).toBe('14:00CEST')
+      expect(await said('timedatectl show -p Timezone --value')).toBe('Europe/Berlin')
+    })
+
+    test('has their keyboard', async () => {
+      expect(await said('dumpkeys </dev/tty1 | grep -c ssharp')).not.toBe('0')
+    })
+
+    test('lets a user become root by the password that only the environment knew', async () => {
+      const sudo = (word: string) =>
+        said(`su hana -s /bin/sh -c "echo '${word}' | sudo -S -p '' id -u 2>/dev/null"`)
+      expect(await sudo(PASSWORD)).toBe('0')
+      expect(await sudo('guessed')).toBe('')
+      expect((await said('id -nG hana')).split(' ').sort()).toEqual(['adm', 'hana', 'makers'])
+    })
+
+    test('lets a user in by a key, and become root without a password', async () => {
+      expect(await said('cat /home/kai/.ssh/authorized_keys')).toMatch(/^ssh-ed25519 \S+ kai$/)
+      expect(await said('stat -c %U:%a /home/kai/.ssh /home/kai/.ssh/authorized_keys')).toBe(
+        'kai:700\nkai:600',
+      )
+      expect(await said('su kai -c "sudo -n id -u; echo $0"')).toMatch(/^0\n/)
+      expect(await said('passwd -S kai; passwd -S root')).toMatch(/^kai L .*\nroot L /)
+    })
+
+    test('was started with the arguments of the kernel', async () => {
+      expect(await said('cat /proc/cmdline')).toContain(' net.ifnames=0')
+      expect(await said('ls /sys/class/net')).toContain('eth0')
+    })
+
+    test('made its swap file itself', async () => {
+      expect(await said('swapon --noheadings --show=NAME,SIZE --bytes')).toMatch(/^\/swapfile +67104768$/)
+      expect(await said('stat -c %a:%s /swapfile')).toBe(`600:${64 * 2 ** 20}`)
+    })
+
+    test('would take the space of a larger disk', async () => {
+      expect(await said('systemctl is-enabled systemd-repart.service; ls /usr/bin/systemd-repart')).toMatch(
+        /static\n\/usr/,
+      )
+    })
+  })
