@@ -28,7 +28,8 @@ export async function uploadPath(
     title: `upload of ${basename(from)} to ${to}`,
     ...(options.signal ? { signal: options.signal } : {}),
   }
-  const sudo = connection.user === 'root' ? '' : 'sudo -n '
+  const own = options.ownFile === true
+  const sudo = connection.user === 'root' || own ? '' : 'sudo -n '
   const parent = posix.dirname(to)
   const { owner, group } = options
   const known = [
@@ -44,7 +45,7 @@ export async function uploadPath(
     `--owner=${archived(owner)}`,
     `--group=${archived(group)}`,
   ]
-  const unpack = `${sudo}tar --extract --file=- --same-permissions --same-owner`
+  const unpack = `${sudo}tar --extract --file=- --same-permissions --${own ? 'no-' : ''}same-owner`
   if (status.isDirectory()) {
     const mode = options.mode === undefined ? [] : [`--mode=${treeMode(options.mode)}`]
     const args = [...pack, ...mode, `--directory=${from}`, '.']

@@ -33,6 +33,8 @@ export interface GuestResult {
 export interface UploadOptions {
   owner?: string
   group?: string
+  /** It becomes a file of the user we logged in as, who need not be allowed to become root. */
+  ownFile?: boolean
   /** Octal, e.g. 0o755; by default the file's own. */
   mode?: number
   signal?: AbortSignal

@@ -84,7 +84,7 @@ async function copyScripts({ recipe, folder, work, signal }: Scripted, guest: Gu
   const put = async (name: string, content: Buffer, mode: number) => {
     const from = join(scripts, name)
     await writeFile(from, content)
-    await guest.upload(from, join(home, name), { mode, signal })
+    await guest.upload(from, join(home, name), { mode, ownFile: true, signal })
   }
   for (const file of files) await put(file.name, await contentOf(file, folder), 0o755)
   if (before)

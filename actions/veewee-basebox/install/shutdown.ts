@@ -21,7 +21,7 @@ export async function shutDown(machine: Machine, recipe: Recipe, work: StageWork
     const guest = await machine.guest(signal, MINUTE)
     const from = join(work.workDirectory, 'shutdown.sh')
     await writeFile(from, `${command}\n`)
-    await guest.upload(from, SCRIPT, { mode: 0o755, signal })
+    await guest.upload(from, SCRIPT, { mode: 0o755, ownFile: true, signal })
     const asRoot = commandFor(SCRIPT, {
       ...recipe,
       postinstall: { ...recipe.postinstall, before: undefined },

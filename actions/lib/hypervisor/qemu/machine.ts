@@ -48,6 +48,10 @@ export class QemuMachine implements Machine {
   constructor(parts: Parts) {
     this.#parts = parts
     this.console = new QemuConsole(parts.qmp, join(parts.sockets, 'screen'))
+    // A guest that restarts says goodbye to nobody; without this, a command in it would be waited for for a minute.
+    parts.qmp.on(({ event, data }) => {
+      if (event === 'RESET' && data?.guest === true) void this.#hangUp()
+    })
     this.#ended = parts.process.ended.then(
       () => this.#gone.abort(),
       () => this.#gone.abort(),
