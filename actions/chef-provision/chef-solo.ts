@@ -1,4 +1,4 @@
-import { SCRATCH } from './mirror-access.ts'
+import { SCRATCH } from '../lib/mirror/guest-access.ts'
 
 const CHEF = `${SCRATCH}/chef`
 

@@ -1,8 +1,8 @@
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
+import { RUN, SCRATCH } from '../lib/mirror/guest-access.ts'
+import { leaveDnfFiles } from '../lib/mirror/guest-dnf.ts'
 import { TOOLS } from './chef-solo.ts'
-import { leaveDnfFiles } from './dnf-access.ts'
-import { RUN, SCRATCH } from './mirror-access.ts'
 
 /** What Chef, apt, Bundler and we leave behind that is the build's and not the product's. */
 const leftovers = [

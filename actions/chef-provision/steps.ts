@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
+import { SCRATCH } from '../lib/mirror/guest-access.ts'
 import type { ProvisionStep } from '../lib/spec/step.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import {
@@ -13,7 +14,6 @@ import {
   soloRb,
   TOOLS,
 } from './chef-solo.ts'
-import { SCRATCH } from './mirror-access.ts'
 
 /** What the steps work on. */
 export interface Provisioning {

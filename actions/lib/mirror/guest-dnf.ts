@@ -1,6 +1,6 @@
-import type { LockedRpmRepository } from '../lib/lock/lock.ts'
-import { rpmStanzas } from '../lib/mirror/rpm-stanza.ts'
-import { RUN, SCRATCH } from './mirror-access.ts'
+import type { LockedRpmRepository } from '../lock/lock.ts'
+import { RUN, SCRATCH } from './guest-access.ts'
+import { rpmStanzas } from './rpm-stanza.ts'
 
 /** Path in the guest → content: what tells dnf and yum of the mirror; nothing where the appliance has no RPMs. */
 export function dnfFiles(rpm: readonly LockedRpmRepository[], mirrorUrl: string): Record<string, string> {

@@ -1,7 +1,7 @@
-import type { Lock, LockedDebRepository, LockedGemSource } from '../lib/lock/lock.ts'
-import { gitSourcesOf } from '../lib/lock/repositories.ts'
-import { gitRewrites } from '../lib/mirror/git-rewrites.ts'
-import { dnfFiles, useDnfFiles } from './dnf-access.ts'
+import type { Lock, LockedDebRepository, LockedGemSource } from '../lock/lock.ts'
+import { gitSourcesOf } from '../lock/repositories.ts'
+import { gitRewrites } from './git-rewrites.ts'
+import { dnfFiles, useDnfFiles } from './guest-dnf.ts'
 
 /** Where everything that only the build needs lies in the guest: a tmpfs, so that it is gone by itself. */
 export const RUN = '/run/appliance'
