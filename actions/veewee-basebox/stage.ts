@@ -1,5 +1,6 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Definition } from '../lib/definition/definition.ts'
 import { isoSourceOf } from '../lib/definition/iso-source.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { showFault } from '../lib/errors/fault.ts'
@@ -10,9 +11,10 @@ import { run } from '../lib/process/command.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
 import { lockOf } from '../lib/stage/project.ts'
-import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
+import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { accountsOf, bootstrapByDefinition } from './bootstrap/definition.ts'
 import { bootstrapDisk, bootstrapParts } from './bootstrap/disk.ts'
 import { makeBoxes } from './box/boxes.ts'
 import { boxVersion } from './box/catalogue.ts'
@@ -37,12 +39,13 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
   async dependsOn({ project }) {
     const lock = lockOf(project)
     const { basebox } = project.spec
+    const definition = definitionOf(basebox, project.directory)
     return {
       recipe: RECIPE,
-      ...(await definitionParts(project)),
+      ...(definition ? await definitionParts(definition, project.directory, lock) : {}),
       packages: packagesDigest(lock),
       tools: toolsKey(lock),
-      ...(await bootstrapParts(project.spec)),
+      ...(await bootstrapParts(project.spec, definition ? await accountsOf(definition) : [])),
       'spec.basebox.boxes': JSON.stringify(
         basebox.boxes.map((provider) => [provider, basebox.cpus, basebox.memory]),
       ),
@@ -64,8 +67,10 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     // The same inputs have the same identifiers; nothing is younger than upstream's newest index.
     const seed = sha256(JSON.stringify([RECIPE, project.spec.name, packagesDigest(lock)]))
     const raw = join(work.workDirectory, 'basebox.raw')
-    if (basebox.bootstrap) await bootstrapDisk(work, { lock, raw, seed, epoch: newest(lock), tools })
-    else await installByDefinition(work, { definition: definition!, lock, raw, tools })
+    const order = { lock, raw, seed, epoch: newest(lock), tools }
+    if (!basebox.bootstrap) await installByDefinition(work, { ...order, definition: definition! })
+    else if (definition) await bootstrapByDefinition(work, { ...order, definition })
+    else await bootstrapDisk(work, order)
     const table = await work.timed('look', () =>
       lookAtDisk({
         disk: raw,
@@ -115,25 +120,25 @@ async function boxesOf(work: StageWork, raw: string, seed: string, lock: Lock, t
   return folder
 }
 
-/** Everything of a definition that shows in the machine: what it says, the files it names, and its ISO image. */
-async function definitionParts({ spec, directory, lock }: Project): Promise<Record<string, string>> {
-  const definition = definitionOf(spec.basebox, directory)
-  if (!definition) return {}
+/** Everything of a definition that shows in the machine: what it says, its files, its ISO image, what it may fetch. */
+async function definitionParts(
+  { read, recipe }: Definition,
+  directory: string,
+  { iso, rpm, gem, git, file }: Lock,
+): Promise<Record<string, string>> {
   const files = await Promise.all(
-    definition.read.map(async (file) => [
-      file,
-      await sha256File(join(directory, file)).catch(() => 'not there'),
-    ]),
+    read.map(async (path) => [path, await sha256File(join(directory, path)).catch(() => 'not there')]),
   )
-  const iso = definition.recipe?.iso && isoSourceOf(definition.recipe.iso, lock?.iso ?? [])
+  const image = recipe?.iso && isoSourceOf(recipe.iso, iso)
   return {
-    definition: sha256(JSON.stringify([definition.recipe, files])),
-    ...(iso ? { iso: iso.sha256 } : {}),
+    definition: sha256(JSON.stringify([recipe, files])),
+    mirror: sha256(JSON.stringify([rpm, gem, git, file])),
+    ...(image ? { iso: image.sha256 } : {}),
   }
 }
 
-function packagesDigest({ deb }: Lock): string {
-  return sha256(JSON.stringify(deb.map(({ packages }) => packages.map((one) => one.sha256))))
+function packagesDigest({ deb, rpm }: Lock): string {
+  return sha256(JSON.stringify([...deb, ...rpm].map(({ packages }) => packages.map((one) => one.sha256))))
 }
 
 /** Upstream's newest date, seconds since 1970. */
@@ -143,8 +148,9 @@ function newest(lock: Lock): number {
 }
 
 /** As the lock has it, `20261122T020905Z`. */
-function newestTimestamp({ deb, tools }: Lock): string {
-  return [...deb, ...(deb.length > 0 ? [] : tools.deb)]
+function newestTimestamp({ deb, rpm, tools }: Lock): string {
+  const guest = [...deb, ...rpm]
+  return (guest.length > 0 ? guest : tools.deb)
     .map(({ timestamp }) => timestamp)
     .sort()
     .at(-1)!

@@ -11,14 +11,32 @@ import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
 const folder = resolve('build/e2e/bootstrapped')
 const PASSWORD = 'spät im Mai'
 
+/** The usual shape; its installer is not asked. */
+const definition = `Veewee::Definition.declare({
+  :cpu_count => '2', :memory_size => '768', :disk_size => '2048', :os_type_id => 'Debian_64',
+  :iso_file => 'debian-netinst.iso', :boot_wait => '10', :boot_cmd_sequence => ['<Esc>', 'install', '<Enter>'],
+  :kickstart_port => '7122', :kickstart_timeout => '10000', :kickstart_file => 'preseed.cfg',
+  :ssh_user => 'vagrant', :ssh_password => 'vagrant', :ssh_login_timeout => '1000',
+  :sudo_cmd => "echo '%p'|sudo -S sh '%f'", :shutdown_cmd => 'shutdown -P now',
+  :postinstall_files => ['base.sh', '_later.sh', 'virtualbox.sh'], :params => { :COLOUR => 'green' }
+})
+`
+const scripts = {
+  'base.sh':
+    'set -e\n. ./.veewee_params\napt-get -y install hello\necho "$COLOUR, user $(id -u), $(hello)" > /etc/base-was-here\n',
+  '_later.sh': 'touch /etc/later-was-here\n',
+  'virtualbox.sh': 'sh VBoxLinuxAdditions.run\n',
+}
+
 /** Debian 13, so that a suite is seen which the example is not made of. */
 const appliance = `name: bootstrapped
 version: 1.0.0
 mirror:
   deb:
-    - { name: debian, uri: https://deb.debian.org/debian, suites: [trixie] }
+    - { name: debian, uri: https://deb.debian.org/debian, suites: [trixie], packages: [hello] }
 basebox:
-  disk: 2 GiB
+  definition: base/
+  strategy: bootstrap
   boxes: []
   bootstrap:
     suite: trixie
@@ -36,6 +54,9 @@ if (!isInside()) {
   await rm(join(folder, 'appliance.lock.json'), { force: true })
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'appliance.yml'), appliance)
+  await mkdir(join(folder, 'base'), { recursive: true })
+  await writeFile(join(folder, 'base/definition.rb'), definition)
+  for (const [name, text] of Object.entries(scripts)) await writeFile(join(folder, 'base', name), text)
   await rm(join(folder, 'kai'), { force: true })
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'kai', '-f', join(folder, 'kai')])
   const command = [
@@ -136,6 +157,19 @@ if (!isInside()) {
     test('made its swap file itself', async () => {
       expect(await said('swapon --noheadings --show=NAME,SIZE --bytes')).toMatch(/^\/swapfile +67104768$/)
       expect(await said('stat -c %a:%s /swapfile')).toBe(`600:${64 * 2 ** 20}`)
+    })
+
+    test('ran the scripts of its definition as its user, with packages from the mirror', async () => {
+      expect(await said('cat /etc/base-was-here')).toBe('green, user 0, Hello, world!')
+      expect(await said('ls /etc/later-was-here 2>&1')).toContain('No such file')
+      expect(await said('id -un vagrant; lsblk -bno SIZE /dev/vda | head -n 1')).toBe(`vagrant\n${2 ** 31}`)
+    })
+
+    test('keeps nothing of the mirror, nor the build’s key', async () => {
+      const left =
+        'ls -d /etc/apt/apt.conf.d/*appliance* /var/tmp/appliance /home/vagrant/.*mirror* 2>/dev/null'
+      expect(await said(left)).toBe('')
+      expect(await said('ls /home/vagrant/.ssh 2>/dev/null')).toBe('')
     })
 
     test('would take the space of a larger disk', async () => {

@@ -5,9 +5,11 @@ import {
   baseboxPackages,
   compilerPackages,
   packagesFor,
+  rpmBasePackages,
   rpmPackages,
   toolsPackages,
 } from '../mirror/packages.ts'
+import { familyOf } from '../spec/family.ts'
 import type { Spec } from '../spec/spec.ts'
 import type { Lock } from './lock.ts'
 
@@ -21,7 +23,12 @@ export async function lockParts(spec: Spec): Promise<Record<string, string>> {
   const { bootstrap, definition } = spec.basebox
   const parts: [string, unknown][] = [
     // An installer brings its own packages; of the mirror's it needs the tools.
-    ['basebox', [bootstrap ? wished(bootstrap) : definition ? 'installed' : null, baseboxPackages]],
+    [
+      'basebox',
+      familyOf(spec) === 'rpm' && bootstrap
+        ? ['rpm', rpmBasePackages(bootstrap)]
+        : [bootstrap ? wished(bootstrap) : definition ? 'installed' : null, baseboxPackages],
+    ],
     ['tools', [tools, toolsPackages, compilerPackages, rpm.length > 0 ? rpmPackages : []]],
     ...(archive === undefined ? [] : [['archive', archive] as [string, unknown]]),
     ...deb.map(({ signedBy, ...rest }): [string, unknown] => [`deb ${rest.name}`, rest]),

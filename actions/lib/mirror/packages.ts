@@ -63,6 +63,38 @@ export function asNamed(packages: readonly string[], there: ReadonlySet<string>)
 /** Every package whose presence decides what {@link asNamed} gives. */
 export const namesThatDiffer: readonly string[] = [...Object.values(otherNames).flat(), ...split]
 
+/** The same for RPM distributions, by the names that RHEL, its like and Fedora have. */
+const rpmBaseboxPackages = [
+  'kernel',
+  'dracut',
+  'systemd',
+  'NetworkManager',
+  'openssh-server',
+  'iproute',
+  'dnf',
+  'ca-certificates',
+] as const
+
+/** What an RPM base machine is made of; one that names systemd-networkd has no NetworkManager. */
+export function rpmBasePackages({ packages, locale, timezone, keymap, users }: Wishes): string[] {
+  const networkd = packages.includes('systemd-networkd')
+  const kernel = packages.some((name) => /^kernel-(core|uki|lt|ml)/.test(name))
+  const usual = rpmBaseboxPackages.filter(
+    (name) => !(networkd && name === 'NetworkManager') && !(kernel && name === 'kernel'),
+  )
+  const language = /^([a-z]+)_/.exec(locale)?.[1]
+  return [
+    ...new Set([
+      ...usual,
+      `glibc-${language === undefined ? 'minimal-langpack' : `langpack-${language}`}`,
+      ...(timezone === 'UTC' ? [] : ['tzdata']),
+      ...(keymap === undefined ? [] : ['kbd']),
+      ...(users.some(({ sudo }) => sudo !== false) ? ['sudo'] : []),
+      ...packages,
+    ]),
+  ]
+}
+
 /** The tools root: programs whose version shows in the result (DESIGN §6). */
 export const toolsPackages = [
   'apt',

@@ -36,7 +36,7 @@ export function withMachine(spec: WrittenSpec, definition: Definition | undefine
     memory: basebox.memory ?? memory,
     disk: basebox.disk ?? disk,
   }
-  return { ...spec, basebox: { ...basebox, ...bootstrapped(basebox), ...machine } }
+  return { ...spec, basebox: { ...basebox, ...bootstrapped(basebox, definition), ...machine } }
 }
 
 /** What a base machine has where the spec says nothing. */
@@ -47,11 +47,17 @@ export function machineOf(definition: Definition | undefined): Machine {
   return { cpus, memory: parseSize(memory)!, disk: parseSize(disk)! }
 }
 
-/** A definition may be made without its installer and without a word on how. */
-function bootstrapped({
-  strategy,
-  bootstrap,
-}: WrittenSpec['basebox']): Pick<WrittenSpec['basebox'], 'bootstrap'> {
-  if (strategy !== 'bootstrap' || bootstrap) return {}
-  return { bootstrap: usualBootstrap() }
+/**
+ * A definition may be made without its installer and without a word on how. Whoever is its user becomes root by sudo,
+ * which a minimal machine lacks.
+ */
+function bootstrapped(
+  { strategy, bootstrap }: WrittenSpec['basebox'],
+  definition: Definition | undefined,
+): Pick<WrittenSpec['basebox'], 'bootstrap'> {
+  if (strategy !== 'bootstrap') return {}
+  const how = bootstrap ?? usualBootstrap()
+  const user = definition?.recipe?.ssh.user
+  const sudo = user === undefined || user === 'root' ? [] : ['sudo']
+  return { bootstrap: { ...how, packages: [...new Set([...how.packages, ...sudo])] } }
 }

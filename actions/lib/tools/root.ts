@@ -5,7 +5,7 @@ import { sha256 } from '../files/digest.ts'
 import { exists } from '../files/exists.ts'
 import type { Lock, LockedGem } from '../lock/lock.ts'
 import { bootstrapRoot } from '../mirror/bootstrap.ts'
-import { compilerPackages, toolsPackages } from '../mirror/packages.ts'
+import { compilerPackages, rpmPackages, toolsPackages } from '../mirror/packages.ts'
 import { asRoot } from '../process/as-root.ts'
 import { type CommandOptions, type CommandResult, run } from '../process/command.ts'
 import type { StageWork } from '../stage/stage.ts'
@@ -18,7 +18,8 @@ const RECIPE = '1'
 export function toolsKey(lock: Lock): string {
   const { deb, gem } = lock.tools
   const digests = [...deb.flatMap(({ packages }) => packages), ...gem.flatMap(({ gems }) => gems)]
-  return sha256(JSON.stringify([RECIPE, digests.map((artefact) => artefact.sha256)]))
+  const rpm = lock.rpm.length > 0 ? ['rpm'] : []
+  return sha256(JSON.stringify([RECIPE, digests.map((artefact) => artefact.sha256), ...rpm]))
 }
 
 /**
@@ -75,7 +76,11 @@ async function unpack(
     tree,
     repositories: lock.tools.deb.map(({ name }) => name),
     variant: 'essential',
-    packages: [...toolsPackages, ...(lock.tools.gem.length > 0 ? compilerPackages : [])],
+    packages: [
+      ...toolsPackages,
+      ...(lock.tools.gem.length > 0 ? compilerPackages : []),
+      ...(lock.rpm.length > 0 ? rpmPackages : []),
+    ],
     arguments: leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
     signal,
   })

@@ -9,7 +9,9 @@ import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { baseFiles, keyrings } from './files.ts'
 import { makeImage } from './image.ts'
 import { makeRoot } from './root.ts'
-import { described, type System, systemOf } from './system.ts'
+import { rpmFiles } from './rpm/files.ts'
+import { makeRpmRoot } from './rpm/root.ts'
+import { type Account, described, type System, systemOf } from './system.ts'
 
 export interface BootstrapOrder {
   lock: Lock
@@ -30,7 +32,8 @@ export async function bootstrapDisk(work: StageWork, order: BootstrapOrder): Pro
   const { workDirectory, signal } = work
   const rootUuid = uuidOf(`${seed} root`)
   const root = join(workDirectory, 'root')
-  await work.timed('root', () => makeRoot(work, { system, lock, root, rootUuid, epoch, seed, tools }))
+  const make = system.family === 'rpm' ? makeRpmRoot : makeRoot
+  await work.timed('root', () => make(work, { system, lock, root, rootUuid, epoch, seed, tools }))
   const { disk: size, filesystem } = system
   await work.timed('image', () =>
     makeImage(raw, { root, rootUuid, size, filesystem, seed, epoch, work: workDirectory, signal }, tools),
@@ -38,14 +41,22 @@ export async function bootstrapDisk(work: StageWork, order: BootstrapOrder): Pro
   await asRoot('rm', ['-rf', root], {})
 }
 
-/** What a machine made from the mirror depends on, beyond its packages: part → content or digest. */
-export async function bootstrapParts(spec: Spec): Promise<Record<string, string>> {
+/**
+ * What a machine made from the mirror depends on, beyond its packages: part → content or digest.
+ *
+ * @param accounts those of a definition
+ */
+export async function bootstrapParts(
+  spec: Spec,
+  accounts: readonly Account[] = [],
+): Promise<Record<string, string>> {
   if (!spec.basebox.bootstrap) return {}
-  const system = systemOf(spec)
+  const system = systemOf(spec, process.env, accounts)
   const keys = await Promise.all(Object.values(keyrings(system.repositories)).map((path) => sha256File(path)))
+  const files = system.family === 'rpm' ? rpmFiles(system, '') : baseFiles({ system, rootUuid: '' })
   return {
     'spec.basebox': described(system),
-    files: sha256(JSON.stringify(baseFiles({ system, rootUuid: '' }))),
+    files: sha256(JSON.stringify([files, system.rpmRepositories.map(({ gpgkey, ...rest }) => rest)])),
     keyrings: sha256(JSON.stringify(keys)),
   }
 }

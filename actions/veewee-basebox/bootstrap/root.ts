@@ -7,25 +7,12 @@ import { bootstrapRoot } from '../../lib/mirror/bootstrap.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { driversMissing, lacksDrivers } from './drivers.ts'
 import { baseFiles, dpkgPaths, keyrings } from './files.ts'
 import { withHashes } from './passwords.ts'
 import { settle } from './settle.ts'
 import { packagesIn, type System } from './system.ts'
 import { faultsOfWishes } from './wishes.ts'
-
-/** Disk drivers without which the appliance boots on some hypervisor not at all (DESIGN §8). */
-const drivers = [
-  'mptspi',
-  'mptsas',
-  'vmw_pvscsi',
-  'ahci',
-  'ata_piix',
-  'sym53c8xx',
-  'nvme',
-  'virtio_blk',
-  'virtio_scsi',
-  'hv_storvsc',
-]
 
 /** Before packages are set up: the initramfs need not wait for a swap partition that is not there. */
 const NO_RESUME =
@@ -100,7 +87,9 @@ async function addFiles(
     await copyFile(from, await place(path))
     await chmod(join(files, path), 0o644)
   }
-  await asRoot('cp', ['-r', '--no-preserve=ownership', `${files}/.`, root], { signal })
+  await asRoot('cp', ['-r', '--no-preserve=ownership', '--remove-destination', `${files}/.`, root], {
+    signal,
+  })
 }
 
 /**
@@ -113,13 +102,6 @@ async function assertDrivers(root: string, kernel: '/' | '/boot/', signal: Abort
   const release = basename(image).replace(/^initrd\.img-/, '')
   const builtIn = await readFile(join(root, 'usr/lib/modules', release, 'modules.builtin'), 'utf8')
   const present = `${stdout}\n${builtIn}`
-  const missing = drivers.filter((name) => !new RegExp(`/${name}\\.ko`).test(present))
-  if (missing.length > 0)
-    throw new ApplianceError(
-      'check-failed',
-      `the initramfs lacks ${missing.join(', ')}: the appliance would not boot everywhere`,
-      {
-        hint: 'The kernel must be the full one (linux-image-amd64; Ubuntu: linux-image-generic), and initramfs-tools must keep MODULES=most.',
-      },
-    )
+  const missing = driversMissing(present, 'deb')
+  if (missing.length > 0) throw lacksDrivers(missing, 'deb')
 }

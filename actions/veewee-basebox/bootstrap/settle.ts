@@ -1,4 +1,5 @@
-import { HOST_KEYS_UNIT, isPlain } from './files.ts'
+import { HOST_KEYS_UNIT } from './any-system.ts'
+import { isPlain } from './files.ts'
 import { SWAP_UNIT } from './swap.ts'
 import type { Account, System } from './system.ts'
 
@@ -38,7 +39,8 @@ find /var/log -type f -delete
 `
 }
 
-function account({ name, groups, shell, sudo, hash, authorizedKeys }: Settled): string[] {
+/** Lines of shell that make an account. */
+export function account({ name, groups, shell, sudo, hash, authorizedKeys }: Settled): string[] {
   const home = `/home/${name}`
   return [
     ...groups.map((group) => `groupadd -f -r ${group}`),

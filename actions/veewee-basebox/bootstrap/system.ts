@@ -1,6 +1,7 @@
 import { scryptSync } from 'node:crypto'
 import { type Fault, refuse } from '../../lib/errors/fault.ts'
-import { asNamed, basePackages } from '../../lib/mirror/packages.ts'
+import { asNamed, basePackages, rpmBasePackages } from '../../lib/mirror/packages.ts'
+import { type Family, familyOf } from '../../lib/spec/family.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 
 /** What a machine made from the mirror is to be; from the spec, or from a definition. */
@@ -9,8 +10,11 @@ export interface System {
   name: string
   /** For people, in the boot menu. */
   title: string
+  family: Family
   /** Upstream's repositories, for its apt. */
   repositories: Spec['mirror']['deb']
+  /** The same for its dnf. */
+  rpmRepositories: Spec['mirror']['rpm']
   /** Packages beyond Essential ones. */
   packages: readonly string[]
   /** Bytes, a whole number of MiB. */
@@ -48,7 +52,7 @@ export const usualAccount = { groups: [], shell: '/bin/bash', sudo: false, autho
  *
  * @param environment has the passwords that the spec does not
  * @param more accounts of a definition
- * @throws InputError naming every variable that is not set
+ * @throws InputError naming every variable that is not set, and every account that is in both
  */
 export function systemOf(
   spec: Spec,
@@ -57,22 +61,26 @@ export function systemOf(
 ): System {
   const { name, product, mirror, basebox } = spec
   const bootstrap = basebox.bootstrap!
+  const family = familyOf(spec)
   const faults: Fault[] = []
   const users = bootstrap.users.map((user) => ({
     ...user,
     password: passwordOf(user.name, user.password, environment, faults),
   }))
+  for (const { name: user } of more.filter((account) => users.some((one) => one.name === account.name)))
+    faults.push({ message: `basebox.bootstrap.users: ${user} is the definition’s user; leave it out here` })
   refuse(faults)
-  const others = more.filter((account) => users.every((user) => user.name !== account.name))
   const { locale, timezone, keymap, kernelArguments, filesystem, swap } = bootstrap
   return {
     name,
     title: product.title ?? name,
+    family,
     repositories: mirror.deb,
-    packages: basePackages(bootstrap),
+    rpmRepositories: mirror.rpm,
+    packages: family === 'rpm' ? rpmBasePackages(bootstrap) : basePackages(bootstrap),
     disk: basebox.disk,
     ...{ locale, timezone, keymap, kernelArguments, filesystem, swap },
-    users: [...users, ...others],
+    users: [...users, ...more],
   }
 }
 
@@ -98,7 +106,7 @@ function passwordOf(
  * What of a system is not in its files, for a fingerprint. It is kept in build/, so a password is in it only as what is
  * as hard to guess as its hash on the disk.
  */
-export function described({ name, title, repositories, users, ...rest }: System): string {
+export function described({ name, title, repositories, rpmRepositories, users, ...rest }: System): string {
   const accounts = users.map(({ password, ...user }) => [user, password && scrambled(password, user.name)])
   return JSON.stringify([rest, accounts])
 }

@@ -19,6 +19,7 @@ import { makeFloppy } from './floppy.ts'
 import { isoInMirror } from './iso.ts'
 import { installingMachine } from './machine.ts'
 import { runPostinstall } from './postinstall.ts'
+import { mirrorForScripts } from './script-mirror.ts'
 import { shutDown } from './shutdown.ts'
 
 export interface InstallOrder {
@@ -62,6 +63,7 @@ export async function installByDefinition(work: StageWork, order: InstallOrder):
         work: workDirectory,
         log,
         signal,
+        mirror: mirrorForScripts(work, lock, recipe),
         login: oncePerBoot(guest, () => loggedIn(machine, recipe, work)),
       }),
     )

@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log/log.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import { contentOf } from './answers.ts'
 import { additionsIn } from './guest-additions.ts'
+import type { ScriptMirror } from './script-mirror.ts'
 
 /** A machine whose system runs, and the definition whose scripts it is to run. */
 export interface Scripted {
@@ -20,6 +21,8 @@ export interface Scripted {
   work: string
   log: Log
   signal: AbortSignal
+  /** What scripts may install from; undefined where the mirror has no packages. */
+  mirror: ScriptMirror | undefined
   /** Logs in; again after a script has restarted the machine. */
   login(): Promise<Guest>
 }
@@ -27,15 +30,16 @@ export interface Scripted {
 /**
  * Runs a definition's scripts as VeeWee did: all are copied to the user's home first, with `.veewee_params`; each is
  * run there through `sudo_cmd`, or plainly for root; a leading `_` skips one; a script may restart the machine. Beyond
- * VeeWee, those that would install a hypervisor's extensions are skipped.
+ * VeeWee, those that would install a hypervisor's extensions are skipped, and none stays on the machine.
  *
  * @throws ApplianceError `guest-failed` naming the script; `timeout`
  */
 export async function runPostinstall(scripted: Scripted): Promise<void> {
-  const { recipe, log, signal } = scripted
-  const { files, timeout } = recipe.postinstall
+  const { recipe, log, mirror } = scripted
+  const { files } = recipe.postinstall
   if (files.length === 0) return
   let guest = await scripted.login()
+  await mirror?.open(guest)
   await copyScripts(scripted, guest)
   for (const file of files) {
     const skipped = await whySkipped(file, scripted)
@@ -44,21 +48,38 @@ export async function runPostinstall(scripted: Scripted): Promise<void> {
       continue
     }
     const began = performance.now()
-    try {
-      await log.group(`postinstall ${file.name}`, () =>
-        guest.run(`cd ~ && ${commandFor(`./${file.name}`, recipe)}`, {
-          signal,
-          title: `postinstall ${file.name}`,
-          timeout: timeout * 1000,
-          onOutput: (text) => log.guest(text),
-        }),
-      )
-    } catch (error) {
-      if (!(error instanceof ApplianceError) || error.code !== 'no-answer') throw error
+    const lost = await log.group(`postinstall ${file.name}`, () => runScript(file.name, guest, scripted))
+    if (lost) {
       log.info(`postinstall ${file.name}: the connection is gone; logging in again`)
       guest = await scripted.login()
+      await mirror?.open(guest)
     }
     log.info(`postinstall ${file.name}: ${formatDuration(performance.now() - began)}`)
+  }
+  await mirror?.close(guest)
+  const copies = [
+    ...files.map(({ name }) => name),
+    recipe.postinstall.before?.name ?? [],
+    '.veewee_params',
+  ].flat()
+  await guest.run(`cd ~ && rm -f -- ${copies.map((name) => quote(name)).join(' ')}`, {
+    signal: scripted.signal,
+  })
+}
+
+/** Returns whether the connection broke meanwhile, as it does when a script restarts the machine. */
+async function runScript(name: string, guest: Guest, { recipe, log, signal }: Scripted): Promise<boolean> {
+  try {
+    await guest.run(`cd ~ && ${commandFor(`./${name}`, recipe)}`, {
+      signal,
+      title: `postinstall ${name}`,
+      timeout: recipe.postinstall.timeout * 1000,
+      onOutput: (text) => log.guest(text),
+    })
+    return false
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'no-answer') return true
+    throw error
   }
 }
 

@@ -52,7 +52,7 @@ describe('a base machine by a definition', () => {
     await define("os_type_id: 'Debian_64'")
     expect(await read('{ definition: base, strategy: bootstrap }')).toMatchObject({
       strategy: 'bootstrap',
-      bootstrap: { packages: [] },
+      bootstrap: { packages: ['sudo'] },
       memory: 768 * 2 ** 20,
     })
   })

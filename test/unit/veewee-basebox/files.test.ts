@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import type { Spec } from '../../../actions/lib/spec/spec.ts'
-import { baseFiles, HOST_KEYS_UNIT, keyrings } from '../../../actions/veewee-basebox/bootstrap/files.ts'
+import { HOST_KEYS_UNIT } from '../../../actions/veewee-basebox/bootstrap/any-system.ts'
+import { baseFiles, keyrings } from '../../../actions/veewee-basebox/bootstrap/files.ts'
 import { systemOf } from '../../../actions/veewee-basebox/bootstrap/system.ts'
 
 const appliance = String.raw`name: license-server

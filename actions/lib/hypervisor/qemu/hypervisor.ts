@@ -1,12 +1,12 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
-import type { Log } from '../../log/log.ts'
-import type { MachineNetwork } from '../../network/network.ts'
 import { type RunningCommand, run, start } from '../../process/command.ts'
 import { chooseAccel } from '../accel.ts'
+import { Cleanup } from '../cleanup.ts'
 import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
+import type { MachineRoom } from '../machine-room.ts'
 import { qemuArguments } from './arguments.ts'
 import { uefiFirmware } from './firmware.ts'
 import { QemuMachine } from './machine.ts'
@@ -14,14 +14,6 @@ import { loadMemory } from './memory.ts'
 import { openQmp, type Qmp } from './qmp.ts'
 
 const QEMU = 'qemu-system-x86_64'
-
-/** Where machines run. A stage's work is one. */
-export interface MachineRoom {
-  network(): MachineNetwork
-  readonly log: Log
-  /** Where overlays go, which may grow large; by default, the place for large temporary files. */
-  readonly workDirectory?: string
-}
 
 /** The driver that needs nothing but QEMU. */
 export function qemu(room: MachineRoom): Hypervisor {
@@ -146,39 +138,4 @@ async function monitorOf(
 async function majorVersion(): Promise<number> {
   const { stdout } = await run(QEMU, ['--version'])
   return Number(/version (\d+)\./.exec(stdout)?.[1] ?? 0)
-}
-
-const macsInUse = new Set<string>()
-
-/** What a machine leaves behind, taken away in reverse. */
-class Cleanup {
-  readonly #opened: AsyncDisposable[] = []
-
-  use<T extends AsyncDisposable>(resource: T): T {
-    this.#opened.push(resource)
-    return resource
-  }
-
-  async folder(prefix: string): Promise<string> {
-    const folder = await mkdtemp(prefix)
-    this.use({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) })
-    return folder
-  }
-
-  /** The MAC asked for, or the first of ours that no machine of this process has. */
-  claimMac(wanted?: string): string {
-    let mac = wanted
-    for (let n = 0x10; mac === undefined; n++) {
-      const candidate = `52:54:00:77:00:${n.toString(16)}`
-      if (!macsInUse.has(candidate)) mac = candidate
-    }
-    const claimed = mac
-    macsInUse.add(claimed)
-    this.use({ [Symbol.asyncDispose]: async () => void macsInUse.delete(claimed) })
-    return claimed
-  }
-
-  async close(): Promise<void> {
-    while (this.#opened.length > 0) await this.#opened.pop()![Symbol.asyncDispose]()
-  }
 }
