@@ -11,6 +11,7 @@ import { check } from './check.ts'
 import { doctor } from './doctor.ts'
 import { explainDefinition } from './explain.ts'
 import { type Door, runInside } from './inside.ts'
+import { lint, lintInputs } from './lint.ts'
 import { lock } from './lock.ts'
 import { everywhere, projectOf } from './project.ts'
 import { serve } from './serve.ts'
@@ -27,6 +28,10 @@ const buildInputs = {
 interface Command {
   summary: string
   inputs: InputDeclarations
+  /** What it is about, given without a flag: an input's name. */
+  operand?: string
+  /** It needs no spec: customers use it, too. */
+  anywhere?: true
   run(values: Record<string, unknown>, door: Door): Promise<void>
 }
 
@@ -71,6 +76,13 @@ export const commands: Record<string, Command> = {
     inputs: { address: text('host:port (default 127.0.0.1:8080)') },
     run: serve,
   },
+  lint: {
+    summary: 'What each hypervisor would refuse in an OVA, any OVA, or warn about',
+    inputs: lintInputs,
+    operand: 'ova',
+    anywhere: true,
+    run: lint,
+  },
   doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
 }
 
@@ -89,7 +101,7 @@ export async function runCommand(argv: readonly string[], door: Door): Promise<v
     ])
   }
   if (rest.includes('--help') || rest.includes('-h')) return void console.log(commandHelp(word, command))
-  await command.run(parseFlags({ ...everywhere, ...command.inputs }, rest), door)
+  await command.run(parseFlags(inputsOf(command), rest, command.operand), door)
 }
 
 async function runStage(name: StageName, values: Record<string, unknown>, door: Door): Promise<void> {
@@ -140,6 +152,10 @@ async function runBuild(values: Record<string, unknown>, door: Door): Promise<vo
   if (pack) door.log.info(pack.execution.outputs.path('ova'))
 }
 
+function inputsOf({ inputs, anywhere }: Command): InputDeclarations {
+  return anywhere ? inputs : { ...everywhere, ...inputs }
+}
+
 function help(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
@@ -147,11 +163,12 @@ function help(): string {
 }
 
 function commandHelp(name: string, command: Command): string {
-  const inputs = { ...everywhere, ...command.inputs }
+  const inputs = inputsOf(command)
   const width = Math.max(...Object.keys(inputs).map((input) => input.length)) + 2
   const lines = Object.entries(inputs).map(([input, { description, choices }]) => {
     const words = choices ? ` (${choices.join(', ')})` : ''
     return `  ${`--${input}`.padEnd(width)}  ${description}${words}`
   })
-  return `appliance ${name}: ${command.summary}\n\n${lines.join('\n')}`
+  const operand = command.operand ? ` ${command.operand.toUpperCase()}` : ''
+  return `appliance ${name}${operand}: ${command.summary}\n\n${lines.join('\n')}`
 }

@@ -4,6 +4,7 @@ import { readScenarios } from '../lib/spec/scenarios.ts'
 import { type InputValues, path, text } from '../lib/stage/input.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project } from '../lib/stage/stage.ts'
+import { ignoredRuleFaults } from '../ova-pack/lint/ignored.ts'
 import { stepFaults } from '../vm-validate/faults.ts'
 
 /** Flags that every command takes. */
@@ -23,6 +24,9 @@ export async function projectOf(values: Record<string, unknown>): Promise<Projec
     given.spec ?? 'appliance.yml',
     version === undefined ? {} : { version },
   )
-  refuse(await stepFaults(await readScenarios(project.spec, project.directory), project.directory))
+  refuse([
+    ...ignoredRuleFaults('pack.lint.ignore', project.spec.pack.lint.ignore),
+    ...(await stepFaults(await readScenarios(project.spec, project.directory), project.directory)),
+  ])
   return project
 }

@@ -1,3 +1,4 @@
+import type { Finding } from './lint/rule.ts'
 import type { SealReport } from './seal.ts'
 import type { Permission } from './verdict.ts'
 
@@ -15,6 +16,8 @@ export interface PackReport {
   }
   files: PackedFile[]
   seal: SealReport
+  /** What the lint says of the OVA, that which was not ignored. */
+  lint: Finding[]
   /** Program → version. */
   tools: Record<string, string>
 }
@@ -49,11 +52,18 @@ Each operation was proved by reading the disk again.
 ${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
 
 Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
-${toleratedSection(seal)}${driversSection(seal)}
+${toleratedSection(seal)}${driversSection(seal)}${lintSection(report)}
 Packed with ${Object.entries(tools)
     .map(([tool, version]) => `${tool} ${version}`)
     .join(', ')}.
 `
+}
+
+function lintSection({ lint, files }: PackReport): string {
+  if (!files.some(({ name }) => name.endsWith('.ova'))) return ''
+  if (lint.length === 0) return '\nThe lint finds nothing that a hypervisor would refuse or warn about.\n'
+  const lines = lint.map(({ severity, rule, place, what }) => `- ${severity} \`${rule}\` ${place}: ${what}`)
+  return `\n## Lint\n\n${lines.join('\n')}\n`
 }
 
 function toleratedSection({ tolerated }: SealReport): string {

@@ -11,6 +11,9 @@ import { flag, path } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { lintOva } from './lint/lint.ts'
+import { atLeast, findingLines } from './lint/present.ts'
+import type { Finding } from './lint/rule.ts'
 import { packOva } from './ova.ts'
 import { enlarge, rawSha256, toRaw } from './raw-disk.ts'
 import { type PackedFile, type PackReport, reportMarkdown } from './report.ts'
@@ -18,7 +21,7 @@ import { type SealReport, seal } from './seal.ts'
 import { type Needle, publicKey, secretText } from './secrets.ts'
 import { permission } from './verdict.ts'
 
-const RECIPE = '1'
+const RECIPE = '2'
 
 /** The mirror as guests see it: by name, in the private network, and in QEMU's own. */
 const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
@@ -55,7 +58,7 @@ export const ovaPack: Stage<typeof inputs> = {
       'spec.name': spec.name,
       'spec.version': spec.version,
       'spec.product': JSON.stringify(spec.product),
-      'spec.pack': JSON.stringify([spec.pack.formats, hardware(spec), spec.pack.annotation]),
+      'spec.pack': JSON.stringify([spec.pack.formats, hardware(spec), spec.pack.annotation, spec.pack.lint]),
       eula: spec.pack.eula ? sha256(await readFile(spec.pack.eula)) : '',
       tools: work.project.lock ? toolsKey(work.project.lock) : '',
       zlib: process.versions.zlib,
@@ -85,6 +88,9 @@ export const ovaPack: Stage<typeof inputs> = {
     if (spec.pack.formats.includes('qcow2'))
       paths.push(await work.timed('qcow2', () => packQcow2(disk, `${stem}.qcow2`, signal)))
 
+    const ova = paths.find((file) => file.endsWith('.ova'))
+    const findings = ova ? await work.timed('lint', () => linted(work, ova)) : []
+
     const report: PackReport = {
       name: spec.name,
       version: spec.version,
@@ -92,6 +98,7 @@ export const ovaPack: Stage<typeof inputs> = {
       disk: { sha256: await rawDigest, capacity, provisioned: provisioned.sha256 },
       files: await work.timed('digest', () => Promise.all(paths.map((file) => described(work, file)))),
       seal: sealed,
+      lint: findings,
       tools: { zlib: process.versions.zlib, e2fsprogs: await e2fsprogsVersion(tools) },
     }
     return await recorded(work, report)
@@ -164,6 +171,24 @@ async function packDisk(work: Work, disk: string, path: string, system: GuestSys
     })
   await packOva({ disk, path, describe, log: work.log, signal: work.signal })
   return path
+}
+
+/** What hypervisors would refuse ends the stage; the rest is told. */
+async function linted({ project, log, signal }: Work, path: string): Promise<Finding[]> {
+  const { ignore } = project.spec.pack.lint
+  const { findings } = await lintOva(path, { ignore, now: Date.now() / 1000, signal })
+  for (const finding of findings.filter(atLeast('warning')))
+    for (const line of findingLines(finding)) log.warn(line)
+  const errors = findings.filter(atLeast('error'))
+  if (errors.length > 0)
+    throw new ApplianceError(
+      'check-failed',
+      `lint: ${errors.map(({ rule, place }) => `${rule} (${place})`).join(', ')}`,
+      {
+        hint: 'Mend it, or put the rule under pack.lint.ignore when you know why it does not count.',
+      },
+    )
+  return findings
 }
 
 async function described(work: Work, path: string): Promise<PackedFile> {

@@ -1,4 +1,5 @@
-import { type HardwareItem, hardwareItems, itemElement } from './hardware.ts'
+import { type Controller, type HardwareItem, hardwareItems, itemElement, type NicKind } from './hardware.ts'
+import { type Property, propertyElements } from './properties.ts'
 import { type Element, element, xmlDocument } from './xml.ts'
 
 /** What an importer is told about the appliance. Sizes in bytes. */
@@ -9,17 +10,43 @@ export interface Description {
   product: { title: string; vendor: string | undefined; url: string | undefined }
   /** Shown by the importer, e.g. what to do after the first boot. */
   annotation: string | undefined
-  /** Licence text the customer accepts on import. */
-  eula: string | undefined
+  /** Licence text the customer accepts on import; in several languages by their tags, the first for all others. */
+  eula: string | Readonly<Record<string, string>> | undefined
   /** Settings the customer may give on import; the appliance works without any. */
   properties: readonly Property[]
   system: GuestSystem
   cpus: number
   /** A multiple of 1 MiB. */
   memory: number
-  nic: 'VmxNet3' | 'E1000'
+  /** The one card, where {@link networks} names none. */
+  nic: NicKind
+  /** A card each, in this order. */
+  networks?: readonly Network[]
   firmware: 'bios' | 'efi'
+  /** Default lsilogic. */
+  controller?: Controller
+  /** N of vmx-N; default 13. */
+  hardwareVersion?: number
   disk: DescribedDisk
+  /** Further disks, plugged in behind it. */
+  dataDisks?: readonly DescribedDisk[]
+  /** Pictures of the product that the archive holds. */
+  icons?: readonly DescribedIcon[]
+}
+
+export interface Network {
+  name: string
+  kind: NicKind
+  description: string
+}
+
+export interface DescribedIcon {
+  file: string
+  bytes: number
+  mimeType: string
+  /** Pixels. */
+  width: number
+  height: number
 }
 
 export interface DescribedDisk {
@@ -31,15 +58,6 @@ export interface DescribedDisk {
   capacity: number
   /** How much of it is not empty. */
   populated: number
-}
-
-export interface Property {
-  key: string
-  type: 'string' | 'boolean' | 'uint16' | 'uint32'
-  label: string
-  description: string
-  /** Has to work, since most importers show no properties at all. */
-  default: string
 }
 
 /** `ID` of os-release(5) as far as importers tell them apart. */
@@ -55,9 +73,9 @@ const operatingSystems: Record<GuestSystem, { id: number; name: string }> = {
 }
 
 const MIB = 2 ** 20
-const DISK_ID = 'vmdisk1'
-const FILE_ID = 'file1'
-const NETWORK = 'VM Network'
+const diskId = (index: number) => `vmdisk${index + 1}`
+const fileId = (index: number) => `file${index + 1}`
+const EULA = 'eula'
 
 /**
  * The OVF descriptor, for VMware, VirtualBox, virt-v2v and Proxmox alike (DESIGN §8).
@@ -65,6 +83,8 @@ const NETWORK = 'VM Network'
  * @see DSP0243, Open Virtualization Format 1.1.0; DSP8023, its schema
  */
 export function descriptor(description: Description): string {
+  const { icons = [] } = description
+  const disks = disksOf(description)
   return xmlDocument(
     element(
       'Envelope',
@@ -78,43 +98,76 @@ export function descriptor(description: Description): string {
       element(
         'References',
         {},
-        element('File', {
-          'ovf:id': FILE_ID,
-          'ovf:href': description.disk.file,
-          'ovf:size': description.disk.bytes,
-        }),
+        ...icons.map(({ file, bytes }, index) => reference(iconId(index), file, bytes)),
+        ...disks.map(({ file, bytes }, index) => reference(fileId(index), file, bytes)),
       ),
-      diskSection(description.disk),
-      element(
-        'NetworkSection',
-        {},
-        element('Info', 'The networks of this appliance'),
-        element(
-          'Network',
-          { 'ovf:name': NETWORK },
-          element('Description', 'The network from which the appliance is reached'),
-        ),
-      ),
+      diskSection(disks),
+      networkSection(networksOf(description)),
       virtualSystem(description),
+      ...otherLanguages(description.eula),
     ),
   )
 }
 
+function disksOf({ disk, dataDisks = [] }: Description): DescribedDisk[] {
+  return [disk, ...dataDisks]
+}
+
+function networksOf({ networks, nic }: Description): readonly Network[] {
+  if (networks && networks.length > 0) return networks
+  return [{ name: 'VM Network', kind: nic, description: 'The network from which the appliance is reached' }]
+}
+
+const iconId = (index: number) => `icon${index + 1}`
+
+function reference(id: string, file: string, bytes: number): Element {
+  return element('File', { 'ovf:id': id, 'ovf:href': file, 'ovf:size': bytes })
+}
+
 /** Capacity in MiB: `byte * 2^20` is the only form that every importer reads. */
-function diskSection(disk: DescribedDisk): Element {
+function diskSection(disks: readonly DescribedDisk[]): Element {
   return element(
     'DiskSection',
     {},
-    element('Info', 'The disk of this appliance'),
-    element('Disk', {
-      'ovf:capacity': disk.capacity / MIB,
-      'ovf:capacityAllocationUnits': 'byte * 2^20',
-      'ovf:diskId': DISK_ID,
-      'ovf:fileRef': FILE_ID,
-      'ovf:format': 'http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized',
-      'ovf:populatedSize': disk.populated,
-    }),
+    element('Info', disks.length === 1 ? 'The disk of this appliance' : 'The disks of this appliance'),
+    ...disks.map((disk, index) =>
+      element('Disk', {
+        'ovf:capacity': disk.capacity / MIB,
+        'ovf:capacityAllocationUnits': 'byte * 2^20',
+        'ovf:diskId': diskId(index),
+        'ovf:fileRef': fileId(index),
+        'ovf:format': 'http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized',
+        'ovf:populatedSize': disk.populated,
+      }),
+    ),
   )
+}
+
+function networkSection(networks: readonly Network[]): Element {
+  const named = networks.filter(({ name }, index) => networks.findIndex((one) => one.name === name) === index)
+  return element(
+    'NetworkSection',
+    {},
+    element('Info', 'The networks of this appliance'),
+    ...named.map(({ name, description }) =>
+      element('Network', { 'ovf:name': name }, element('Description', description)),
+    ),
+  )
+}
+
+/** The licence in every language but the first, which stands in the section itself (DSP0243 1.1.0, clause 10). */
+function otherLanguages(eula: Description['eula']): Element[] {
+  if (eula === undefined || typeof eula === 'string') return []
+  return Object.entries(eula).map(([language, text]) =>
+    element('Strings', { 'xml:lang': language }, element('Msg', { 'ovf:msgid': EULA }, text)),
+  )
+}
+
+function eulaSection(eula: NonNullable<Description['eula']>): Element {
+  const info = element('Info', 'The licence agreement')
+  if (typeof eula === 'string') return element('EulaSection', {}, info, element('License', eula))
+  const first = Object.values(eula)[0] ?? ''
+  return element('EulaSection', {}, info, element('License', { 'ovf:msgid': EULA }, first))
 }
 
 function virtualSystem(description: Description): Element {
@@ -134,9 +187,7 @@ function virtualSystem(description: Description): Element {
           element('Info', 'About this appliance'),
           element('Annotation', annotation),
         ),
-    eula === undefined
-      ? undefined
-      : element('EulaSection', {}, element('Info', 'The licence agreement'), element('License', eula)),
+    eula === undefined ? undefined : eulaSection(eula),
     element(
       'OperatingSystemSection',
       { 'ovf:id': operatingSystem.id, 'vmw:osType': 'other3xLinux64Guest' },
@@ -147,7 +198,7 @@ function virtualSystem(description: Description): Element {
   )
 }
 
-function productSection({ product, version, properties }: Description): Element {
+function productSection({ product, version, properties, icons = [] }: Description): Element {
   return element(
     'ProductSection',
     {},
@@ -156,19 +207,15 @@ function productSection({ product, version, properties }: Description): Element 
     product.vendor === undefined ? undefined : element('Vendor', product.vendor),
     element('Version', version),
     product.url === undefined ? undefined : element('ProductUrl', product.url),
-    ...properties.map((property) =>
-      element(
-        'Property',
-        {
-          'ovf:key': property.key,
-          'ovf:type': property.type,
-          'ovf:userConfigurable': 'true',
-          'ovf:value': property.default,
-        },
-        element('Label', property.label),
-        element('Description', property.description),
-      ),
+    ...icons.map(({ width, height, mimeType }, index) =>
+      element('Icon', {
+        'ovf:fileRef': iconId(index),
+        'ovf:height': height,
+        'ovf:mimeType': mimeType,
+        'ovf:width': width,
+      }),
     ),
+    ...propertyElements(properties),
   )
 }
 
@@ -176,9 +223,9 @@ function hardwareSection(description: Description): Element {
   const items: HardwareItem[] = hardwareItems({
     cpus: description.cpus,
     memory: description.memory,
-    nic: description.nic,
-    network: NETWORK,
-    diskId: DISK_ID,
+    networks: networksOf(description),
+    controller: description.controller ?? 'lsilogic',
+    diskIds: disksOf(description).map((_, index) => diskId(index)),
     cdrom: description.properties.length > 0,
   })
   return element(
@@ -191,7 +238,7 @@ function hardwareSection(description: Description): Element {
       element('vssd:ElementName', 'Virtual Hardware Family'),
       element('vssd:InstanceID', '0'),
       element('vssd:VirtualSystemIdentifier', description.name),
-      element('vssd:VirtualSystemType', 'vmx-13'),
+      element('vssd:VirtualSystemType', `vmx-${description.hardwareVersion ?? 13}`),
     ),
     ...items.map(itemElement),
     element('vmw:Config', {

@@ -49,6 +49,13 @@ const pack = (directory: string) =>
     eula: existing(directory, 'a text file').optional().describe('Shown on import'),
     annotation: words('text').optional().describe('Shown on import'),
     sign: notYet(),
+    lint: section({
+      ignore: list(words('a rule of appliance lint'))
+        .default([])
+        .describe('Rules of appliance lint that do not count for this appliance'),
+    })
+      .prefault({})
+      .describe('What the packed OVA is looked at for'),
   })
 
 /** The whole of `appliance.yml`; paths in it begin at `directory`. */

@@ -25,11 +25,13 @@ export function parseInputs<const I extends InputDeclarations>(
 /**
  * Values from the command line: `--name value`, `--name=value`, `--name` alone for a flag, `--name one two` for names.
  *
+ * @param operand the input that may be given without its flag: `appliance lint FILE`
  * @throws InputError with every fault at once; an unknown flag suggests the nearest
  */
 export function parseFlags<const I extends InputDeclarations>(
   declarations: I,
   argv: readonly string[],
+  operand?: keyof I & string,
 ): InputValues<I> {
   const given = new Map<string, string>()
   const faults: Fault[] = []
@@ -37,6 +39,10 @@ export function parseFlags<const I extends InputDeclarations>(
   while (words.length > 0) {
     const word = words.shift()!
     const [, name, assigned] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? []
+    if (name === undefined && operand !== undefined && !given.has(operand)) {
+      given.set(operand, word)
+      continue
+    }
     if (name === undefined) {
       faults.push({ message: `${word}: expected a flag, as in ${exampleOf(declarations)}` })
       continue

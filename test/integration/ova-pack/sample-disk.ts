@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { run } from '../../../actions/lib/process/command.ts'
 
@@ -36,6 +36,12 @@ start=${ROOT / 512}, size=${size - 4}MiB, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', ...features, '-d', tree, path, `${size - 4}M`])
   await rm(tree, { recursive: true })
   return path
+}
+
+/** The jump with which boot sectors begin: as far as anybody who only reads can tell, BIOS boots from it. */
+export async function withBootCode(disk: string): Promise<void> {
+  await using file = await open(disk, 'r+')
+  await file.write(Buffer.from([0xeb, 0x63, 0x90]), 0, 3, 0)
 }
 
 /** What debugfs, run on its own, says about a sample disk. */

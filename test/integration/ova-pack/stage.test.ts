@@ -12,7 +12,7 @@ import { toolsKey } from '../../../actions/lib/tools/root.ts'
 import { ovaPack } from '../../../actions/ova-pack/stage.ts'
 import { lockOf } from '../../fixtures/lock.ts'
 import { quietLog } from './quiet-log.ts'
-import { sampleDisk } from './sample-disk.ts'
+import { sampleDisk, withBootCode } from './sample-disk.ts'
 
 jest.setTimeout(120_000)
 
@@ -61,6 +61,7 @@ beforeAll(async () => {
     '/usr/lib/os-release': 'ID=debian\n',
     '/var/log/syslog': 'line\n',
   })
+  await withBootCode(raw)
   disk = join(provisioned, 'provisioned.qcow2')
   await run('qemu-img', ['convert', '-O', 'qcow2', raw, disk])
   await writeRecord(provisioned, 'chef-provision', {}, { outputs: { disk: { path: disk } }, tools: {} })

@@ -1,0 +1,194 @@
+import { Ext4Files } from '../../lib/disk/ext4-files.ts'
+import { FatFiles } from '../../lib/disk/fat-files.ts'
+import { GPT_HEAD, isGpt, LINUX_ROOT_X86_64, type Partition, partitions } from '../../lib/disk/gpt.ts'
+import { mbrPartitions } from '../../lib/disk/mbr.ts'
+import { isZero } from '../../lib/files/archive.ts'
+import type { Bytes } from '../../lib/files/bytes.ts'
+import type { Find, Rules } from './rule.ts'
+
+export const bootRules = {
+  'boot-table': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'The (first) disk has no partition table that can be read.',
+    fix: 'GPT with a BIOS boot partition, an EFI system partition and the root.',
+  },
+  'boot-table-end': {
+    severity: 'warning',
+    concerns: ['everyone'],
+    what: 'The backup of the GPT is not at the end of the disk: it was enlarged or cut.',
+    fix: 'sgdisk --move-second-header, or sfdisk --relocate gpt-bak-std.',
+  },
+  'boot-beyond-disk': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'A partition ends beyond the end of the disk.',
+    fix: 'Give the disk its size back.',
+  },
+  'boot-bios': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'The machine boots by BIOS, and its first sector holds no boot code.',
+    fix: 'Install GRUB for BIOS (grub-install --target=i386-pc), or state firmware efi.',
+  },
+  'boot-uefi': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'The machine boots by UEFI, and no EFI system partition holds EFI/BOOT/BOOTX64.EFI.',
+    fix: 'grub-install --target=x86_64-efi --removable',
+  },
+  'boot-one-firmware': {
+    severity: 'note',
+    concerns: ['virtualbox', 'vmware'],
+    what: 'The disk boots by one firmware only; where the importer chooses the other, it does not start.',
+    fix: 'Make it bootable by BIOS and by UEFI.',
+  },
+  'boot-kernel': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'The root file system has no kernel in /boot.',
+    fix: 'Install one, unless /boot is a partition of its own.',
+  },
+  'boot-drivers': {
+    severity: 'error',
+    concerns: ['vmware'],
+    what: 'The kernel lacks drivers of a hypervisor’s default hardware: its disk or network is not found.',
+    fix: "Debian's cloud kernel lacks them: install linux-image-amd64.",
+  },
+  'boot-initramfs': {
+    severity: 'error',
+    concerns: ['vmware'],
+    what: 'The initramfs lacks the driver of a hypervisor’s default controller: the root is not found.',
+    fix: 'MODULES=most in /etc/initramfs-tools/initramfs.conf, update-initramfs -u; dracut --no-hostonly.',
+  },
+  'boot-fstab': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'fstab names a disk by what it was called while building (/dev/sda1); another controller calls it otherwise.',
+    fix: 'UUID=… or LABEL=…',
+  },
+  'boot-root': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'fstab’s root is another UUID than the file system has.',
+    fix: 'Write the UUID that blkid says.',
+  },
+  'boot-command-line': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'The boot loader names the root by a device (root=/dev/sda1).',
+    fix: 'root=UUID=…',
+  },
+  'network-name': {
+    severity: 'warning',
+    concerns: ['everyone'],
+    what: 'A network setting is for one interface name, which depends on the hypervisor’s hardware.',
+    fix: '[Match] Name=en* eth*; netplan: match: {name: "e*"}.',
+  },
+  'network-mac': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: "A network setting matches the build machine's MAC address: it matches nothing at a customer.",
+    fix: 'Remove it.',
+  },
+  'identity-machine-id': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'A machine-id is shipped: two installations get one DHCP lease.',
+    fix: 'Empty /etc/machine-id.',
+  },
+  'identity-host-keys': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'SSH host keys are shipped: whoever has the appliance can impersonate every customer’s.',
+    fix: 'Remove them and make them at first boot.',
+  },
+  'identity-authorized-keys': {
+    severity: 'warning',
+    concerns: ['everyone'],
+    what: 'A key lets its owner in at every customer’s.',
+    fix: 'Remove /root/.ssh/authorized_keys, unless it is meant.',
+  },
+  'disk-unread': {
+    severity: 'note',
+    concerns: ['everyone'],
+    what: 'Its root is no ext4 that could be read: kernel, fstab and network were not looked at.',
+    fix: 'Boot the OVA once with each hypervisor (appliance vm-validate).',
+  },
+} as const satisfies Rules
+
+export interface FoundRoot {
+  files: Ext4Files
+  /** What the disk is called in places: `x-disk1.vmdk`. */
+  disk: string
+  hasOwnBoot: boolean
+}
+
+const ESP = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'ef']
+const MAC_BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649'
+
+/** Partition table and boot loaders of the first disk. @returns its root, if it is ext4 */
+export async function lintBoot(
+  disk: Bytes,
+  name: string,
+  firmware: string,
+  find: Find<typeof bootRules>,
+): Promise<FoundRoot | undefined> {
+  const head = await disk.read(0, GPT_HEAD)
+  const found = await tableOf(disk, head)
+  if (found === undefined || found.length === 0) {
+    find('boot-table', `${name}@0`, found === undefined ? 'neither GPT nor MBR' : 'no partition in it')
+    return undefined
+  }
+  for (const { number, start, length } of found)
+    if (start + length > disk.size)
+      find('boot-beyond-disk', name, `partition ${number} ends at byte ${start + length} of ${disk.size}`)
+  if (isGpt(head)) {
+    const backup = await disk.read(disk.size - 512, 8)
+    if (backup.toString('latin1') !== 'EFI PART') find('boot-table-end', name, 'no header in the last sector')
+  }
+  const bios =
+    !isZero(head.subarray(0, 440)) && (!isGpt(head) || found.some(({ type }) => type === MAC_BIOS_BOOT))
+  const uefi = await loaderIn(disk, found)
+  if (firmware === 'efi' && !uefi) find('boot-uefi', name, 'no EFI/BOOT/BOOTX64.EFI')
+  else if (firmware !== 'efi' && !bios)
+    find('boot-bios', `${name}@0`, uefi ? 'only a UEFI loader' : 'no boot code')
+  else if (bios !== uefi) find('boot-one-firmware', name, bios ? 'BIOS' : 'UEFI')
+
+  const ext4: { partition: Partition; files: Ext4Files }[] = []
+  for (const partition of found) {
+    const files = await Ext4Files.open(disk, partition.start, partition.length)
+    if (files) ext4.push({ partition, files })
+  }
+  const roots = []
+  for (const one of ext4) if ((await one.files.list('/etc')).length > 0) roots.push(one)
+  const root = roots.find(({ partition }) => partition.type === LINUX_ROOT_X86_64) ?? roots[0]
+  if (!root) {
+    find('disk-unread', name, `${found.length} partitions`)
+    return undefined
+  }
+  return { files: root.files, disk: name, hasOwnBoot: ext4.length > 1 }
+}
+
+async function tableOf(disk: Bytes, head: Buffer): Promise<Partition[] | undefined> {
+  if (head.length < GPT_HEAD) return undefined
+  try {
+    if (isGpt(head)) return partitions(head)
+  } catch {
+    return undefined
+  }
+  if (head.readUInt16LE(510) !== 0xaa55) return undefined
+  return await mbrPartitions(async (at) => {
+    const sector = await disk.read(at, 512)
+    return sector.length === 512 ? sector : Buffer.alloc(512)
+  })
+}
+
+async function loaderIn(disk: Bytes, found: readonly Partition[]): Promise<boolean> {
+  for (const { type, start, length } of found) {
+    if (!ESP.includes(type)) continue
+    const esp = await FatFiles.open(disk, start, length)
+    if (((await esp?.sizeOf('EFI/BOOT/BOOTX64.EFI')) ?? 0) > 0) return true
+  }
+  return false
+}
