@@ -24,12 +24,13 @@ import { wantedOfFiles } from './file/source.ts'
 import { wantedOfGems } from './gem/source.ts'
 import { removeUnsoundPacks } from './git/sound-packs.ts'
 import { fetchGit } from './git/source.ts'
+import { mirrorKey } from './mirror-key.ts'
 import { mirrorPaths } from './paths.ts'
 import { prove } from './proof/prove.ts'
 import { refuseUnknown, resolveLock } from './resolve.ts'
 import { wantedOfRpms } from './rpm/source.ts'
 import { summaryMarkdown, summaryTable } from './summary.ts'
-import { writeTree } from './tree.ts'
+import { signs, writeTree } from './tree.ts'
 
 const RECIPE = '3'
 
@@ -84,6 +85,9 @@ export const mirrorDeps: Stage<typeof inputs> = {
     const lock = await work.timed('lock', () => fittingLock(work, ledger))
     for (const line of describeContents(lock)) log.info(line)
     const archive = await ArchiveSource.of(work.inputs['from-archive'], lock, work, ledger)
+    const key = signs(lock) ? mirrorKey(paths.key) : undefined
+    // Should the downloads fail, they are what is told.
+    key?.catch(() => {})
     await part(work, 'fetch', async () => {
       const { store, shared } = paths
       const { signal, workDirectory } = work
@@ -115,6 +119,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
         ledger.note(`git ${git.source}`, { sha256: git.objects, size }, whence, fetched)
       }
     })
+    await key
     const bytes = ledger.downloadedBytes
     log.info(bytes === 0 ? 'nothing had to be downloaded' : `downloaded ${formatSize(bytes)}`)
     await part(work, 'tree', () => writeTree(lock, work))

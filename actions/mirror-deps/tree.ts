@@ -17,14 +17,22 @@ import { writeRpmTrees } from './rpm/tree.ts'
 /** Name of the mirror's public key in the tree's deb folder. */
 export const PUBLIC_KEY = 'appliance-mirror.gpg'
 
+/** Whether the mirror has anything that it signs itself. */
+export function signs({ deb, tools }: Lock): boolean {
+  return deb.length + tools.deb.length > 0
+}
+
 /** Makes the whole tree anew from lock and store, by hard links; the old one is there until the new one is whole. */
 export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
   const paths = mirrorPaths(work)
   const fresh = join(work.workDirectory, 'tree')
-  const key = await mirrorKey(paths.key)
   await rm(fresh, { recursive: true, force: true })
-  await writeDebTrees(lock.deb, join(fresh, 'deb'), paths, key, work)
-  await writeDebTrees(lock.tools.deb, join(fresh, 'tools/deb'), paths, key, work)
+  await mkdir(fresh, { recursive: true })
+  if (signs(lock)) {
+    const key = await mirrorKey(paths.key)
+    await writeDebTrees(lock.deb, join(fresh, 'deb'), paths, key, work)
+    await writeDebTrees(lock.tools.deb, join(fresh, 'tools/deb'), paths, key, work)
+  }
   await writeRpmTrees(lock, fresh, paths, work)
   const { store } = paths
   await writeGitRepositories(gitRepositoriesIn(lock), join(fresh, 'git'), { store, signal: work.signal })

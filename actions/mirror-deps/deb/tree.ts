@@ -28,7 +28,7 @@ export async function writeDebRepository(
     await mkdir(dirname(to), { recursive: true })
     await link(objectPath(store, digest), to)
   }
-  const stanzas = await packagesIndex(directory, signal)
+  const stanzas = await packagesIndex(repository, directory, signal)
   await writeSuite([repository], repository.name, stanzas, directory, key)
   return stanzas
 }
@@ -94,16 +94,31 @@ function indexOf(stanzas: readonly string[], architecture: string): string {
   return own.length === 0 ? '' : `${own.toSorted().join('\n\n')}\n`
 }
 
-/** An entry for each package in the pool, sorted: the order of a directory does not matter. */
-async function packagesIndex(directory: string, signal: AbortSignal): Promise<string[]> {
-  const options = ['MD5', 'SHA1', 'SHA512'].flatMap((sum) => ['-o', `APT::FTPArchive::${sum}=false`])
+/**
+ * An entry for each package in the pool, sorted: the order of a directory does not matter. The digests are the lock's,
+ * which the store's files were held against: apt-ftparchive need not read every byte again.
+ */
+async function packagesIndex(
+  { packages }: LockedDebRepository,
+  directory: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const digests = new Map(packages.map(({ path, sha256 }) => [pathInTree(path), sha256]))
+  const sums = ['MD5', 'SHA1', 'SHA256', 'SHA512']
+  const options = sums.flatMap((sum) => ['-o', `APT::FTPArchive::${sum}=false`])
   const { stdout } = await run('apt-ftparchive', ['packages', ...options, 'pool'], {
     cwd: directory,
     signal,
     keep: 256 << 20,
   })
   const stanzas = stdout.split('\n\n').map((stanza) => stanza.trim())
-  return stanzas.filter((stanza) => stanza !== '').sort()
+  return stanzas
+    .filter((stanza) => stanza !== '')
+    .map((stanza) => {
+      const [, path = ''] = /^Filename: (.*)$/m.exec(stanza) ?? []
+      return stanza.replace(/^Size: .*$/m, `$&\nSHA256: ${digests.get(path)}`)
+    })
+    .sort()
 }
 
 /** With all that apt and debootstrap look for; `Acquire-By-Hash` is not needed, since nothing changes under a client. */
