@@ -9,7 +9,7 @@ import type { StageWork } from '../lib/stage/stage.ts'
 import { lockArchive } from './archive/source.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
 import { Ledger } from './fetch/ledger.ts'
-import { lockFile, noteHashed, requireSecrets } from './file/source.ts'
+import { fetchPromised, lockFile, noteHashed, requireSecrets } from './file/source.ts'
 import { resolveGems } from './gem/resolve.ts'
 import { lockGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
@@ -51,6 +51,7 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
   const toolsDeb = await resolveToolsDebs(resolver)
   const gems = await resolveGems(resolver, deb, toolsDeb)
   const settings = { store: paths.store, work: work.workDirectory, signal: work.signal }
+  await fetchPromised(resolver)
   const lock: Lock = {
     schema: 1,
     arch: 'amd64',

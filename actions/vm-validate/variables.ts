@@ -28,7 +28,7 @@ export function variablesOf(
       secrets.add(value)
     } else if (variable)
       faults.push({ message: `secrets.${name}: the environment variable ${variable} is not set` })
-    else faults.push({ message: `secrets.${name}: expected env:NAME or generate, got ${source}` })
+    else faults.push({ message: `secrets.${name}: expected env:NAME or generate, never the secret itself` })
   }
   return { values, secrets, faults }
 }

@@ -58,6 +58,13 @@ export function matching(form: RegExp, what: string) {
   return z.string({ error }).regex(form, { error })
 }
 
+/** Where a secret is, not what it is. What is written instead may be the secret itself: no message shows it. */
+export function whereSecret(form: RegExp, what: string) {
+  const error = ({ input }: { input?: unknown }) =>
+    `${input === undefined ? 'is missing: ' : ''}expected ${what}, never the secret itself`
+  return z.string({ error }).regex(form, { error })
+}
+
 /** Text that may look like a number or a truth in YAML: `PORT: 80` is "80". */
 export function text(what = 'text') {
   const error = expected(what)

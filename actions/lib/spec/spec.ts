@@ -4,7 +4,19 @@ import { existing } from './existing.ts'
 import type { Machine } from './machine.ts'
 import { mirror } from './mirror/mirror.ts'
 import { tools } from './mirror/tools.ts'
-import { count, list, mapOf, matching, notYet, oneOf, section, size, text, words } from './section.ts'
+import {
+  count,
+  list,
+  mapOf,
+  matching,
+  notYet,
+  oneOf,
+  section,
+  size,
+  text,
+  whereSecret,
+  words,
+} from './section.ts'
 import { provisionStep } from './step.ts'
 
 /** A version; the release workflow's tag is held to the same form. */
@@ -86,7 +98,7 @@ export const specSchema = (directory: string) =>
       .default({})
       .describe('Values for {{name}} in scenarios'),
     secrets: mapOf(
-      matching(/^(generate|env:[A-Za-z_][A-Za-z0-9_]*)$/, 'env:NAME or generate'),
+      whereSecret(/^(generate|env:[A-Za-z_][A-Za-z0-9_]*)$/, 'env:NAME or generate'),
       'a map from names to env:NAME or generate',
     )
       .default({})

@@ -5,6 +5,7 @@ import { run } from '../../lib/process/command.ts'
 import { aptAuth } from './auth.ts'
 import { explained } from './explained.ts'
 import { type PinnedSource, preferences } from './pins.ts'
+import { unsatisfied } from './unsatisfied.ts'
 
 /** A Debian package repository as apt is told of it. */
 export interface AptSource extends PinnedSource {
@@ -17,6 +18,8 @@ export interface AptSource extends PinnedSource {
   /** Whose packages may be installed; amd64 alone unless said otherwise. */
   architectures?: readonly string[] | undefined
   signedBy: string
+  /** What is wanted for it alone, so that a package that cannot be had is told with its source. */
+  packages?: readonly string[]
   /** Its signatures and dates were proved already (see chain.ts): an old index is not too old. */
   proved?: boolean
 }
@@ -90,7 +93,6 @@ export class PrivateApt {
       await this.apt(['update', '-qq', '--error-on=any'])
     } catch (error) {
       throw explained(
-        'unreachable',
         `the package indexes could not be had (tried ${RETRIES + 1} times)`,
         error,
         this.sources,
@@ -128,7 +130,7 @@ export class PrivateApt {
         ...packages,
       ])
     } catch (error) {
-      throw explained('unsatisfiable', 'these packages cannot be installed together', error, this.sources)
+      throw unsatisfied(error, this.sources, await this.names())
     }
     return printed
       .split('\n')
@@ -136,24 +138,30 @@ export class PrivateApt {
       .map(parseUri)
   }
 
+  /** Of all packages. */
+  private async names(): Promise<string[]> {
+    const { stdout } = await this.cache('pkgnames')
+    return stdout.split('\n')
+  }
+
   /** Those of some packages that the indexes have. */
   async there(names: readonly string[]): Promise<Set<string>> {
-    const { stdout } = await run('apt-cache', ['madison', '--', ...names], {
-      env: { APT_CONFIG: join(this.directory, 'apt.conf') },
-      signal: this.signal,
-      allowFailure: true,
-    })
+    const { stdout } = await this.cache('madison', '--', ...names)
     return new Set(stdout.split('\n').flatMap((line) => line.split('|')[0]?.trim() || []))
   }
 
   /** Versions of a package that the indexes have now, the one apt would install first. */
   async versions(name: string): Promise<string[]> {
-    const { stdout } = await run('apt-cache', ['madison', '--', name], {
+    const { stdout } = await this.cache('madison', '--', name)
+    return [...new Set(stdout.split('\n').flatMap((line) => line.split('|')[1]?.trim() || []))]
+  }
+
+  private cache(...args: string[]) {
+    return run('apt-cache', args, {
       env: { APT_CONFIG: join(this.directory, 'apt.conf') },
       signal: this.signal,
       allowFailure: true,
     })
-    return [...new Set(stdout.split('\n').flatMap((line) => line.split('|')[1]?.trim() || []))]
   }
 
   private async apt(args: string[]): Promise<string> {

@@ -43,35 +43,25 @@ const TROUBLES: readonly Trouble[] = [
 ]
 
 /**
- * apt's failure in one line: which source, what is wrong with it (a key by its id), or, for a solver, its own words.
+ * apt's failure to get indexes in one line: which source, and what is wrong with it (a key by its id).
  *
  * @returns what to throw
  */
 export function explained(
-  code: 'unreachable' | 'unsatisfiable',
   what: string,
   error: unknown,
   sources: readonly { name: string; uri: string; signedBy: string }[] = [],
 ): unknown {
   if (!(error instanceof CommandFailed)) return error
   const lines = error.stderrTail.split('\n').map((line) => line.trim())
-  if (code === 'unreachable') {
-    const known = ofSignature(lines, sources) ?? tooOld(lines, sources)
-    if (known) return new ApplianceError(known.code, known.message, { hint: known.hint, cause: error })
-  }
-  const said = lines.filter((line) =>
-    /^(E: |W: .*(Failed|key|sign)|.* (Pre-)?(Depends|Conflicts|Breaks|Recommends): |(Pre-)?(Depends|Conflicts|Breaks): )/.test(
-      line,
-    ),
-  )
+  const known = ofSignature(lines, sources) ?? tooOld(lines, sources)
+  if (known) return new ApplianceError(known.code, known.message, { hint: known.hint, cause: error })
+  const said = lines.filter((line) => /^(E: |W: .*(Failed|key|sign))/.test(line))
   const words = (said.length > 0 ? said : lines).filter(Boolean).slice(0, 12).join('; ')
-  return new ApplianceError(code, `${what}: ${words}`, {
-    hint:
-      code === 'unsatisfiable'
-        ? 'Look at the names under mirror.deb[…].packages, and whether the suites (and pins) have them.'
-        : /\b40[13]\b/.test(words)
-          ? 'Does it want credentials? Put them into ~/.netrc.'
-          : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
+  return new ApplianceError('unreachable', `${what}: ${words}`, {
+    hint: /\b40[13]\b/.test(words)
+      ? 'Does it want credentials? Put them into ~/.netrc.'
+      : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',
     cause: error,
   })
 }

@@ -15,6 +15,7 @@ import {
   localFailure,
   mismatch,
   NoRange,
+  type Promiser,
   verdict,
   worthAnotherTry,
 } from './faults.ts'
@@ -32,6 +33,8 @@ export interface Wanted {
   /** Expected; undefined only while locking. */
   sha256?: string
   size?: number
+  /** Whose promise that is; the lock's unless said otherwise. */
+  promiser?: Promiser
   /** How often each address is tried; 4 unless said otherwise. */
   tries?: number
   login?: Login | undefined
@@ -212,7 +215,7 @@ class Download {
   }
 
   private async take(url: string, answer: Answer, partial: PartialFile): Promise<void> {
-    const { title, sha256, size } = this.wanted
+    const { title, sha256, size, promiser } = this.wanted
     const { total } = answer
     const body = answer.body[Symbol.asyncIterator]()
     try {
@@ -221,7 +224,7 @@ class Download {
       if (page && saysArchive(url)) throw new HtmlPage()
       // A server that promises another length need not be listened to.
       if (total !== undefined && sha256 !== undefined && total !== (size ?? total))
-        throw mismatch(title, url, `${size} bytes with sha256 ${sha256}`, `${total} bytes`)
+        throw mismatch(title, url, `${size} bytes with sha256 ${sha256}`, `${total} bytes`, promiser)
       if (answer.offset === 0 && partial.size > 0) await this.restart(partial)
       const mark = { url, ...(answer.validator ? { validator: answer.validator } : {}) }
       await partial.begin(mark, (total ?? size ?? SMALL) >= SMALL)
@@ -243,12 +246,12 @@ class Download {
   }
 
   private async judge(url: string, partial: PartialFile): Promise<void> {
-    const { title, sha256 } = this.wanted
+    const { title, sha256, promiser } = this.wanted
     const got = partial.digest()
     if (sha256 === undefined || got === sha256) return
     const { pieced } = partial
     await this.restart(partial)
-    if (!pieced || this.anew) throw mismatch(title, url, `sha256 ${sha256}`, got)
+    if (!pieced || this.anew) throw mismatch(title, url, `sha256 ${sha256}`, got, promiser)
     this.anew = true
     await this.once(url, partial)
   }

@@ -136,14 +136,27 @@ function hintFor(error: Error): string {
   return 'Is the address right, and the network up? The next run continues where this one stopped.'
 }
 
+/** Who promises bytes. */
+export type Promiser = 'the lock' | 'the spec' | 'its signed list'
+
 /** Other bytes than promised. */
-export function mismatch(title: string, url: string, expected: string, got: string): ApplianceError {
+export function mismatch(
+  title: string,
+  url: string,
+  expected: string,
+  got: string,
+  by: Promiser = 'the lock',
+): ApplianceError {
+  const otherwise =
+    by === 'the lock'
+      ? 'If upstream really replaced it, look at it first, then: appliance lock --update'
+      : by === 'the spec'
+        ? 'Correct the digest in the spec if it is wrong; if it is not, somebody else answers there.'
+        : 'The server has another release of it than the list, or somebody else answers there.'
   return new ApplianceError(
     'digest-mismatch',
-    `${title}: ${url} gives other bytes than the lock promises: expected ${expected}, got ${got}`,
-    {
-      hint: 'Nothing of it was kept. If upstream really replaced it, look at it first, then: appliance lock --update',
-    },
+    `${title}: ${url} gives other bytes than ${by} promises: expected ${expected}, got ${got}`,
+    { hint: `Nothing of it was kept. ${otherwise}` },
   )
 }
 

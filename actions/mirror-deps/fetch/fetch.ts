@@ -101,6 +101,7 @@ async function fetchAbsent(
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
   const gone: ApplianceError[] = []
+  const wrong: ApplianceError[] = []
   const lost: string[] = []
   let failure: unknown
   const queue = absent[Symbol.iterator]()
@@ -123,6 +124,7 @@ async function fetchAbsent(
       } catch (error) {
         if (one.evidence && isLost(error)) lost.push(one.title)
         else if (error instanceof ApplianceError && error.code === 'gone') gone.push(error)
+        else if (error instanceof ApplianceError && error.code === 'digest-mismatch') wrong.push(error)
         else {
           failure ??= error
           stop.abort()
@@ -139,6 +141,7 @@ async function fetchAbsent(
     log.warn(
       `upstream has moved on from ${lost.length} signed indexes or keys (${lost.slice(0, 3).join(', ')}${lost.length > 3 ? ' …' : ''}); what they vouch for is checked by the lock alone`,
     )
+  if (wrong.length > 0) throw allWrong(wrong, gone)
   if (gone.length > 0) throw allGone(gone)
 }
 
@@ -146,11 +149,21 @@ function isLost(error: unknown): boolean {
   return error instanceof ApplianceError && ['gone', 'unreachable', 'digest-mismatch'].includes(error.code)
 }
 
+/** Whoever answers with other bytes, or has changed them, does so for several files: a line each. */
+function allWrong(wrong: readonly ApplianceError[], gone: readonly ApplianceError[]): ApplianceError {
+  const [first] = wrong as [ApplianceError, ...ApplianceError[]]
+  const lines = [...wrong, ...gone].map(({ message }) => message).sort()
+  return new ApplianceError('digest-mismatch', lines.join('\n'), {
+    ...(first.hint ? { hint: first.hint } : {}),
+    cause: first,
+  })
+}
+
 /** When upstream has moved on, several packages are gone at once: the user wants to know them all. */
 function allGone(gone: readonly ApplianceError[]): ApplianceError {
   const [first, ...others] = gone as [ApplianceError, ...ApplianceError[]]
   if (others.length === 0) return first
-  const titles = others.map(({ message }) => message.replace(/ is no longer at .*/, ''))
+  const titles = others.map(({ message }) => message.replace(/ is (no longer|not) at .*/, ''))
   return new ApplianceError('gone', `${first.message}; nor are ${titles.join(', ')}`, {
     ...(first.hint ? { hint: first.hint } : {}),
     cause: first,

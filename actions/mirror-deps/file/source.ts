@@ -14,8 +14,8 @@ import { objectPath } from '../../lib/mirror/store.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { Credentials, loginOf, unsetSecrets } from '../fetch/credentials.ts'
 import { download, type Wanted } from '../fetch/download.ts'
-import { mismatch } from '../fetch/faults.ts'
-import { fetchAll, type LockedWanted, partialsOf } from '../fetch/fetch.ts'
+import { mismatch, type Promiser } from '../fetch/faults.ts'
+import { type FetchOptions, fetchAll, type LockedWanted, partialsOf } from '../fetch/fetch.ts'
 import { verifiedOf } from '../fetch/present.ts'
 import { sourceProgress } from '../fetch/source-progress.ts'
 import type { Resolver } from '../resolver.ts'
@@ -56,6 +56,29 @@ export function requireSecrets({ file, iso }: Spec['mirror'], stays: Resolver['s
   )
 }
 
+/** Downloads, several at once, those files of which the spec says what they are, and names all that are not there. */
+export async function fetchPromised(resolver: Resolver): Promise<void> {
+  const { file, iso } = resolver.work.project.spec.mirror
+  const promised = (kind: FileKind, entries: readonly FileEntry[]) =>
+    entries.flatMap((entry) => {
+      const { name, sha256 } = entry
+      const source = `${kind} ${name}`
+      if (sha256 === undefined || resolver.stays(source)) return []
+      return [{ ...addressesOf(source, entry), source, sha256, promiser: 'the spec' as const }]
+    })
+  const wanted = [...promised('file', file), ...promised('iso', iso)]
+  if (wanted.length > 0) await fetchAll(wanted, fetchOptions(resolver))
+}
+
+function addressesOf(title: string, entry: FileEntry): Wanted {
+  return { title, urls: [entry.url, ...entry.mirrors], login: loginOf(entry), locked: false }
+}
+
+function fetchOptions({ work, paths, ledger }: Resolver): FetchOptions {
+  const { log, signal } = work
+  return { store: paths.store, sharedStore: paths.shared, log, signal, verify: false, ledger }
+}
+
 /**
  * Brings a file into the store and says what it is: as its spec, and its signature, say it should be; where neither
  * says anything, as it is now.
@@ -73,13 +96,14 @@ export async function lockFile(kind: FileKind, entry: FileEntry, resolver: Resol
   const listed =
     reach && reach.signed.what !== 'file' ? await proven(file, reach, undefined, reading) : undefined
   const { sha256, sha512 } = agreed(title, definedOf(entry), listed?.promised ?? {})
-  const { sha256: digest, size } = await fetching.file(sha256)
+  const by = (kind: keyof Promised) => (entry[kind] === undefined ? 'its signed list' : 'the spec')
+  const { sha256: digest, size } = await fetching.file(sha256, by('sha256'))
   const object = objectPath(store, digest)
   if (sha512 !== undefined) {
     const got = await digestFile('sha512', object, work.signal)
     if (got !== sha512) {
       await rm(object)
-      throw mismatch(title, url, `sha512 ${sha512}`, got)
+      throw mismatch(title, url, `sha512 ${sha512}`, got, by('sha512'))
     }
   }
   const direct = reach && !listed ? await proven(file, reach, object, reading) : undefined
@@ -153,15 +177,11 @@ class FileFetching {
   }
 
   /** The file itself. */
-  async file(sha256: string | undefined): Promise<Artefact> {
-    const { work, paths, ledger } = this.resolver
-    const { url, mirrors } = this.entry
-    const wanted = { title: this.title, urls: [url, ...mirrors], login: loginOf(this.entry) }
+  async file(sha256: string | undefined, promiser: Promiser): Promise<Artefact> {
+    const wanted = addressesOf(this.title, this.entry)
     if (sha256 === undefined) return await this.download(wanted)
-    const { log, signal } = work
-    const options = { store: paths.store, sharedStore: paths.shared, log, signal, verify: false, ledger }
-    await fetchAll([{ ...wanted, source: this.title, sha256 }], options)
-    return { sha256, size: (await stat(objectPath(paths.store, sha256))).size }
+    await fetchAll([{ ...wanted, source: this.title, sha256, promiser }], fetchOptions(this.resolver))
+    return { sha256, size: (await stat(objectPath(this.resolver.paths.store, sha256))).size }
   }
 
   /** What nobody has told us the digest of. */
@@ -171,7 +191,7 @@ class FileFetching {
     try {
       const login = loginOf(this.entry)
       const { transferred, ...artefact } = await download(
-        { ...wanted, login, locked: false },
+        { locked: false, ...wanted, login },
         (sha256) => objectPath(paths.store, sha256),
         {
           signal: work.signal,

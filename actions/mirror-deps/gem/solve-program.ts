@@ -21,6 +21,7 @@ require 'bundler/cli'
 def git?(source) = Bundler::Source::Git === source
 def path?(source) = Bundler::Source::Path === source && !git?(source)
 
+begin
 if ARGV[0] == 'sources'
   definition = Bundler::Dsl.evaluate('Gemfile', 'Gemfile.lock', {})
   gits = definition.send(:sources).git_sources
@@ -46,6 +47,9 @@ else
     { name: s.name, version: s.version.to_s, platform: s.platform.to_s,
       remotes: s.source.remotes.map(&:to_s), checksum: checksums[full] }
   })
+end
+rescue Bundler::BundlerError => e
+  abort e.message
 end
 `
 

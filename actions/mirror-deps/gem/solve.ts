@@ -5,7 +5,7 @@ import { exists } from '../../lib/files/exists.ts'
 import type { LockedGit } from '../../lib/lock/lock.ts'
 import { gitRepositoriesOf } from '../../lib/lock/repositories.ts'
 import { gitRewrites } from '../../lib/mirror/git-rewrites.ts'
-import { gitName } from '../../lib/spec/mirror/git.ts'
+import { gitName, holdsSecret } from '../../lib/spec/mirror/git.ts'
 import { type GitOptions, lockGit } from '../git/source.ts'
 import { writeGitRepositories } from '../git/tree.ts'
 import type { RubyRoot } from './ruby-root.ts'
@@ -75,6 +75,13 @@ async function lockGitGems(
   options: GitOptions,
 ): Promise<LockedGit[]> {
   if (sources.length === 0) return []
+  const secret = sources.filter(({ uri }) => holdsSecret(uri)).map(({ uri }) => withoutLogin(uri))
+  if (secret.length > 0)
+    throw new ApplianceError(
+      'input',
+      `gem ${entry.name}: the Gemfile has credentials in the address of ${secret.join(', ')}, which is locked and shown`,
+      { hint: 'Put them into ~/.netrc, or use an SSH agent.' },
+    )
   const named = sources.map(({ uri }) => uri).join(', ')
   if (entry.for !== 'guest')
     throw new ApplianceError('input', `gem ${entry.name}: gems from git (${named}) are for the guest alone`, {
@@ -103,12 +110,14 @@ async function lockGitGems(
 
 /** One source has one address; gems of another want a source of their own. */
 function refuseOtherSources(entry: GemEntry, solved: readonly { name: string; remotes: string[] }[]): void {
-  const plain = (address: string) => address.replace(/\/+$/, '')
+  const plain = (address: string) => withoutLogin(address).replace(/\/+$/, '')
   const others = solved.filter(
     ({ remotes }) => !remotes.some((remote) => plain(remote) === plain(entry.source)),
   )
   if (others.length === 0) return
-  const shown = others.map(({ name, remotes }) => `${name} (${remotes.join(', ')})`).join(', ')
+  const shown = others
+    .map(({ name, remotes }) => `${name} (${remotes.map(withoutLogin).join(', ')})`)
+    .join(', ')
   throw new ApplianceError(
     'input',
     `gem ${entry.name}: these come from elsewhere than ${entry.source}: ${shown}`,
@@ -118,19 +127,27 @@ function refuseOtherSources(entry: GemEntry, solved: readonly { name: string; re
   )
 }
 
+/** An address as it may be shown: a Gemfile may have credentials in it. */
+function withoutLogin(address: string): string {
+  return address.replace(/^([a-z+]+:\/\/)[^/?#]*@/, '$1')
+}
+
 function unsolved(entry: GemEntry, error: unknown): unknown {
   if (!(error instanceof CommandFailed)) return error
-  const said = error.stderrTail
-    .trim()
-    .split('\n')
-    .map((line) => line.trim())
-    .filter(Boolean)
-    .slice(0, 8)
-    .join(' ')
-  return new ApplianceError('unsatisfiable', `gem ${entry.name}: Bundler finds no solution: ${said}`, {
+  const lines = error.stderrTail.split('\n').map((line) => line.trim())
+  // What Bundler says while it is at work; and, of a hundred versions that do not fit, the newest will do.
+  const said = lines.filter((line) => line !== '' && !/^(Fetching |Resolving dependencies)/.test(line))
+  const words = said.filter((line, index) => !isVersion(line) || !isVersion(said[index + 1] ?? ''))
+  const shown = words.slice(0, 16).join(' ')
+  return new ApplianceError('unsatisfiable', `gem ${entry.name}: Bundler finds no solution: ${shown}`, {
     hint: 'Look at the Gemfile (or gems:) and at what the source has; Bundler in the guest would say the same.',
     cause: error,
   })
+}
+
+/** `* rack-3.1.0`, one of a list. */
+function isVersion(line: string): boolean {
+  return /^\* \S+-\d\S*$/.test(line)
 }
 
 function gemfileOf({ source, gems }: GemEntry): string {

@@ -111,6 +111,11 @@ describe('resolving', () => {
       code: 'unsatisfiable',
       message: expect.stringContaining('Unable to locate package no-such-package'),
     })
+    const wanting = sources.map((source, index) => ({ ...source, packages: [['web-dta'], ['libc']][index]! }))
+    await expect(resolved(['web-dta', 'libc'], wanting)).rejects.toMatchObject({
+      message:
+        'deb debian: these packages cannot be installed together: Unable to locate package web-dta (did you mean web-data?)',
+    })
   })
 
   test('an archive signed by another key is refused', async () => {

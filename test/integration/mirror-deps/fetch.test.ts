@@ -142,6 +142,24 @@ describe('what does not arrive', () => {
     expect(await filesIn(given.store)).toEqual([])
   })
 
+  test('other bytes of several: each is named, with what is gone; the rest is kept', async () => {
+    await using from = await upstream({ '/a': bytes('alphA'), '/b': bytes('betA'), '/d': bytes('delta') })
+    const given = options()
+    const wanted = [
+      deb('a', 'alpha', from, '/a'),
+      { ...deb('b', 'beta', from, '/b'), promiser: 'the spec' as const },
+      deb('c', 'gamma', from, '/c'),
+      deb('d', 'delta', from, '/d'),
+    ]
+    await expect(fetchAll(wanted, given)).rejects.toMatchObject({
+      code: 'digest-mismatch',
+      message: expect.stringMatching(
+        /^deb a of .* than the lock promises.*\ndeb b of .* than the spec promises.*\ndeb c of debian is no longer at .*$/,
+      ),
+    })
+    expect(await filesIn(given.store)).toEqual([sha256('delta')])
+  })
+
   test('another length is refused before the bytes are read', async () => {
     await using from = await upstream({ '/a': hangs('a much longer text') })
     await expect(fetchAll([deb('a', 'alpha', from, '/a')], options())).rejects.toMatchObject({

@@ -130,6 +130,19 @@ BUNDLED WITH
       code: 'unsatisfiable',
       message: expect.stringMatching(/gem app: .*rack/s),
     })
+    // In a line, without where in Bundler that was said.
+    await expect(solveGems(entry({ gems: { rack: '~> 99.0' } }))).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^gem app: Bundler finds no solution: Could not find gem 'rack \(~> 99\.0\)'/,
+      ),
+    })
+  })
+
+  test('credentials in a Gemfile are refused, and not repeated', async () => {
+    const path = await gemfile('secret', "gem 'app', git: 'https://hunter2@git.example.test/app.git'\n")
+    const error = await solveGems(entry({ gemfile: path })).catch((thrown: Error) => thrown)
+    expect(String(error)).toMatch(/credentials in the address of https:\/\/git\.example\.test\/app\.git/)
+    expect(String(error)).not.toContain('hunter2')
   })
 
   test('what is only on this computer cannot be mirrored, and is named', async () => {

@@ -49,14 +49,20 @@ test.each([
   expect(await read(`${url}, ${more}`)).toContain(said)
 })
 
-test.each(['https://me:hunter2@example.test/jdk.tar.gz', 'ftp://me:hunter2@example.test/jdk.tar.gz'])(
-  'an address with credentials is refused without repeating them: case %#',
-  async (address) => {
-    const said = await read(`name: jdk, url: "${address}"`)
-    expect(said).toContain('it may hold no credentials')
-    expect(said).not.toContain('hunter2')
-  },
-)
+test('a secret where its place was expected is not repeated', async () => {
+  expect(await read(`${url}, auth: { token: hunter2 }`)).not.toContain('hunter2')
+})
+
+test.each([
+  'https://me:hunter2@example.test/jdk.tar.gz',
+  'ftp://me:hunter2@example.test/jdk.tar.gz',
+  'https://example.test/jdk.tar.gz?v=1&private_token=hunter2',
+  'https://store.example.test/jdk.tar.gz?X-Amz-Credential=me&X-Amz-Signature=hunter2',
+])('an address with credentials is refused without repeating them: case %#', async (address) => {
+  const said = await read(`name: jdk, url: "${address}"`)
+  expect(said).toContain('it may hold no credentials')
+  expect(said).not.toContain('hunter2')
+})
 
 test.each([
   'https://ghp_hunter2@example.test/team/product.git',

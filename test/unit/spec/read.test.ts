@@ -220,7 +220,7 @@ describe('what is wrong is one line, with its place', () => {
       'a secret from nowhere',
       'generate',
       'vault:x',
-      ['25:12: secrets.admin: expected env:NAME or generate, got "vault:x"'],
+      ['25:12: secrets.admin: expected env:NAME or generate, never the secret itself'],
     ],
     [
       'a scenario’s value in provisioning',

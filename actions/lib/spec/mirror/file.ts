@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
 import { existing } from '../existing.ts'
-import { list, matching, section, words } from '../section.ts'
+import { list, matching, section, whereSecret, words } from '../section.ts'
 import { address, canBeName, name } from './words.ts'
 
 const secret = () =>
-  matching(/^env:[A-Za-z_][A-Za-z0-9_]*$/, 'env:NAME, the environment variable that holds it')
+  whereSecret(/^env:[A-Za-z_][A-Za-z0-9_]*$/, 'env:NAME, the environment variable that holds it')
 
 /** An entry of `mirror.file` or `mirror.iso`: one file by its addresses. */
 export const file = (directory: string) =>

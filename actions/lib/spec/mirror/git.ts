@@ -23,7 +23,7 @@ export const git = (directory: string) =>
   })
 
 /** A password, or over HTTP a user name, which often is a token. `ssh://git@host/` names an account only. */
-function holdsSecret(url: string): boolean {
+export function holdsSecret(url: string): boolean {
   const user = /^([a-z+]+):\/\/([^/?#]*)@/.exec(url)
   return user !== null && (/^https?$/.test(user[1]!) || user[2]!.includes(':'))
 }

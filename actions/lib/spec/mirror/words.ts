@@ -5,9 +5,13 @@ import { expected, matching, oneOf, words } from '../section.ts'
 /** What a user calls a source. */
 export const name = () => matching(/^[a-z0-9][a-z0-9._-]*$/, 'a name of a-z, 0-9, dot, dash and underscore')
 
+/** Parameters of an address that are credentials, as code hosts, registries and clouds (signed addresses) have them. */
+const secretParameter =
+  /[?&](access_token|private_token|auth_token|token|api_?key|password|passwd|secret|sig|x-(amz|goog)-(signature|credential|security-token))=/i
+
 export const address = () =>
   words('an address')
-    .refine((text) => !/^[^/]*\/\/[^/?#]*@/.test(text), {
+    .refine((text) => !/^[^/]*\/\/[^/?#]*@/.test(text) && !secretParameter.test(text), {
       error:
         'is locked and shown, so it may hold no credentials: put them into ~/.netrc, or a file’s into auth:',
       abort: true,
