@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { showFault } from '../lib/errors/fault.ts'
+import { InputError, showFault } from '../lib/errors/fault.ts'
 import { misfits } from '../lib/lock/parts.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
@@ -8,7 +8,10 @@ import { projectOf } from './project.ts'
 
 /** `appliance check`: every fault there is, without downloading or booting. Faults are thrown all at once. */
 export async function check(values: Record<string, unknown>, { log }: Door): Promise<void> {
-  const project = await projectOf(values)
+  const project = await projectOf(values).catch((error: unknown) => {
+    if (error instanceof InputError) for (const warning of error.warnings) log.warn(showFault(warning))
+    throw error
+  })
   for (const warning of definitionOf(project.spec.basebox, project.directory)?.warnings ?? [])
     log.warn(showFault(warning))
   const scenarios = await readScenarios(project.spec, project.directory)

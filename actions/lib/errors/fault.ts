@@ -18,11 +18,14 @@ export interface Fault {
 /** All faults of the input at once. */
 export class InputError extends ApplianceError {
   readonly faults: readonly Fault[]
+  /** What is no fault, but may be the cause of one. */
+  readonly warnings: readonly Fault[]
 
-  constructor(faults: readonly Fault[], details: ErrorDetails = {}) {
+  constructor(faults: readonly Fault[], details: ErrorDetails = {}, warnings: readonly Fault[] = []) {
     super('input', faults.map(showFault).join('\n'), details)
     this.name = 'InputError'
     this.faults = faults
+    this.warnings = warnings
   }
 }
 
@@ -56,6 +59,6 @@ export function showFault(fault: Fault): string {
 }
 
 /** Throws all faults in one error, if there are any. */
-export function refuse(faults: readonly Fault[]): void {
-  if (faults.length > 0) throw new InputError(faults)
+export function refuse(faults: readonly Fault[], warnings: readonly Fault[] = []): void {
+  if (faults.length > 0) throw new InputError(faults, {}, warnings)
 }

@@ -105,6 +105,15 @@ function waysToABase(yaml: Positioned): Fault[] {
         'either the definition’s installer makes the machine, or the mirror does: leave bootstrap: out, or write strategy: bootstrap',
       ),
     ]
+  const bootstraps = given.includes('bootstrap') || strategy === 'bootstrap'
+  const packages = (['deb', 'rpm'] as const).some((kind) => listAt(yaml.value, 'mirror', kind).length > 0)
+  if (bootstraps && !packages)
+    return [
+      yaml.fault(
+        ['basebox', given.includes('bootstrap') ? 'bootstrap' : 'strategy'],
+        'has nothing to make the machine of: name the distribution’s repository under mirror.deb or mirror.rpm',
+      ),
+    ]
   return []
 }
 

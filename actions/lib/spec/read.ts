@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
+import type { Definition } from '../definition/definition.ts'
+import { isoSourceOf, isoWanted } from '../definition/iso-source.ts'
 import { type Fault, refuse } from '../errors/fault.ts'
 import { exists } from '../files/exists.ts'
 import { consistencyFaults } from './consistency.ts'
@@ -8,6 +10,7 @@ import { cookbookFaults } from './cookbooks.ts'
 import { notThere } from './existing.ts'
 import { definitionOf, machineOf, withMachine } from './machine.ts'
 import { isRemote } from './mirror/git.ts'
+import { sourceName } from './mirror/mirror.ts'
 import { impossibleNames, namesInProvision } from './names.ts'
 import { faultsOf, inOrder, type Positioned, parseYaml } from './positions.ts'
 import { listAt, textAt } from './raw.ts'
@@ -32,7 +35,7 @@ export async function readSpec(path: string, overrides: SpecOverrides = {}): Pro
   if (yaml.value === undefined) refuse(inOrder(yaml.faults))
   const parsed = await specSchema(directory).safeParseAsync(overridden(yaml.value ?? {}, overrides))
   const definition = definitionOf(definedIn(yaml, directory), directory)
-  refuse([
+  const faults = [
     ...overrideFaults(overrides),
     ...inOrder([
       ...yaml.faults,
@@ -42,10 +45,12 @@ export async function readSpec(path: string, overrides: SpecOverrides = {}): Pro
       ...namesInProvision(yaml),
       ...(await gitFaults(yaml, directory)),
       ...(await cookbookFaults(yaml, directory)),
+      ...isoFaults(yaml, definition),
     ]),
     ...(definition?.faults ?? []),
     ...(await scenarioFaults(yaml, directory)),
-  ])
+  ]
+  refuse(faults, definition?.warnings)
   return withMachine(parsed.data!, definition)
 }
 
@@ -55,6 +60,18 @@ function definedIn(yaml: Positioned, directory: string) {
   const there = folder !== undefined && existsSync(resolve(directory, folder))
   const strategy = textAt(yaml.value, 'basebox', 'strategy') === 'bootstrap' ? 'bootstrap' : 'install'
   return there ? ({ definition: resolve(directory, folder), strategy } as const) : {}
+}
+
+/** An installer's image that nobody would mirror. */
+function isoFaults(yaml: Positioned, definition: Definition | undefined): Fault[] {
+  const iso = definition?.recipe?.iso
+  const sources = listAt(yaml.value, 'mirror', 'iso').map((entry) => {
+    const url = textAt(entry, 'url') ?? ''
+    return { url, name: sourceName('iso', textAt(entry, 'name'), url) ?? '' }
+  })
+  const installs = textAt(yaml.value, 'basebox', 'strategy') !== 'bootstrap'
+  if (!iso || !installs || isoSourceOf(iso, sources)) return []
+  return [yaml.fault(['basebox', 'definition'], isoWanted(iso))]
 }
 
 function overridden(value: unknown, overrides: SpecOverrides): unknown {

@@ -1,6 +1,6 @@
 import type { Ext4 } from '../../lib/disk/ext4.ts'
 import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
-import { type Installed, ownersOf } from './packages.ts'
+import type { PackageDatabase } from './packages.ts'
 
 /** Something on the disk that only one hypervisor has a use for. */
 export interface Extension {
@@ -98,7 +98,7 @@ const kernel = /^(linux-image-.*|linux-modules-.*|linux-kernel.*|kernel(-core|-m
  */
 export async function extensionsOn(
   root: Ext4,
-  installed: readonly Installed[],
+  { installed, ownersOf }: PackageDatabase,
   allowed: readonly string[],
 ): Promise<Extension[]> {
   const found: Extension[] = []
@@ -115,7 +115,7 @@ export async function extensionsOn(
     for (const [path] of await root.tree(patterns))
       if (patterns.some((pattern) => pattern.matches(path))) paths.set(path, hypervisor)
   }
-  const owners = await ownersOf(root, installed, [...paths.keys()])
+  const owners = await ownersOf([...paths.keys()])
   for (const [path, hypervisor] of paths) {
     const owner = owners.get(path)
     if (!(owner !== undefined && kernel.test(owner))) found.push({ hypervisor, path, owner })

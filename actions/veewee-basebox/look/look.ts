@@ -2,9 +2,9 @@ import { Ext4 } from '../../lib/disk/ext4.ts'
 import { rootPartition } from '../../lib/disk/root-partition.ts'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { packageDatabase } from './database.ts'
 import { describeExtension, extensionsOn } from './extensions.ts'
 import { footprint } from './footprint.ts'
-import { installedOn } from './packages.ts'
 
 export interface LookOrder {
   /** Raw disk. */
@@ -26,15 +26,15 @@ export interface LookOrder {
 export async function lookAtDisk({ disk, allowed, tools, scratch, signal }: LookOrder): Promise<string> {
   const { start } = await rootPartition(disk)
   const root = new Ext4(tools, disk, start, scratch, signal)
-  const installed = (await installedOn(root)) ?? []
-  const extensions = await extensionsOn(root, installed, allowed)
+  const packages = await packageDatabase(root, { tools, scratch, signal })
+  const extensions = await extensionsOn(root, packages, allowed)
   if (extensions.length > 0)
     throw new ApplianceError(
       'check-failed',
       `the base machine holds extensions of hypervisors: ${extensions.map(describeExtension).join('; ')}`,
       { hint: 'Leave them out, or name the packages that are meant to stay under basebox.allow.' },
     )
-  return footprint(installed, usedBytes(await root.described()))
+  return footprint(packages.installed, usedBytes(await root.described()))
 }
 
 /** What dumpe2fs(8) says is not free. */

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { run } from '../../../actions/lib/process/command.ts'
 import { lookAtDisk } from '../../../actions/veewee-basebox/look/look.ts'
 import { type Files, sampleDisk } from '../ova-pack/sample-disk.ts'
@@ -78,5 +78,64 @@ test('a package of which nothing else is found is named', async () => {
   const status = `${stock['/var/lib/dpkg/status']}\n${stanza('qemu-guest-agent', 700)}`
   await expect(look({ ...stock, '/var/lib/dpkg/status': status })).rejects.toThrow(
     'the base machine holds extensions of hypervisors: package qemu-guest-agent (QEMU)',
+  )
+})
+
+describe('a machine of RPMs', () => {
+  let database: Buffer
+
+  beforeAll(async () => {
+    const work = join(folder, 'rpm')
+    await mkdir(work)
+    const package_ = (name: string, path: string) => `%package -n ${name}
+Summary: ${name}
+%description -n ${name}
+x
+%files -n ${name}
+${path}
+`
+    await writeFile(
+      join(work, 'x.spec'),
+      `Name: x
+Version: 1.2
+Release: 3
+Summary: x
+License: MIT
+BuildArch: noarch
+%description
+x
+%install
+mkdir -p %{buildroot}/usr/bin %{buildroot}${modules}
+echo x >%{buildroot}/usr/bin/vmtoolsd
+echo x >%{buildroot}${modules}/hv_vmbus.ko
+${package_('open-vm-tools', '/usr/bin/vmtoolsd')}
+${package_('kernel-modules', `${modules}/hv_vmbus.ko`)}
+`,
+    )
+    const macros = ['_topdir', '_rpmdir'].flatMap((name) => ['--define', `${name} ${work}/${name}`])
+    await run('rpmbuild', ['-bb', '--quiet', ...macros, join(work, 'x.spec')])
+    const built = join(work, '_rpmdir/noarch')
+    const rpms = (await readdir(built)).map((name) => join(built, name))
+    const justNotes = ['--justdb', '--noscripts', '--nodeps', '--nosignature', '--nodigest']
+    await run('rpm', ['--dbpath', join(work, 'db'), ...justNotes, '-i', ...rpms])
+    database = await readFile(join(work, 'db/rpmdb.sqlite'))
+  })
+
+  const disk = (at: string): Files => ({
+    [at]: database,
+    '/usr/bin/vmtoolsd': 'x',
+    [`${modules}/hv_vmbus.ko`]: 'x',
+  })
+
+  test.each(['/usr/lib/sysimage/rpm/rpmdb.sqlite', '/var/lib/rpm/rpmdb.sqlite'])(
+    'is read from its database, %s',
+    async (at) => {
+      await expect(look(disk(at))).rejects.toThrow(
+        /hypervisors: \/usr\/bin\/vmtoolsd \(VMware\), of package open-vm-tools$/,
+      )
+      expect(await look(disk(at), ['open-vm-tools'])).toMatch(
+        /^### The base machine: 2 packages, .*\n(.*\n){3}\| kernel-modules \| 1\.2-3 \| 2 B \|$/m,
+      )
+    },
   )
 })

@@ -128,7 +128,12 @@ describe('the parts of a lock', () => {
     await writeFile(join(directory, 'Gemfile'), 'gem "rack"\n')
     await writeFile(
       join(directory, 'appliance.yml'),
-      `name: box\nversion: 1.0.0\nmirror: { gem: [{ name: app, gemfile: Gemfile }] }\n${text}`,
+      `name: box
+version: 1.0.0
+mirror:
+  gem: [{ name: app, gemfile: Gemfile }]
+  deb: [{ name: debian, uri: https://deb.debian.org/debian, suites: [bookworm] }]
+${text}`,
     )
     return { directory, read: () => readSpec(join(directory, 'appliance.yml')) }
   }

@@ -20,10 +20,13 @@ const define = (more: string) =>
     `Veewee::Definition.declare(cpu_count: '3', memory_size: '768', disk_size: '20480',\n  ssh_user: 'vagrant', ssh_password: 'vagrant', ${more})\n`,
   )
 
+const image = 'iso: [{ url: https://example.com/small.iso }]'
+const debian = 'deb: [{ name: debian, uri: https://deb.debian.org/debian, suites: [trixie] }]'
+
 /** A spec with this basebox, or what is wrong with it. */
-async function read(basebox: string, more = '') {
+async function read(basebox: string, more = '', mirror = `${image}, ${debian}`) {
   const file = join(folder, 'appliance.yml')
-  await writeFile(file, `name: box\nversion: 1.0.0\nbasebox: ${basebox}\n${more}`)
+  await writeFile(file, `name: box\nversion: 1.0.0\nbasebox: ${basebox}\nmirror: { ${mirror} }\n${more}`)
   return await readSpec(file).then(
     (spec) => spec.basebox,
     (error: Error) => error.message,
@@ -66,6 +69,29 @@ test.each([
   ['{ definition: base, strategy: instal }', 'did you mean install?'],
 ])('%s is refused', async (basebox, said) => {
   expect(await read(basebox)).toContain(said)
+})
+
+test('an image that nobody would mirror is a fault at once, with what to write', async () => {
+  const said = await read('{ definition: base }', '', debian)
+  expect(said).toBe(
+    'appliance.yml:3:12: basebox.definition: its ISO small.iso is not in the mirror: write { url: https://…/small.iso } under mirror.iso',
+  )
+  expect(await read('{ definition: base, strategy: bootstrap }', '', debian)).toHaveProperty('cpus', 3)
+})
+
+test('a machine of nothing is a fault at once', async () => {
+  expect(await read('{ definition: base, strategy: bootstrap }', '', image)).toContain(
+    'basebox.strategy: has nothing to make the machine of: name the distribution’s repository under mirror.deb or mirror.rpm',
+  )
+})
+
+test('what is only warned about in a definition is told beside its faults: it may be their cause', async () => {
+  await define("memory_sise: '512', iso_file: `date`")
+  await read('{ definition: base }')
+  const error = await readSpec(join(folder, 'appliance.yml')).catch((thrown) => thrown)
+  expect(error.warnings.map(({ message }: { message: string }) => message)).toEqual([
+    expect.stringMatching(/^memory_sise is no key of definitions.*memory_size\?$/),
+  ])
 })
 
 test('what ships may have more than the definition’s machine, never less', async () => {
