@@ -16,6 +16,7 @@ import { lock } from './lock.ts'
 import { everywhere, projectOf } from './project.ts'
 import { serve } from './serve.ts'
 import { stageNamed } from './stages.ts'
+import { verify, verifyInputs } from './verify.ts'
 
 const buildInputs = {
   from: choice('Work again from this stage on', stageNames),
@@ -82,6 +83,13 @@ export const commands: Record<string, Command> = {
     operand: 'ova',
     anywhere: true,
     run: lint,
+  },
+  verify: {
+    summary: 'Whether an OVA is what was made: digests, signatures, provenance, SBOM',
+    inputs: verifyInputs,
+    operand: 'ova',
+    anywhere: true,
+    run: verify,
   },
   doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
 }

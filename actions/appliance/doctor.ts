@@ -39,6 +39,11 @@ export const programs: readonly Program[] = [
   { name: 'setpriv', packageName: 'util-linux', purpose: 'lets every program we start end with us' },
   { name: 'tar', packageName: 'tar', purpose: 'copies files into and out of the guest' },
   { name: 'xz', packageName: 'xz-utils', purpose: 'reads package indexes' },
+  {
+    name: 'openssl',
+    packageName: 'openssl',
+    purpose: 'signs with keys on tokens, and makes password hashes',
+  },
   { name: 'zstd', packageName: 'zstd', purpose: 'packs archives of the mirror, and the Actions cache' },
 ]
 

@@ -11,53 +11,76 @@ import { type Vmdk, writeVmdk } from '../lib/vmdk/file.ts'
 export interface OvaOrder {
   /** Raw disk, a whole number of MiB. */
   disk: string
+  /** Further ones, behind it. */
+  dataDisks?: readonly string[]
   /** The OVA to write; its name without `.ova` is that of its members. */
   path: string
-  /** The descriptor's text, given what is known about the disk only at the end. */
-  describe: (disk: DescribedDisk) => string
+  /** The descriptor's text, given what is known about the disks only at the end. */
+  describe: (disk: DescribedDisk, dataDisks: readonly DescribedDisk[]) => string
+  /** Pictures: small files that stand before the disks. */
+  extras?: readonly { name: string; content: Buffer }[]
+  /** Makes the `.cert` of a manifest; as long for every manifest. */
+  sign?: (name: string, manifest: Buffer) => Promise<Buffer>
   log: Log
   signal: AbortSignal
+  /** zlib's, 1 to 9. */
+  level?: number
   /** Threads that compress (default: one a core). The bytes are the same for any number. */
   threads?: number
 }
 
 export interface Ova {
   bytes: number
-  /** The disk as a member of the archive. */
+  /** The first disk as a member of the archive. */
   vmdk: Vmdk
+  vmdks: readonly Vmdk[]
 }
 
-/** Where the members of the archive lie; sizes in bytes. */
+/** Where the members before the disks lie; sizes in bytes. */
 interface Layout {
   ovf: { name: string; size: number }
   mf: { name: string; size: number; at: number }
-  vmdk: { name: string; at: number }
+  cert: { name: string; size: number; at: number } | undefined
+  extras: { name: string; content: Buffer; at: number }[]
+  disks: { path: string; name: string; capacity: number }[]
+  /** Of the first disk's header. */
+  disksAt: number
 }
 
 /**
- * Writes an OVA in one pass: room is left for headers, descriptor and manifest, the disk is compressed straight to
- * its place behind them, and what had to wait for its digest is filled in at the end. The final name appears last.
+ * Writes an OVA in one pass: room is left for headers, descriptor, manifest and certificate, the disks are compressed
+ * straight to their places behind them, and what had to wait for their digests is filled in at the end. The final name
+ * appears last.
  */
 export async function packOva(order: OvaOrder): Promise<Ova> {
-  const { disk, path, describe } = order
-  const capacity = (await stat(disk)).size
-  if (capacity % 2 ** 20 !== 0) throw new ApplianceError('internal', `${disk} is not a whole number of MiB`)
-  const layout = layOut(basename(path, '.ova'), capacity, describe)
+  const { path, describe } = order
+  const layout = await layOut(order)
   const partial = join(dirname(path), `.${basename(path)}.partial`)
   try {
     const file = await open(partial, 'w')
     try {
-      let at = layout.vmdk.at
-      const vmdk = await writeVmdk({ ...order, capacity, name: layout.vmdk.name }, async (bytes) => {
-        await writeAt(file, at, bytes)
-        at += bytes.length
-      })
-      await writeHead(file, layout, vmdk, describe({ ...vmdk, file: vmdk.name, capacity }))
-      const bytes = layout.vmdk.at + padded(vmdk.bytes) + 2 * BLOCK
+      let at = layout.disksAt
+      const vmdks: Vmdk[] = []
+      for (const disk of layout.disks) {
+        const header = at
+        at += BLOCK
+        const vmdk = await writeVmdk({ ...order, ...disk, disk: disk.path }, async (bytes) => {
+          await writeAt(file, at, bytes)
+          at += bytes.length
+        })
+        await writeAt(file, header, ustarHeader(vmdk.name, vmdk.bytes))
+        at = header + BLOCK + padded(vmdk.bytes)
+        vmdks.push(vmdk)
+      }
+      const [first, ...others] = vmdks.map((vmdk, index) =>
+        describedDisk(vmdk, layout.disks[index]!.capacity),
+      )
+      await writeHead(file, layout, vmdks, describe(first!, others), order.sign)
+      const bytes = at + 2 * BLOCK
       await file.truncate(bytes)
       await file.datasync()
       await rename(partial, path)
-      return { bytes, vmdk }
+      return { bytes, vmdk: vmdks[0]!, vmdks }
     } finally {
       await file.close()
     }
@@ -67,32 +90,79 @@ export async function packOva(order: OvaOrder): Promise<Ova> {
   }
 }
 
-/** Order `.ovf`, `.mf`, `.vmdk`: importers stream, and want to know what a disk is and its digest before it comes. */
-function layOut(name: string, capacity: number, describe: OvaOrder['describe']): Layout {
-  const vmdk = `${name}-disk1.vmdk`
-  const ovf = `${name}.ovf`
-  // No figure in the descriptor has more digits than these.
-  const most = Number.MAX_SAFE_INTEGER
-  const ovfSize = padded(Buffer.byteLength(describe({ file: vmdk, bytes: most, capacity, populated: most })))
-  const digest = sha256('')
-  const mfSize = manifest([ovf, vmdk].map((member) => ({ name: member, sha256: digest }))).length
-  const mfAt = BLOCK + ovfSize
-  return {
-    ovf: { name: ovf, size: ovfSize },
-    mf: { name: `${name}.mf`, size: mfSize, at: mfAt },
-    vmdk: { name: vmdk, at: mfAt + BLOCK + padded(mfSize) + BLOCK },
-  }
+function describedDisk({ name, bytes, populated }: Vmdk, capacity: number): DescribedDisk {
+  return { file: name, bytes, capacity, populated }
 }
 
-/** Everything before the disk's first byte; the descriptor is padded with newlines to the room left for it. */
-async function writeHead(file: FileHandle, layout: Layout, vmdk: Vmdk, text: string): Promise<void> {
-  const { ovf, mf } = layout
+/** Order `.ovf`, `.mf`, disks: importers stream, and want to know what a disk is and its digest before it comes. */
+async function layOut({
+  disk,
+  dataDisks = [],
+  path,
+  describe,
+  extras = [],
+  sign,
+}: OvaOrder): Promise<Layout> {
+  const name = basename(path, '.ova')
+  const disks = []
+  for (const [index, file] of [disk, ...dataDisks].entries()) {
+    const capacity = (await stat(file)).size
+    if (capacity % 2 ** 20 !== 0) throw new ApplianceError('internal', `${file} is not a whole number of MiB`)
+    disks.push({ path: file, name: `${name}-disk${index + 1}.vmdk`, capacity })
+  }
+  // No figure in the descriptor has more digits than these.
+  const most = Number.MAX_SAFE_INTEGER
+  const [first, ...others] = disks.map(({ name: file, capacity }) => ({
+    file,
+    bytes: most,
+    capacity,
+    populated: most,
+  }))
+  const ovf = { name: `${name}.ovf`, size: padded(Buffer.byteLength(describe(first!, others))) }
+  const digest = sha256('')
+  const members = [ovf, ...extras, ...disks].map((member) => ({ name: member.name, sha256: digest }))
+  const mfText = Buffer.from(manifest(members))
+  const mf = { name: `${name}.mf`, size: mfText.length, at: BLOCK + ovf.size }
+  let at = mf.at + BLOCK + padded(mf.size)
+  let cert: Layout['cert']
+  if (sign) {
+    cert = { name: `${name}.cert`, size: (await sign(mf.name, mfText)).length, at }
+    at += BLOCK + padded(cert.size)
+  }
+  const placed = extras.map((extra) => {
+    const own = { ...extra, at }
+    at += BLOCK + padded(extra.content.length)
+    return own
+  })
+  return { ovf, mf, cert, extras: placed, disks, disksAt: at }
+}
+
+/** Everything before the disks; the descriptor is padded with newlines to the room left for it. */
+async function writeHead(
+  file: FileHandle,
+  { ovf, mf, cert, extras }: Layout,
+  vmdks: readonly Vmdk[],
+  text: string,
+  sign: OvaOrder['sign'],
+): Promise<void> {
   const descriptor = Buffer.alloc(ovf.size, '\n')
   descriptor.write(text)
-  const digests = manifest([{ name: ovf.name, sha256: sha256(descriptor) }, vmdk])
-  await writeAt(file, 0, Buffer.concat([ustarHeader(ovf.name, ovf.size), descriptor]))
-  await writeAt(file, mf.at, Buffer.concat([ustarHeader(mf.name, mf.size), Buffer.from(digests)]))
-  await writeAt(file, layout.vmdk.at - BLOCK, ustarHeader(vmdk.name, vmdk.bytes))
+  const small = [{ name: ovf.name, content: descriptor }, ...extras]
+  const digests = small.map(({ name, content }) => ({ name, sha256: sha256(content) }))
+  const lines = Buffer.from(manifest([...digests, ...vmdks]))
+  await writeMember(file, 0, ovf.name, descriptor)
+  await writeMember(file, mf.at, mf.name, lines)
+  if (cert && sign) {
+    const signed = await sign(mf.name, lines)
+    if (signed.length !== cert.size)
+      throw new ApplianceError('internal', `${cert.name} has changed its length`)
+    await writeMember(file, cert.at, cert.name, signed)
+  }
+  for (const { name, content, at } of extras) await writeMember(file, at, name, content)
+}
+
+async function writeMember(file: FileHandle, at: number, name: string, content: Buffer): Promise<void> {
+  await writeAt(file, at, Buffer.concat([ustarHeader(name, content.length), content]))
 }
 
 async function writeAt(file: FileHandle, position: number, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Finding } from './lint/rule.ts'
 import type { SealReport } from './seal.ts'
+import type { Differences } from './trust/parts.ts'
 import type { Permission } from './verdict.ts'
 
 export interface PackReport {
@@ -15,9 +16,13 @@ export interface PackReport {
     provisioned: string
   }
   files: PackedFile[]
-  seal: SealReport
+  seal: Omit<SealReport, 'installed'>
   /** What the lint says of the OVA, that which was not ignored. */
   lint: Finding[]
+  /** What the lock and the disk say differently. */
+  differences: Differences
+  /** SBOMs, provenance, digests, signature. */
+  trust: PackedFile[]
   /** Program → version. */
   tools: Record<string, string>
 }
@@ -52,7 +57,7 @@ Each operation was proved by reading the disk again.
 ${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
 
 Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
-${toleratedSection(seal)}${driversSection(seal)}${lintSection(report)}
+${toleratedSection(seal)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
 Packed with ${Object.entries(tools)
     .map(([tool, version]) => `${tool} ${version}`)
     .join(', ')}.
@@ -66,7 +71,24 @@ function lintSection({ lint, files }: PackReport): string {
   return `\n## Lint\n\n${lines.join('\n')}\n`
 }
 
-function toleratedSection({ tolerated }: SealReport): string {
+const MOST_DIFFERENCES = 20
+
+function trustSection({ trust, differences: { notInstalled, notLocked } }: PackReport): string {
+  const listed = (title: string, names: readonly string[]) => {
+    if (names.length === 0) return ''
+    const more = names.length > MOST_DIFFERENCES ? `, and ${names.length - MOST_DIFFERENCES} more` : ''
+    return `\n${title} (${names.length}): ${names.slice(0, MOST_DIFFERENCES).join(', ')}${more}.\n`
+  }
+  return `
+## To trust it
+
+${trust.map(({ name, sha256 }) => `- ${name} \`${sha256}\``).join('\n')}
+
+\`appliance verify FILE.ova\`, or as README.txt says with sha256sum and openssl alone.
+${listed('In the lock and not on the disk', notInstalled)}${listed('**On the disk and not in the lock**', notLocked)}`
+}
+
+function toleratedSection({ tolerated }: PackReport['seal']): string {
   if (tolerated.length === 0) return ''
   const lines = new Set(
     tolerated.map(({ name, place, tolerated }) => `- ${name} in \`${place}\`: ${tolerated}`),
@@ -74,7 +96,7 @@ function toleratedSection({ tolerated }: SealReport): string {
   return `\nFound by the scan and left, since every copy of the package has it:\n\n${[...lines].join('\n')}\n`
 }
 
-function driversSection({ missingDrivers }: SealReport): string {
+function driversSection({ missingDrivers }: PackReport['seal']): string {
   if (missingDrivers.length === 0) return ''
   return `\n**The kernel lacks ${missingDrivers.join(', ')}: some hypervisors will not boot this appliance.**\n`
 }

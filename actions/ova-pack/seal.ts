@@ -12,6 +12,8 @@ import { type Plan, plan } from './generalise/plan.ts'
 import { scan } from './scan.ts'
 import { mirrorAddress, type Needle, privateKeys } from './secrets.ts'
 import { judge, type Suspect } from './suspects.ts'
+import { installedOn } from './trust/installed.ts'
+import type { Installed } from './trust/parts.ts'
 
 export interface SealOrder {
   /** Raw disk; it is changed in place. */
@@ -38,6 +40,8 @@ export interface SealReport {
   /** Drivers a kernel lacks, for which a hypervisor would not find disk or network. */
   missingDrivers: string[]
   system: GuestSystem
+  /** What its package managers say is on it. */
+  installed: Installed[]
 }
 
 /**
@@ -79,6 +83,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     tolerated: suspects,
     missingDrivers: lacking,
     system: await guestSystem(root),
+    installed: await installedOn(root, tools, scratch),
   }
 }
 

@@ -1,16 +1,19 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
-import { packQcow2 } from '../lib/disk/compressed-qcow2.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
-import { sha256, sha256File } from '../lib/files/digest.ts'
+import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
-import { type DescribedDisk, descriptor, type GuestSystem } from '../lib/ovf/descriptor.ts'
+import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import { flag, path } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
+import { dataDisks } from './data-disks.ts'
+import { describing, hardwareOf, iconOf, wordsOf } from './describe.ts'
+import { packFormat, zlibLevels } from './formats/formats.ts'
+import { inputDigests } from './inputs.ts'
 import { lintOva } from './lint/lint.ts'
 import { atLeast, findingLines } from './lint/present.ts'
 import type { Finding } from './lint/rule.ts'
@@ -19,6 +22,9 @@ import { enlarge, rawSha256, toRaw } from './raw-disk.ts'
 import { type PackedFile, type PackReport, reportMarkdown } from './report.ts'
 import { type SealReport, seal } from './seal.ts'
 import { type Needle, publicKey, secretText } from './secrets.ts'
+import { differences, partsOf } from './trust/parts.ts'
+import { certificateFile, openSigner, type Signer } from './trust/signer.ts'
+import { writeTrust } from './trust/write.ts'
 import { permission } from './verdict.ts'
 
 const RECIPE = '2'
@@ -58,8 +64,8 @@ export const ovaPack: Stage<typeof inputs> = {
       'spec.name': spec.name,
       'spec.version': spec.version,
       'spec.product': JSON.stringify(spec.product),
-      'spec.pack': JSON.stringify([spec.pack.formats, hardware(spec), spec.pack.annotation, spec.pack.lint]),
-      eula: spec.pack.eula ? sha256(await readFile(spec.pack.eula)) : '',
+      ...(await inputDigests(spec)),
+      lock: work.project.lock ? await sha256File(work.project.lockFile) : '',
       tools: work.project.lock ? toolsKey(work.project.lock) : '',
       zlib: process.versions.zlib,
     }
@@ -71,37 +77,39 @@ export const ovaPack: Stage<typeof inputs> = {
     const provisioned = await provisionedDisk(work)
     const permitted = permission(await validationOf(work), provisioned.sha256, work.inputs.unvalidated)
     if (permitted === 'unvalidated') work.log.warn('packing a disk without a passing verdict, as asked')
+    const signer =
+      spec.pack.sign && (await openSigner(spec.pack.sign, work.workDirectory, Date.now(), signal))
     const tools = await openToolsRoot(work)
 
     const disk = join(work.workDirectory, 'disk.raw')
     await work.timed('unpack', () => toRaw(provisioned.path, disk, signal))
-    const sealed = await work.timed('seal', () => sealDisk(work, disk, tools))
-    const capacity = await enlarge(disk, hardware(spec).disk)
+    const { installed, ...sealed } = await work.timed('seal', () => sealDisk(work, disk, tools))
+    const capacity = await enlarge(disk, hardwareOf(spec).disk)
 
     await mkdir(work.outDirectory, { recursive: true })
-    const stem = join(work.outDirectory, `${spec.name}-${spec.version}`)
     const rawDigest = rawSha256(disk, capacity, signal)
     rawDigest.catch(() => {}) // seen below, or not at all when packing fails first
-    const paths: string[] = []
-    if (spec.pack.formats.includes('ova'))
-      paths.push(await work.timed('ova', () => packDisk(work, disk, `${stem}.ova`, sealed.system)))
-    if (spec.pack.formats.includes('qcow2'))
-      paths.push(await work.timed('qcow2', () => packQcow2(disk, `${stem}.qcow2`, signal)))
-
+    const paths = await packAll(work, disk, capacity, sealed.system, signer)
     const ova = paths.find((file) => file.endsWith('.ova'))
     const findings = ova ? await work.timed('lint', () => linted(work, ova)) : []
 
-    const report: PackReport = {
+    const files = await work.timed('digest', () => Promise.all(paths.map((file) => described(work, file))))
+    const parts = partsOf(project.lock, installed)
+    const packed = {
       name: spec.name,
       version: spec.version,
       permission: permitted,
       disk: { sha256: await rawDigest, capacity, provisioned: provisioned.sha256 },
-      files: await work.timed('digest', () => Promise.all(paths.map((file) => described(work, file)))),
+      files,
       seal: sealed,
       lint: findings,
+      differences: differences(parts),
       tools: { zlib: process.versions.zlib, e2fsprogs: await e2fsprogsVersion(tools) },
     }
-    return await recorded(work, report)
+    const folder = work.outDirectory
+    const distribution = sealed.system
+    const trust = await writeTrust({ project, folder, report: packed, distribution, parts, signer })
+    return await recorded(work, { ...packed, trust })
   },
 }
 
@@ -119,12 +127,6 @@ async function validationOf(work: Work): Promise<EarlierStage | undefined> {
     if (error instanceof ApplianceError && error.code === 'stale') return undefined
     throw error
   })
-}
-
-/** Sizes of the build hold unless the spec enlarges them for the customer. */
-function hardware({ basebox, pack }: Spec): { cpus: number; memory: number; disk: number | undefined } {
-  const { cpus, memory, disk } = pack.hardware
-  return { cpus: cpus ?? basebox.cpus, memory: memory ?? basebox.memory, disk }
 }
 
 async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<SealReport> {
@@ -150,26 +152,51 @@ function secretNeedles(spec: Spec): Needle[] {
   })
 }
 
-async function packDisk(work: Work, disk: string, path: string, system: GuestSystem): Promise<string> {
-  const { spec } = work.project
-  const eula = spec.pack.eula ? await readFile(spec.pack.eula, 'utf8') : undefined
-  const { cpus, memory } = hardware(spec)
-  const describe = (described: DescribedDisk) =>
-    descriptor({
-      name: spec.name,
-      version: spec.version,
-      product: { title: spec.product.title ?? spec.name, vendor: spec.product.vendor, url: spec.product.url },
-      annotation: spec.pack.annotation,
-      eula,
-      properties: [],
-      system,
-      cpus,
-      memory: Math.ceil(memory / 2 ** 20) * 2 ** 20,
-      nic: 'VmxNet3',
-      firmware: 'bios',
-      disk: described,
-    })
-  await packOva({ disk, path, describe, log: work.log, signal: work.signal })
+/** Every format that is wanted, from one disk, in the order of the spec. */
+async function packAll(
+  work: Work,
+  disk: string,
+  capacity: number,
+  system: GuestSystem,
+  signer: Signer | undefined,
+): Promise<string[]> {
+  const { log, signal, workDirectory, outDirectory, project } = work
+  const { name, version, pack } = project.spec
+  const { cpus, memory } = hardwareOf(project.spec)
+  const stem = join(outDirectory, `${name}-${version}`)
+  const machine = { cpus, memory, disk: capacity, user: 'root', mac: '' }
+  const order = { disk, stem, level: pack.level, machine, work: workDirectory, log, signal }
+  const paths: string[] = []
+  for (const format of pack.formats) {
+    const write = () =>
+      format === 'ova' ? packAsOva(work, disk, `${stem}.ova`, system, signer) : packFormat(format, order)
+    paths.push(await work.timed(format, write))
+  }
+  return paths
+}
+
+async function packAsOva(
+  work: Work,
+  disk: string,
+  path: string,
+  system: GuestSystem,
+  signer: Signer | undefined,
+): Promise<string> {
+  const { log, signal, workDirectory, project } = work
+  const { pack } = project.spec
+  const icon = await iconOf(pack.icon)
+  const further = await dataDisks(pack.hardware.data_disks, workDirectory, signal)
+  await packOva({
+    disk,
+    dataDisks: further,
+    path,
+    describe: describing(await wordsOf(project.spec, system, icon?.described)),
+    extras: icon ? [{ name: icon.described.file, content: icon.content }] : [],
+    ...(signer && { sign: (name: string, manifest: Buffer) => certificateFile(signer, name, manifest) }),
+    level: zlibLevels[pack.level],
+    log,
+    signal,
+  })
   return path
 }
 
@@ -217,7 +244,7 @@ async function recorded(work: Work, report: PackReport): Promise<StageResult> {
         ova: { path: join(work.outDirectory, ova.name), sha256: ova.sha256 },
         'ova-sha256': { value: ova.sha256 },
       }),
-      files: { value: JSON.stringify(report.files) },
+      files: { value: JSON.stringify([...report.files, ...report.trust]) },
       report: { path: markdown },
     },
     tools: report.tools,

@@ -4,19 +4,8 @@ import { existing } from './existing.ts'
 import type { Machine } from './machine.ts'
 import { mirror } from './mirror/mirror.ts'
 import { tools } from './mirror/tools.ts'
-import {
-  count,
-  list,
-  mapOf,
-  matching,
-  notYet,
-  oneOf,
-  section,
-  size,
-  text,
-  whereSecret,
-  words,
-} from './section.ts'
+import { pack } from './pack.ts'
+import { list, mapOf, matching, notYet, oneOf, section, text, whereSecret, words } from './section.ts'
 import { provisionStep } from './step.ts'
 
 /** A version; the release workflow's tag is held to the same form. */
@@ -30,12 +19,6 @@ const product = section({
   vendor: words('a vendor').optional(),
   url: words('an address').optional(),
 })
-
-const hardware = section({
-  cpus: count(1).optional(),
-  memory: size('2 GiB').optional().describe('E.g. 2 GiB'),
-  disk: size('20 GiB').optional().describe('E.g. 20 GiB'),
-}).prefault({})
 
 const ports = list(
   matching(
@@ -52,22 +35,6 @@ const validate = (directory: string) =>
       .describe('A folder of scenario files, *.yml'),
     listens: ports.optional().describe('Every port the appliance may answer at; a further one is a failure'),
     suites: notYet(),
-  })
-
-const pack = (directory: string) =>
-  section({
-    formats: list(oneOf(['ova', 'qcow2']), 'a list of ova and qcow2').default(['ova']),
-    hardware: hardware.describe('What the customer gets; not less than the basebox has'),
-    eula: existing(directory, 'a text file').optional().describe('Shown on import'),
-    annotation: words('text').optional().describe('Shown on import'),
-    sign: notYet(),
-    lint: section({
-      ignore: list(words('a rule of appliance lint'))
-        .default([])
-        .describe('Rules of appliance lint that do not count for this appliance'),
-    })
-      .prefault({})
-      .describe('What the packed OVA is looked at for'),
   })
 
 /** The whole of `appliance.yml`; paths in it begin at `directory`. */

@@ -9,7 +9,7 @@ import { GRAIN, GrainIndex, SECTOR, vmdkHead } from './vmdk.ts'
 /** What one thread takes at a time: divides the span of a grain table, so that no stretch crosses two. */
 const STRETCH = 1 << 20
 
-/** zlib's level: 5 is a fifth quicker than 6 for half a percent in size (`script/bench pack`). */
+/** zlib's usual level: 5 is a fifth quicker than 6 for half a percent in size (`script/bench pack`). */
 const LEVEL = 5
 
 /** More threads than this would take us past our memory, not past the disk's speed. */
@@ -24,6 +24,8 @@ export interface VmdkOrder {
   name: string
   log: Log
   signal: AbortSignal
+  /** zlib's, 1 to 9. */
+  level?: number
   /** Threads that compress (default: one a core). The bytes are the same for any number. */
   threads?: number
 }
@@ -60,7 +62,7 @@ export async function writeVmdk(
     bytes += part.length
   }
 
-  await using pool = new GrainPool(disk, threads, LEVEL)
+  await using pool = new GrainPool(disk, threads, order.level ?? LEVEL)
   const content = await contentDigest(pool, stretches, signal)
   await append(vmdkHead({ name, capacity, content, adapterType: 'lsilogic' }))
   const index = new GrainIndex(capacity)

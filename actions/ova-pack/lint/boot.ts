@@ -155,19 +155,34 @@ export async function lintBoot(
     find('boot-bios', `${name}@0`, uefi ? 'only a UEFI loader' : 'no boot code')
   else if (bios !== uefi) find('boot-one-firmware', name, bios ? 'BIOS' : 'UEFI')
 
-  const ext4: { partition: Partition; files: Ext4Files }[] = []
-  for (const partition of found) {
-    const files = await Ext4Files.open(disk, partition.start, partition.length)
-    if (files) ext4.push({ partition, files })
-  }
-  const roots = []
-  for (const one of ext4) if ((await one.files.list('/etc')).length > 0) roots.push(one)
-  const root = roots.find(({ partition }) => partition.type === LINUX_ROOT_X86_64) ?? roots[0]
-  if (!root) {
+  const roots = await rootsAmong(disk, found)
+  if (!roots.root) {
     find('disk-unread', name, `${found.length} partitions`)
     return undefined
   }
-  return { files: root.files, disk: name, hasOwnBoot: ext4.length > 1 }
+  return { files: roots.root, disk: name, hasOwnBoot: roots.fileSystems > 1 }
+}
+
+/** The file system of the guest's root; undefined where it is none that can be read. */
+export async function rootOf(disk: Bytes): Promise<Ext4Files | undefined> {
+  const found = await tableOf(disk, await disk.read(0, GPT_HEAD))
+  return found && (await rootsAmong(disk, found)).root
+}
+
+async function rootsAmong(
+  disk: Bytes,
+  found: readonly Partition[],
+): Promise<{ root: Ext4Files | undefined; fileSystems: number }> {
+  const roots: { type: string; files: Ext4Files }[] = []
+  let fileSystems = 0
+  for (const { type, start, length } of found) {
+    const files = await Ext4Files.open(disk, start, length)
+    if (!files) continue
+    fileSystems++
+    if ((await files.list('/etc')).length > 0) roots.push({ type, files })
+  }
+  const root = roots.find(({ type }) => type === LINUX_ROOT_X86_64) ?? roots[0]
+  return { root: root?.files, fileSystems }
 }
 
 async function tableOf(disk: Bytes, head: Buffer): Promise<Partition[] | undefined> {

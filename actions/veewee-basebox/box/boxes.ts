@@ -1,6 +1,8 @@
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { type Member, writeBox } from '../../lib/box/archive.ts'
+import { type BoxMachine, metadata, type Provider, vagrantfile } from '../../lib/box/provider.ts'
 import { packQcow2 } from '../../lib/disk/compressed-qcow2.ts'
 import { Ext4 } from '../../lib/disk/ext4.ts'
 import { Pattern } from '../../lib/disk/pattern.ts'
@@ -10,9 +12,7 @@ import type { Log } from '../../lib/log/log.ts'
 import { descriptor } from '../../lib/ovf/descriptor.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { writeVmdk } from '../../lib/vmdk/file.ts'
-import { type Member, writeBox } from './archive.ts'
 import { type CataloguedBox, catalogue } from './catalogue.ts'
-import { type BoxMachine, metadata, type Provider, vagrantfile } from './provider.ts'
 
 export interface BoxOrder {
   /** The base machine, raw; the box's login is put on it. */

@@ -1,4 +1,4 @@
-import type { Provider } from './provider.ts'
+import type { Provider } from '../../lib/box/provider.ts'
 
 /** A box as a catalogue knows it. */
 export interface CataloguedBox {

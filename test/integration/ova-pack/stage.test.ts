@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { sha256File } from '../../../actions/lib/files/digest.ts'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { sha256, sha256File } from '../../../actions/lib/files/digest.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import { type Execution, execute } from '../../../actions/lib/stage/execute.ts'
@@ -10,9 +10,11 @@ import { writeRecord } from '../../../actions/lib/stage/record.ts'
 import type { Project } from '../../../actions/lib/stage/stage.ts'
 import { toolsKey } from '../../../actions/lib/tools/root.ts'
 import { ovaPack } from '../../../actions/ova-pack/stage.ts'
+import { type Check, verifyOva } from '../../../actions/ova-pack/trust/verify.ts'
 import { lockOf } from '../../fixtures/lock.ts'
 import { quietLog } from './quiet-log.ts'
 import { sampleDisk, withBootCode } from './sample-disk.ts'
+import { signingKey } from './specimen.ts'
 
 jest.setTimeout(120_000)
 
@@ -22,13 +24,27 @@ product: { title: Sample, vendor: Example Ltd }
 secrets: { admin: env:OVA_PACK_TEST_SECRET }
 basebox: { disk: 64 MiB }
 pack:
-  formats: [ova, qcow2]
+  formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]
   hardware: { memory: 2 GiB, disk: 96 MiB }
   eula: EULA.txt
+  sign: { key: env:OVA_PACK_TEST_KEY, certificate: certificate.pem }
 `
 const nothing = { uri: '', suites: [], components: [], timestamp: '', evidence: [] }
+function lockedDeb(name: string, version: string, license: string) {
+  const path = `pool/${name}_${version}_amd64.deb`
+  return { name, version, arch: 'amd64', path, license, size: 1, sha256: sha256(name) }
+}
 const lock = lockOf({
-  deb: [],
+  deb: [
+    {
+      ...{ name: 'debian', uri: 'https://deb.example.test/debian', suites: [], components: [] },
+      ...{ timestamp: '', evidence: [] },
+      packages: [
+        lockedDeb('nginx', '1.2-3', 'BSD-2-Clause'),
+        lockedDeb('postgresql', '15', 'PostgreSQL licence'),
+      ],
+    },
+  ],
   tools: { deb: [{ name: 'debian', ...nothing, packages: [] }], gem: [] },
 })
 
@@ -40,6 +56,8 @@ beforeAll(async () => {
   const specFile = join(directory, 'appliance.yml')
   await writeFile(specFile, SPEC)
   await writeFile(join(directory, 'EULA.txt'), 'Be nice.\n')
+  const signing = await signingKey(directory)
+  process.env.OVA_PACK_TEST_KEY = await readFile(signing.key, 'utf8')
   const buildDirectory = join(directory, 'build')
   project = {
     directory,
@@ -49,6 +67,7 @@ beforeAll(async () => {
     lockFile: join(directory, 'appliance.lock.json'),
     lock,
   }
+  await writeFile(project.lockFile, JSON.stringify(lock))
   // This computer itself is the tools root: its e2fsprogs run through its own loader.
   const tools = join(buildDirectory, 'tools', toolsKey(lock).slice(0, 16))
   await mkdir(tools, { recursive: true })
@@ -60,6 +79,9 @@ beforeAll(async () => {
     '/etc/hostname': 'builder\n',
     '/usr/lib/os-release': 'ID=debian\n',
     '/var/log/syslog': 'line\n',
+    '/var/lib/dpkg/status':
+      'Package: nginx\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.2-3\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: stray\nStatus: install ok installed\nArchitecture: all\nVersion: 9\n',
+    '/srv/app/vendor/ruby/3.1.0/specifications/sinatra-3.0.5.gemspec': '',
   })
   await withBootCode(raw)
   disk = join(provisioned, 'provisioned.qcow2')
@@ -102,10 +124,23 @@ test('a validated disk becomes an OVA, a qcow2 and a report that agree with one 
   expect(ova).toBe(join(folder, 'sample-1.2.3.ova'))
   expect(await sha256File(ova)).toBe(outputs.value('ova-sha256'))
   const files = JSON.parse(outputs.value('files')) as { name: string; path: string; sha256: string }[]
-  expect(files.map(({ path }) => path)).toEqual([
-    'build/ova-pack/sample-1.2.3.ova',
-    'build/ova-pack/sample-1.2.3.qcow2',
-  ])
+  expect(files.map(({ path }) => path)).toEqual(
+    [
+      'sample-1.2.3.ova',
+      'sample-1.2.3.qcow2',
+      'sample-1.2.3.vmdk',
+      'sample-1.2.3.vhdx',
+      'sample-1.2.3.raw.zst',
+      'sample-1.2.3.box',
+      'sample-1.2.3.cdx.json',
+      'sample-1.2.3.spdx.json',
+      'sample-1.2.3.provenance.json',
+      'certificate.pem',
+      'SHA256SUMS',
+      'SHA256SUMS.sig',
+      'README.txt',
+    ].map((name) => `build/ova-pack/${name}`),
+  )
   for (const { path, sha256 } of files) expect(await sha256File(join(project.directory, path))).toBe(sha256)
 
   await run('tar', ['-C', folder, '-xf', ova])
@@ -154,3 +189,157 @@ test('a secret of the spec on the disk is refused by its name, never shown', asy
     delete process.env.OVA_PACK_TEST_SECRET
   }
 })
+
+test('every format is the same disk', async () => {
+  await judged('passed', await sha256File(disk))
+  const { folder } = await packed()
+  const at = (name: string) => join(folder, `sample-1.2.3.${name}`)
+  for (const format of ['vmdk', 'vhdx'])
+    await run('qemu-img', ['compare', '-f', format, '-F', 'qcow2', at(format), at('qcow2')])
+  const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'))
+  const raw = join(project.directory, 'from.zst.raw')
+  await run('zstd', ['-q', '-d', at('raw.zst'), '-o', raw])
+  expect(await sha256File(raw)).toBe(report.disk.sha256)
+  await run('tar', ['-C', project.directory, '-xf', at('box'), 'box.img', 'metadata.json'])
+  await run('qemu-img', [
+    'compare',
+    '-f',
+    'qcow2',
+    '-F',
+    'qcow2',
+    join(project.directory, 'box.img'),
+    at('qcow2'),
+  ])
+  expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([])
+})
+
+test('the SBOMs hold what is locked and what is on the disk, and say where they differ', async () => {
+  const { folder } = await packed()
+  const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'))
+  expect(report.differences).toEqual({
+    notInstalled: ['deb postgresql 15'],
+    notLocked: ['deb stray 9', 'gem sinatra 3.0.5'],
+  })
+  const cdx = JSON.parse(await readFile(join(folder, 'sample-1.2.3.cdx.json'), 'utf8'))
+  expect(cdx.components.map(({ purl }: { purl: string }) => purl)).toEqual([
+    'pkg:deb/debian/nginx@1.2-3?arch=amd64',
+    'pkg:deb/debian/postgresql@15?arch=amd64',
+    'pkg:deb/debian/stray@9?arch=all',
+    'pkg:gem/sinatra@3.0.5',
+  ])
+  expect(cdx.components[0]).toMatchObject({
+    licenses: [{ expression: 'BSD-2-Clause' }],
+    hashes: [{ alg: 'SHA-256', content: sha256('nginx') }],
+  })
+  expect(cdx.components[1].licenses).toEqual([{ license: { name: 'PostgreSQL licence' } }])
+  const spdx = JSON.parse(await readFile(join(folder, 'sample-1.2.3.spdx.json'), 'utf8'))
+  expect(spdx.packages.map(({ name }: { name: string }) => name)).toEqual([
+    'sample',
+    'nginx',
+    'postgresql',
+    'stray',
+    'sinatra',
+  ])
+  expect(spdx.packages[2].licenseDeclared).toBe('LicenseRef-PostgreSQL-licence')
+  expect(spdx.packages[0].checksums[0].checksumValue).toBe(report.disk.sha256)
+})
+
+describe('a customer', () => {
+  test('finds everything right with sha256sum and openssl alone, as the README says', async () => {
+    const { folder } = await packed()
+    const readme = await readFile(join(folder, 'README.txt'), 'utf8')
+    const commands = readme.split('\n').filter((line) => line.startsWith('  '))
+    expect(readme.split('\n').length).toBeLessThanOrEqual(11)
+    expect(commands.length).toBe(4)
+    const said: string[] = []
+    for (const command of commands) said.push((await run('sh', ['-ec', command], { cwd: folder })).stdout)
+    expect(said[0]).toContain('sample-1.2.3.ova: OK')
+    expect(said[2]).toBe('Verified OK\n')
+    const fingerprint = /Fingerprint=(\S+)/.exec(said[3]!)![1]!
+    expect(readme).toContain(fingerprint)
+    await rm(join(folder, 'public-key.pem'))
+  })
+
+  const lines = async (change?: (folder: string) => Promise<unknown>, certificate?: string) => {
+    const { folder } = await packed()
+    const copy = await mkdtemp(join(tmpdir(), 'ova-customer-'))
+    try {
+      await run('cp', ['-a', `${folder}/.`, copy])
+      await change?.(copy)
+      const options = {
+        log: quietLog(),
+        signal: new AbortController().signal,
+        ...(certificate && { certificate }),
+      }
+      return await verifyOva(join(copy, 'sample-1.2.3.ova'), options)
+    } finally {
+      await rm(copy, { recursive: true })
+    }
+  }
+  const faults = (checks: Check[]) =>
+    checks.filter(({ fault }) => fault !== undefined).map(({ title }) => title)
+
+  test('finds everything right with appliance verify', async () => {
+    const checks = await lines(undefined, join(project.directory, 'certificate.pem'))
+    expect(faults(checks)).toEqual([])
+    expect(checks.filter(({ absent }) => absent)).toEqual([])
+    expect(checks.map(({ title }) => title)).toContain('packages on the disk')
+  })
+
+  test.each<[string, (folder: string) => Promise<unknown>, string[]]>([
+    [
+      'a bit of the disk',
+      (folder) => flip(join(folder, 'sample-1.2.3.ova'), -9000),
+      ['SHA256SUMS', 'manifest', 'provenance'],
+    ],
+    ['the last byte', (folder) => flip(join(folder, 'sample-1.2.3.ova'), -1), ['SHA256SUMS', 'archive']],
+    [
+      'a list of digests made anew',
+      async (folder) => {
+        await flip(join(folder, 'sample-1.2.3.ova'), -1)
+        const { stdout } = await run('sha256sum', ['sample-1.2.3.ova'], { cwd: folder })
+        await writeFile(join(folder, 'SHA256SUMS'), stdout)
+      },
+      ['signature of SHA256SUMS'],
+    ],
+    [
+      "another's SBOM",
+      async (folder) => {
+        const path = join(folder, 'sample-1.2.3.spdx.json')
+        const text = await readFile(path, 'utf8')
+        await writeFile(
+          path,
+          text.replace(/"checksumValue": "[0-9a-f]{64}"/, `"checksumValue": "${'0'.repeat(64)}"`),
+        )
+      },
+      ['SBOM (SPDX)'],
+    ],
+    [
+      'a package more',
+      async (folder) => {
+        const path = join(folder, 'sample-1.2.3.cdx.json')
+        await writeFile(path, (await readFile(path, 'utf8')).replaceAll('nginx', 'apache'))
+      },
+      ['packages on the disk'],
+    ],
+  ])('sees %s', async (_, change, expected) => {
+    expect(faults(await lines(change))).toEqual(expect.arrayContaining(expected))
+  })
+
+  test("sees another's certificate", async () => {
+    const other = await mkdtemp(join(tmpdir(), 'ova-other-'))
+    const { certificate } = await signingKey(other)
+    expect(faults(await lines(undefined, certificate))).toEqual([
+      'signature of SHA256SUMS',
+      'signature of the manifest',
+    ])
+    await rm(other, { recursive: true })
+  })
+})
+
+async function flip(path: string, at: number): Promise<void> {
+  const bytes = await readFile(path)
+  const index = at < 0 ? bytes.length + at : at
+  bytes[index]! ^= 1
+  await writeFile(path, bytes)
+}

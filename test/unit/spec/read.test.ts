@@ -312,7 +312,12 @@ describe('what is wrong is one line, with its place', () => {
       'prepare.sh',
       ['21:67: provision[2].chef_solo.attributes: prepare.sh is no JSON: Unexpected end of JSON input'],
     ],
-    ['a planned section', 'pack:', 'pack:\n  sign: {}', ['27:3: pack.sign is not supported yet']],
+    [
+      'a signature by nothing',
+      'pack:',
+      'pack:\n  sign: { key: env:KEY }',
+      ['27:3: pack.sign.certificate is missing: expected a certificate (PEM)'],
+    ],
     ['planned keys', 'version: 1.4.0', 'version: 1.4.0\nlogin: {}', ['3:1: login is not supported yet']],
     [
       'a key that is here twice',

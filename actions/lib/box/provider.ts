@@ -1,4 +1,4 @@
-import type { Spec } from '../../lib/spec/spec.ts'
+import type { Spec } from '../spec/spec.ts'
 
 /** Vagrant's providers that a box is made for, by the names under which Vagrant knows them. */
 export type Provider = Spec['basebox']['boxes'][number]

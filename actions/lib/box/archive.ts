@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { BLOCK, padded, ustarHeader } from '../../lib/files/ustar.ts'
+import { BLOCK, padded, ustarHeader } from '../files/ustar.ts'
 
 /** A member of a box: text, or a file of any size. */
 export interface Member {

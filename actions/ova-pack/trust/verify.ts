@@ -1,0 +1,267 @@
+import { createHash, createPublicKey, verify as verifySignature, X509Certificate } from 'node:crypto'
+import { open, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { Ext4Files } from '../../lib/disk/ext4-files.ts'
+import { readArchive } from '../../lib/files/archive.ts'
+import { type Bytes, fileBytes, inSteps, partOf } from '../../lib/files/bytes.ts'
+import { sha256File } from '../../lib/files/digest.ts'
+import { exists } from '../../lib/files/exists.ts'
+import type { Log } from '../../lib/log/log.ts'
+import { readVmdk } from '../../lib/vmdk/read.ts'
+import { filesOf, lintArchive } from '../lint/archive.ts'
+import { rootOf } from '../lint/boot.ts'
+import { readCertificate, signatureHolds } from '../lint/certificate.ts'
+import { lintManifest } from '../lint/manifest.ts'
+import { debs } from './installed.ts'
+import { fingerprintOf } from './write.ts'
+
+/** One thing that was checked. */
+export interface Check {
+  title: string
+  /** undefined: it is right; else what is wrong. */
+  fault?: string
+  /** Could not be checked, since it is not there. */
+  absent?: true
+  /** What a reader should know besides. */
+  says?: string
+}
+
+export interface VerifyOptions {
+  /** A PEM certificate that the customer has from elsewhere: the signatures have to be by it. */
+  certificate?: string
+  log: Log
+  signal: AbortSignal
+}
+
+/** Checks an OVA and what lies beside it: digests, signatures, provenance, SBOM. Says everything, right or wrong. */
+export async function verifyOva(path: string, { certificate, log, signal }: VerifyOptions): Promise<Check[]> {
+  const folder = dirname(path)
+  const checks: Check[] = []
+  const trusted = certificate ? await readFile(certificate, 'utf8') : undefined
+  const digest = await sha256File(path, signal)
+  checks.push({ title: 'SHA-256', says: digest })
+  checks.push(await checkSums(folder, basename(path), digest, signal))
+  checks.push(await checkSumsSignature(folder, trusted))
+  await using file = await open(path)
+  const ova = fileBytes(file, 0, (await file.stat()).size)
+  const { checks: inside, disk, capacity } = await checkInside(ova, trusted, signal)
+  checks.push(...inside)
+  const stem = path.replace(/\.ova$/, '')
+  checks.push(
+    ...(await checkStatements(stem, basename(path), digest, disk && { disk, capacity }, log, signal)),
+  )
+  return checks
+}
+
+async function checkSums(folder: string, name: string, digest: string, signal: AbortSignal): Promise<Check> {
+  const title = 'SHA256SUMS'
+  const text = await readFile(join(folder, title), 'utf8').catch(() => undefined)
+  if (text === undefined) return { title, absent: true }
+  const lines = [...text.matchAll(/^([0-9a-f]{64}) [ *]([^/\n]+)$/gm)].map(([, hex, file]) => ({
+    hex,
+    file: file!,
+  }))
+  const faults: string[] = []
+  if (!lines.some(({ file }) => file === name)) faults.push(`it does not list ${name}`)
+  let checked = 0
+  for (const { hex, file } of lines) {
+    const there = join(folder, file)
+    if (!(await exists(there))) continue
+    checked++
+    if ((file === name ? digest : await sha256File(there, signal)) !== hex) faults.push(`${file} is another`)
+  }
+  return { title, ...(faults.length > 0 ? { fault: faults.join('; ') } : { says: `${checked} files` }) }
+}
+
+async function checkSumsSignature(folder: string, trusted: string | undefined): Promise<Check> {
+  const title = 'signature of SHA256SUMS'
+  const [sums, signature, beside] = await Promise.all(
+    ['SHA256SUMS', 'SHA256SUMS.sig', 'certificate.pem'].map((file) =>
+      readFile(join(folder, file)).catch(() => undefined),
+    ),
+  )
+  const pem = trusted ?? beside?.toString()
+  if (!sums || !signature || !pem) return { title, absent: true }
+  try {
+    const key = createPublicKey(new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'pem' }))
+    if (!verifySignature('sha256', sums, key, signature))
+      return { title, fault: 'it is not by this certificate' }
+    return { title, says: bySubject(pem, trusted) }
+  } catch (error) {
+    return { title, fault: (error as Error).message }
+  }
+}
+
+function bySubject(pem: string, trusted: string | undefined): string {
+  const { subject } = new X509Certificate(pem)
+  const whom = `by ${subject.replaceAll('\n', ', ')}, certificate ${fingerprintOf(pem)}`
+  return trusted ? whom : `${whom}: ask its maker whether that is theirs, or give --certificate`
+}
+
+interface Inside {
+  checks: Check[]
+  disk: Bytes | undefined
+  capacity: number
+}
+
+/** Archive, manifest, certificate and the first disk. */
+async function checkInside(ova: Bytes, trusted: string | undefined, signal: AbortSignal): Promise<Inside> {
+  const archive = await readArchive(ova, signal)
+  const damage: string[] = []
+  lintArchive(archive, (rule, place) => {
+    if (/damaged|cut-short|end|padding|duplicate/.test(rule)) damage.push(`${rule} ${place}`)
+  })
+  const checks: Check[] = [{ title: 'archive', ...(damage.length > 0 && { fault: damage.join('; ') }) }]
+  const faults: string[] = []
+  const { manifest } = await lintManifest(
+    ova,
+    archive,
+    (rule, place, evidence) => {
+      if (/^(digest|manifest-(missing|stranger|incomplete|syntax|empty|twice|case))/.test(rule))
+        faults.push(`${place}: ${evidence || rule}`)
+    },
+    signal,
+  )
+  checks.push({ title: 'manifest', ...(faults.length > 0 && { fault: faults.join('; ') }) })
+
+  const files = filesOf(archive)
+  const cert = files.find(({ name }) => name.endsWith('.cert'))
+  if (cert && manifest) {
+    const signature = readCertificate(
+      (await ova.read(cert.offset, Math.min(cert.size, 1 << 20))).toString('latin1'),
+    )
+    const text = await ova.read(manifest.offset, Math.min(manifest.size, 1 << 20))
+    const holds = signature && signature.signed === manifest.name && signatureHolds(signature, text)
+    const pem = signature?.certificate.toString()
+    const stranger = pem && trusted && fingerprintOf(pem) !== fingerprintOf(trusted)
+    checks.push({
+      title: 'signature of the manifest',
+      ...(!holds
+        ? { fault: 'it is not that of this manifest' }
+        : stranger
+          ? { fault: 'it is by another certificate' }
+          : { says: bySubject(pem!, trusted) }),
+    })
+  } else checks.push({ title: 'signature of the manifest', absent: true })
+
+  const member = files.find(({ name }) => name.endsWith('.vmdk'))
+  if (!member)
+    return { checks: [...checks, { title: 'disk', fault: 'there is none' }], disk: undefined, capacity: 0 }
+  const {
+    faults: inDisk,
+    disk,
+    capacity,
+  } = await readVmdk(partOf(ova, member.offset, member.size), true, signal)
+  const wrong = inDisk.filter(
+    ({ kind }) => !['vmdk-version', 'vmdk-slack', 'vmdk-order', 'vmdk-content-id'].includes(kind),
+  )
+  checks.push({
+    title: 'disk, every grain',
+    ...(wrong[0] ? { fault: `${wrong[0].kind} at byte ${wrong[0].at}: ${wrong[0].evidence}` } : {}),
+  })
+  return { checks, disk: wrong.length === 0 ? disk : undefined, capacity: capacity ?? 0 }
+}
+
+/** Provenance and SBOMs: about this very file, this very disk, and what is on it. */
+async function checkStatements(
+  stem: string,
+  name: string,
+  digest: string,
+  inside: { disk: Bytes; capacity: number } | undefined,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Check[]> {
+  const [provenance, cdx, spdx] = await Promise.all(
+    ['provenance', 'cdx', 'spdx'].map((kind) =>
+      readFile(`${stem}.${kind}.json`, 'utf8').catch(() => undefined),
+    ),
+  )
+  const raw = inside && (provenance || cdx || spdx) ? await rawDigest(inside.disk, log, signal) : undefined
+  return [
+    judged('provenance', provenance, (text) => {
+      const { subject, predicate } = JSON.parse(text) as ProvenanceFile
+      const own = subject.find((one) => one.name === name)
+      if (own?.digest.sha256 !== digest) return `it is not about this ${name}`
+      const said = predicate.buildDefinition.internalParameters.rawDisk?.digest.sha256
+      return raw !== undefined && said !== raw ? `its disk is ${said}, this one's ${raw}` : undefined
+    }),
+    judged('SBOM (SPDX)', spdx, (text) => {
+      const packages = (JSON.parse(text) as { packages: { checksums?: { checksumValue: string }[] }[] })
+        .packages
+      const said = packages[0]?.checksums?.[0]?.checksumValue
+      return raw !== undefined && said !== raw ? `it is about the disk ${said}` : undefined
+    }),
+    judged('SBOM (CycloneDX)', cdx, (text) => {
+      const said = (JSON.parse(text) as CycloneDxFile).metadata.component.hashes[0]?.content
+      return raw !== undefined && said !== raw ? `it is about the disk ${said}` : undefined
+    }),
+    await packagesCheck(cdx, inside?.disk),
+  ]
+}
+
+interface ProvenanceFile {
+  subject: { name: string; digest: { sha256: string } }[]
+  predicate: { buildDefinition: { internalParameters: { rawDisk?: { digest: { sha256: string } } } } }
+}
+
+interface CycloneDxFile {
+  metadata: { component: { hashes: { content: string }[] } }
+  components: { purl: string; name: string; version: string; properties: { name: string; value: string }[] }[]
+}
+
+function judged(title: string, text: string | undefined, judge: (text: string) => string | undefined): Check {
+  if (text === undefined) return { title, absent: true }
+  try {
+    const fault = judge(text)
+    return { title, ...(fault && { fault }) }
+  } catch {
+    return { title, fault: 'it cannot be read' }
+  }
+}
+
+async function rawDigest(disk: Bytes, log: Log, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  const progress = log.progress('reading the disk', disk.size, 'bytes')
+  try {
+    for await (const piece of inSteps(disk, signal)) {
+      hash.update(piece)
+      progress.add(piece.length)
+    }
+  } finally {
+    progress.done()
+  }
+  return hash.digest('hex')
+}
+
+/** The Debian packages that the disk itself says it has are those that the SBOM says are on it. */
+async function packagesCheck(cdx: string | undefined, disk: Bytes | undefined): Promise<Check> {
+  const title = 'packages on the disk'
+  const root = disk && (await rootOf(disk))
+  if (!cdx || !(root instanceof Ext4Files)) return { title, absent: true }
+  const status = await root.read('/var/lib/dpkg/status', 64 << 20)
+  if (!status) return { title, absent: true }
+  try {
+    const there = new Set(debs(status.toString()).map(({ name, version }) => `${name} ${version}`))
+    const said = new Set(
+      (JSON.parse(cdx) as CycloneDxFile).components
+        .filter(
+          ({ purl, properties }) =>
+            purl.startsWith('pkg:deb/') &&
+            properties.some(({ name, value }) => name === 'appliance:on-disk' && value === 'true'),
+        )
+        .map(({ name, version }) => `${name} ${version}`),
+    )
+    const odd = [
+      ...[...there].filter((one) => !said.has(one)).map((one) => `${one} is not in the SBOM`),
+      ...[...said].filter((one) => !there.has(one)).map((one) => `${one} is not on the disk`),
+    ]
+    return {
+      title,
+      ...(odd.length > 0
+        ? { fault: odd.slice(0, 5).join('; ') }
+        : { says: `${there.size}, as the SBOM says` }),
+    }
+  } catch {
+    return { title, fault: 'the SBOM cannot be read' }
+  }
+}

@@ -1,0 +1,91 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { writeAtomically } from '../../lib/files/atomic.ts'
+import { sha256, sha256File } from '../../lib/files/digest.ts'
+import type { Project } from '../../lib/stage/stage.ts'
+import { inputDigests } from '../inputs.ts'
+import type { PackedFile, PackReport } from '../report.ts'
+import { handoverReadme, sha256sums } from './handover.ts'
+import type { Part } from './parts.ts'
+import { provenance } from './provenance.ts'
+import { cycloneDx, spdx } from './sbom.ts'
+import type { Signer } from './signer.ts'
+
+export interface TrustOrder {
+  project: Project
+  folder: string
+  report: Omit<PackReport, 'trust'>
+  /** `ID` of os-release(5). */
+  distribution: string
+  parts: readonly Part[]
+  signer: Signer | undefined
+}
+
+/** Stages whose records say how the disk came about. */
+const earlier = ['mirror-deps', 'veewee-basebox', 'chef-provision']
+
+/** Writes what lets a customer trust the files: SBOMs, provenance, digests, signature, and how to check them. */
+export async function writeTrust(order: TrustOrder): Promise<PackedFile[]> {
+  const { project, folder, report, distribution, parts, signer } = order
+  const { name, version, disk, files, tools, permission } = report
+  const stem = `${name}-${version}`
+  const facts = { name, version, vendor: project.spec.product.vendor, disk: disk.sha256, distribution, parts }
+  const written: PackedFile[] = []
+  const put = async (file: string, content: string | Uint8Array) => {
+    await writeAtomically(join(folder, file), content)
+    written.push({
+      name: file,
+      path: relative(project.directory, join(folder, file)),
+      bytes: content.length,
+      sha256: sha256(content),
+    })
+  }
+  await put(`${stem}.cdx.json`, cycloneDx(facts))
+  await put(`${stem}.spdx.json`, spdx(facts))
+  await put(
+    `${stem}.provenance.json`,
+    provenance({
+      name,
+      version,
+      subjects: files,
+      spec: sha256(JSON.stringify(await inputDigests(project.spec))),
+      lock: await digestOf(project.lockFile),
+      provisioned: disk.provisioned,
+      disk: disk.sha256,
+      validated: permission === 'validated',
+      stages: await records(project.buildDirectory),
+      tools,
+    }),
+  )
+  if (signer) await put('certificate.pem', signer.certificate)
+  const sums = sha256sums([...files, ...written])
+  await put('SHA256SUMS', sums)
+  if (signer) await put('SHA256SUMS.sig', await signer.sign(Buffer.from(sums)))
+  const readme = handoverReadme({
+    title: project.spec.product.title ?? name,
+    version,
+    main: files[0]?.name ?? '',
+    fingerprint: signer && fingerprintOf(signer.certificate),
+  })
+  await put('README.txt', readme)
+  return written
+}
+
+/** SHA-256 of a certificate as openssl shows it, in hex. */
+export function fingerprintOf(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
+}
+
+async function digestOf(path: string): Promise<string | undefined> {
+  return (await stat(path).catch(() => undefined)) ? await sha256File(path) : undefined
+}
+
+async function records(build: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const stage of earlier) {
+    const record = await readFile(join(build, stage, 'stage.json')).catch(() => undefined)
+    if (record) found[stage] = sha256(record)
+  }
+  return found
+}
