@@ -59,10 +59,17 @@ describe("VBoxManage's command lines", () => {
   })
 
   test('hardware that VirtualBox does not have is refused by name', () => {
-    const usual = { nic: 'virtio', controller: 'ahci', accel: 'auto' } as const
+    const usual: Parameters<typeof cannotBeMade>[0] = {
+      ...{ nic: 'virtio', controller: 'ahci', accel: 'auto' },
+      readOnlyDisks: [],
+    }
+    const tools = { path: '/w/tools.vdi', serial: 'tools' }
     expect(cannotBeMade(usual)).toBeUndefined()
     expect(cannotBeMade({ ...usual, nic: 'vmxnet3' })).toBe('VirtualBox has no vmxnet3 network card')
     expect(cannotBeMade({ ...usual, controller: 'pvscsi' })).toBe('VirtualBox has no pvscsi disk controller')
+    const ide = { ...usual, controller: 'ide' as const, cd: '/m/installer.iso' }
+    expect(cannotBeMade({ ...ide, readOnlyDisks: [tools] })).toBeUndefined()
+    expect(cannotBeMade({ ...ide, readOnlyDisks: [tools, tools] })).toMatch(/no place for 3 disks$/)
     expect(cannotBeMade({ ...usual, accel: 'tcg' })).toMatch(/accel: tcg is for QEMU$/)
   })
 

@@ -41,10 +41,17 @@ export function cannotBeMade({
   controller,
   resume,
   accel,
-}: Pick<MachineSpec, 'nic' | 'controller' | 'resume' | 'accel'>): string | undefined {
+  cd,
+  moreDisks = [],
+  readOnlyDisks,
+}: Pick<MachineSpec, 'nic' | 'controller' | 'resume' | 'accel' | 'cd' | 'moreDisks' | 'readOnlyDisks'>):
+  | string
+  | undefined {
+  const disks = 1 + moreDisks.length + readOnlyDisks.length
   if (NICS[nic] === undefined) return `VirtualBox has no ${nic} network card`
   if (CONTROLLERS[controller] === undefined) return `VirtualBox has no ${controller} disk controller`
   if (resume) return 'VirtualBox cannot go on where another run left a machine'
+  if (controller === 'ide' && disks > (cd ? 2 : 4)) return `an IDE controller has no place for ${disks} disks`
   if (accel === 'tcg') return 'VirtualBox emulates no processors: accel: tcg is for QEMU'
   return undefined
 }
@@ -108,33 +115,30 @@ function oemString(name: string, publicKey: string): string[] {
 function storage({ spec, disks }: Hardware): string[][] {
   const { name, controller, cd, floppy } = spec
   const [bus, kind] = CONTROLLERS[controller]!
-  const ports = String(disks.length)
-  const attach = (to: string, port: number, type: string, medium: string, more: string[] = []) => [
-    ...['storageattach', name, '--storagectl', to, '--port', String(port), '--device', '0'],
+  const controllerOf = (to: string, add: string, more: string[], bootable: string) => [
+    ...['storagectl', name, '--name', to, '--add', add, ...more, '--bootable', bootable],
+  ]
+  const attach = (to: string, [port, device]: Slot, type: string, medium: string, more: string[] = []) => [
+    ...['storageattach', name, '--storagectl', to, '--port', String(port), '--device', String(device)],
     ...['--type', type, '--medium', medium, ...more],
   ]
-  // An IDE controller's ports are two, whatever is asked for.
-  const count = bus === 'ide' ? [] : ['--portcount', ports]
+  // There is one IDE controller at most, of two ports with two devices each; SCSI has sixteen ports, whatever is asked.
+  const slot = (n: number): Slot => (bus === 'ide' ? [n >> 1, n & 1] : [n, 0])
+  const count = bus === 'ide' || bus === 'scsi' ? [] : ['--portcount', String(disks.length)]
+  const cdOn = bus === 'ide' ? 'disks' : 'cd'
   return [
-    ['storagectl', name, '--name', 'disks', '--add', bus, '--controller', kind, ...count, '--bootable', 'on'],
-    ...disks.map(({ path, readOnly }, port) =>
-      attach('disks', port, 'hdd', path, readOnly ? ['--mtype', 'immutable'] : []),
+    controllerOf('disks', bus, ['--controller', kind, ...count], 'on'),
+    ...disks.map(({ path, readOnly }, n) =>
+      attach('disks', slot(n), 'hdd', path, readOnly ? ['--mtype', 'immutable'] : []),
     ),
-    ...disks.flatMap(({ serial }, port) => (serial ? [serialNumber(name, controller, port, serial)] : [])),
-    ...(cd
-      ? [
-          ['storagectl', name, '--name', 'cd', '--add', 'ide', '--controller', 'PIIX4', '--bootable', 'on'],
-          attach('cd', 1, 'dvddrive', cd),
-        ]
-      : []),
-    ...(floppy
-      ? [
-          ['storagectl', name, '--name', 'floppy', '--add', 'floppy', '--bootable', 'off'],
-          attach('floppy', 0, 'fdd', floppy),
-        ]
-      : []),
+    ...disks.flatMap(({ serial }, n) => (serial ? [serialNumber(name, controller, n, serial)] : [])),
+    ...(cd && cdOn === 'cd' ? [controllerOf('cd', 'ide', ['--controller', 'PIIX4'], 'on')] : []),
+    ...(cd ? [attach(cdOn, [1, 0], 'dvddrive', cd)] : []),
+    ...(floppy ? [controllerOf('floppy', 'floppy', [], 'off'), attach('floppy', [0, 0], 'fdd', floppy)] : []),
   ]
 }
+
+type Slot = [port: number, device: number]
 
 /** By which the guest finds a disk under /dev/disk/by-id. @see VirtualBox user manual, "Configuring the Hard Disk Vendor Product Data" */
 function serialNumber(name: string, controller: DiskController, port: number, serial: string): string[] {
