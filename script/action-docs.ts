@@ -16,6 +16,8 @@ const branding: Record<ActionName, { icon: string; color: string }> = {
   'vm-validate': { icon: 'check-square', color: 'green' },
   'ova-pack': { icon: 'package', color: 'purple' },
   appliance: { icon: 'hard-drive', color: 'blue' },
+  plan: { icon: 'list', color: 'gray-dark' },
+  publish: { icon: 'upload-cloud', color: 'green' },
 }
 
 /** The folder of an action, from the checkout's root; the whole pipeline's is the root itself. */
@@ -36,7 +38,7 @@ export function actionYaml({ name, description, inputs, outputs }: Contract): st
       default: word,
     })),
     outputs: mapValues(outputs, (description) => ({ description })),
-    runs: { using: 'node24', main: `${up}dist/${name}/index.js` },
+    runs: { using: 'node24', main: `${up}dist/${name}/index.js`, post: `${up}dist/post/index.js` },
   }
   const text = stringify(metadata, { lineWidth: 0, singleQuote: true, defaultStringType: 'PLAIN' })
   return `# Written by script/action-docs from the declarations in the stages.\n${text}`

@@ -24,6 +24,10 @@ export interface BuildOptions extends Door {
   renewLock: boolean
   /** Pack a disk that was not validated. */
   unvalidated: boolean
+  /** The mirror's stage alone: an archive to take from what is lacking. */
+  fromArchive?: string
+  /** Gets each stage as it is done: what there is to tell of when a later one fails. */
+  built?: BuiltStage[]
 }
 
 /** A stage as the closing table shows it. */
@@ -38,7 +42,7 @@ export interface BuiltStage {
  */
 export async function build(options: BuildOptions): Promise<BuiltStage[]> {
   const { log, signal, verify } = options
-  const built: BuiltStage[] = []
+  const built = options.built ?? []
   const first = stageNames.indexOf(options.from)
   const last = stageNames.indexOf(options.until)
   const stage = async (title: StageName | 'vm-validate, the OVA', work: () => Promise<Execution>) => {
@@ -89,7 +93,8 @@ async function mirror(
   options: BuildOptions,
   set: Parameters<typeof execute>[3],
 ): Promise<Execution> {
-  const inputs = defaults(mirrorDeps.inputs)
+  const { fromArchive } = options
+  const inputs = { ...defaults(mirrorDeps.inputs), ...(fromArchive && { 'from-archive': fromArchive }) }
   const execution = await mirrorOrRenew(project, inputs, options, set)
   if (options.verify && !options.proved) await execute(mirrorDeps, project, { ...inputs, verify: true }, set)
   return execution

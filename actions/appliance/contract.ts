@@ -1,11 +1,12 @@
-import { choice, flag, type InputDeclaration, type InputDeclarations } from '../lib/stage/input.ts'
+import { choice, flag, type InputDeclaration, type InputDeclarations, text } from '../lib/stage/input.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
+import { publishInputs, publishOutputs } from '../publish/publish.ts'
 import { everywhere } from './project.ts'
 import { stageNamed } from './stages.ts'
 
-/** The five stages, and all of them as one action. */
-export type ActionName = StageName | 'appliance'
-export const actionNames: readonly ActionName[] = [...stageNames, 'appliance']
+/** The five stages, all of them as one action, and what a workflow needs around them. */
+export type ActionName = StageName | 'appliance' | 'plan' | 'publish'
+export const actionNames: readonly ActionName[] = [...stageNames, 'appliance', 'plan', 'publish']
 
 /** What an action promises in its `action.yml` and README; a test holds both to it. */
 export interface Contract {
@@ -22,16 +23,58 @@ const upload: InputDeclaration<boolean> = {
   default: 'true',
 }
 
+const { token } = publishInputs
+
+/** How a fleet's jobs hand on what they make. */
+const carrying = {
+  carry: text(
+    'How results travel between jobs and runs: artifact, or a folder that all runners share (default: not at all)',
+  ),
+  token: { ...token, description: 'Token to look at the artifacts of earlier runs with (actions: read)' },
+}
+
+const releasing = {
+  'from-release': flag(
+    'Take what the mirror lacks from the archive of the repository’s last release, before upstream is asked',
+  ),
+  token: { ...token, description: 'Token to read the last release with (contents: read)' },
+}
+
 /** Everything an action takes and gives. */
 export function contractOf(name: ActionName): Contract {
-  if (name === 'appliance') return pipeline()
-  const { description, inputs, outputs } = stageNamed(name)
-  return {
-    name,
-    description,
-    inputs: { ...everywhere, ...inputs, ...(name === 'ova-pack' ? { upload } : {}) },
-    outputs,
+  switch (name) {
+    case 'appliance':
+      return pipeline()
+    case 'plan':
+      return plan
+    case 'publish':
+      return {
+        name,
+        description: 'Publishes what was built as a GitHub release: draft, upload, verify, publish',
+        inputs: { ...everywhere, ...publishInputs },
+        outputs: publishOutputs,
+      }
+    default: {
+      const { description, inputs, outputs } = stageNamed(name)
+      const more = name === 'mirror-deps' ? releasing : carrying
+      return {
+        name,
+        description,
+        inputs: { ...everywhere, ...inputs, ...(name === 'ova-pack' ? { upload } : {}), ...more },
+        outputs,
+      }
+    }
   }
+}
+
+const plan: Contract = {
+  name: 'plan',
+  description:
+    'Says which stages have to work, before a runner is asked for: the others were done for this very input',
+  inputs: { ...everywhere, carry: { ...carrying.carry, default: 'artifact' }, token: carrying.token },
+  outputs: {
+    stages: 'The stages that have to work, as a JSON list, in order; [] when everything is up to date',
+  },
 }
 
 /** Which stage each output of the whole pipeline comes from; vm-validate's are those of its last run, on the OVA. */
@@ -59,7 +102,7 @@ function pipeline(): Contract {
   return {
     name: 'appliance',
     description: 'Mirrors, builds, configures, validates and packs a virtual appliance: all five stages',
-    inputs: { ...everywhere, until, verify, upload },
+    inputs: { ...everywhere, until, verify, upload, ...releasing },
     outputs: Object.fromEntries(outputs) as Record<string, string>,
   }
 }

@@ -3,12 +3,14 @@ import { exitStatus, toApplianceError } from '../lib/errors/error.ts'
 import { jsonLog } from '../lib/log/json.ts'
 import { type DoorLog, plainLog, standardLines } from '../lib/log/plain.ts'
 import { terminalLog } from '../lib/log/terminal.ts'
+import { endedStep } from '../lib/runner/post.ts'
 import { interruption } from '../lib/runner/signals.ts'
 import { workflowLog } from '../lib/runner/workflow-log.ts'
 import { act } from './action.ts'
 import { runCommand as command } from './command.ts'
 import type { ActionName } from './contract.ts'
 import { type Door, isInside, serveInside } from './inside.ts'
+import { afterStep } from './post.ts'
 
 /** `appliance ARGV`, from a shell: the door of `dist/cli/index.js`. */
 export async function runCommand(argv: readonly string[]): Promise<void> {
@@ -30,6 +32,15 @@ export async function runAction(name: ActionName): Promise<void> {
   // The pipeline's outer process shows each stage as a group; runners' groups do not nest.
   const open = name === 'appliance' && isInside() ? 1 : 0
   await through(workflowLog(directory, open), [], (door) => act(name, door))
+}
+
+/** What follows a job, for each action that ran in it: the door of `dist/post/index.js`. */
+export async function runPost(): Promise<void> {
+  await through(
+    workflowLog(() => resolve(endedStep().workingDirectory || '.')),
+    [],
+    afterStep,
+  )
 }
 
 /** Opens a door: the same program is the outer process and, started again by itself, the inner one. */

@@ -64,6 +64,23 @@ export async function withMirrorCache<T>(
   }
 }
 
+/**
+ * After a run that did not come to its end: what it has of the mirror, under a name that no complete one has. Runs
+ * that follow find it by the beginning of the name, and fetch the rest.
+ */
+export async function savePartialMirror(project: Project, { log, signal }: Door): Promise<void> {
+  const { lock } = project
+  if (isRelease() || !lock) return
+  const made = store(project)
+  const cache = new FolderCache(log)
+  if (await cache.has(made)) return
+  const { kept } = await keepOnlyLocked(made.folder, lock, signal)
+  if (kept === 0) return
+  const { GITHUB_RUN_ID: run = '0', GITHUB_RUN_ATTEMPT: attempt = '1' } = process.env
+  log.info(`cache: ${kept} artefacts of the mirror are saved for the next run`)
+  await cache.save({ ...made, key: `${made.key}-part-${run}-${attempt}` })
+}
+
 function some(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ' …' : ''}`
 }
@@ -71,5 +88,6 @@ function some(names: readonly string[]): string {
 /** The store alone is cached; the tree is made from it. */
 function store({ buildDirectory, lock }: Project): CachedFolder {
   const folder = join(buildDirectory, 'mirror-deps', 'store')
-  return { folder, key: `${FORMAT}${sha256(JSON.stringify(lock ?? null))}`, orElse: [FORMAT] }
+  const key = `${FORMAT}${sha256(JSON.stringify(lock ?? null))}`
+  return { folder, key, orElse: [`${key}-part-`, FORMAT] }
 }

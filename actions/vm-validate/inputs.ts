@@ -4,7 +4,7 @@ export const inputs = {
   disk: path('The disk to validate (default: the one that chef-provision made)'),
   ova: path('A packed OVA to validate instead: it is booted as its descriptor says, and must be sealed'),
   tags: text(
-    'Run only scenarios with one of these tags, separated by commas (default: all; of an OVA, smoke)',
+    'Run only scenarios with one of these tags, separated by commas (default: all; of an OVA, smoke, and all for all)',
   ),
   scenario: text('Run only the scenario of this name; several, one a line'),
 }

@@ -126,6 +126,7 @@ function selection({ inputs }: Work): Selection {
     .split('\n')
     .map((name) => name.trim())
     .filter(Boolean)
+  if (inputs.ova !== undefined && tags.includes('all')) return { names, tags: [], byTag: false }
   const smoke = inputs.ova !== undefined && tags.length === 0 && names.length === 0
   return { names, tags: smoke ? ['smoke'] : tags, byTag: tags.length > 0 }
 }

@@ -53,18 +53,27 @@ export class FolderCache {
    *
    * @param before done only if it is going to be saved
    */
-  async save({ folder, key }: CachedFolder, before: () => Promise<void> = async () => {}): Promise<void> {
+  async save(
+    { folder, key }: Pick<CachedFolder, 'folder' | 'key'>,
+    before: () => Promise<void> = async () => {},
+  ): Promise<void> {
     const path = inWorkspace(folder)
     if (path === undefined || this.down || !this.available()) return
     // Asked first, because the toolkit packs the whole folder before it asks.
-    const look = () => cache.restoreCache([path], key, [], { lookupOnly: true })
-    const there = await this.attempt('looking', look)
-    if (there === key) return this.log.info(`cache: ${key} exists already`)
+    if (await this.has({ folder, key })) return this.log.info(`cache: ${key} exists already`)
     if (this.down) return
     await before()
     const id = await this.attempt('saving', () => cache.saveCache([path], key))
     if (this.down || id === undefined) return
     this.log.info(id === -1 ? `cache: not saved, ${key} exists or may not be written` : `cache: saved ${key}`)
+  }
+
+  /** Whether there is an entry of exactly this key. */
+  async has({ folder, key }: Pick<CachedFolder, 'folder' | 'key'>): Promise<boolean> {
+    const path = inWorkspace(folder)
+    if (path === undefined || this.down || !this.available()) return false
+    const look = () => cache.restoreCache([path], key, [], { lookupOnly: true })
+    return (await this.attempt('looking', look)) === key
   }
 
   private available(): boolean {

@@ -94,7 +94,9 @@ function readAll<I extends InputDeclarations>(
   faults: Fault[],
 ): InputValues<I> {
   const values = Object.entries(declarations).map(([name, declaration]) => {
-    const word = given.get(name) || declaration.default
+    // A default that is an expression is the runner's to fill in; where it gave nothing, there is nothing.
+    const fallback = declaration.default.startsWith('$' + '{{') ? '' : declaration.default
+    const word = given.get(name) || fallback
     return [name, readOne(spelling(name), declaration, word, faults)]
   })
   return Object.fromEntries(values) as InputValues<I>

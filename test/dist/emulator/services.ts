@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { sha256 } from '../../../actions/lib/files/digest.ts'
 import { Blobs, bodyOf } from './blobs.ts'
+import { ReleasesApi } from './releases.ts'
 
 interface CacheEntry {
   key: string
@@ -15,18 +18,30 @@ export interface UploadedArtifact {
   /** `sha256:` and hex, as the client gave it. */
   hash: string
   mimeType: string
+  /** The run it is of, by the token it came with. */
+  run: string
+  /** Of someone's pull request from a fork. */
+  fork?: boolean
 }
 
-/** GitHub's cache (v2) and artifact services as their unmodified clients see them: Twirp over plain HTTP. */
+/**
+ * GitHub's cache (v2) and artifact services as their unmodified clients see them, Twirp over plain HTTP; and of the
+ * REST API, releases and the artifacts of earlier runs.
+ */
 export class Services implements AsyncDisposable {
   readonly blobs = new Blobs()
   readonly caches: CacheEntry[] = []
   readonly artifacts: UploadedArtifact[] = []
   /** Methods that answer 400 from now on, e.g. `CacheService/CreateCacheEntry`. */
   readonly broken = new Set<string>()
+  readonly releases = new ReleasesApi()
+  /** Milliseconds that every Twirp method takes. */
+  delay = 0
+  /** Artifacts whose content is another one when it is downloaded. */
+  readonly lying = new Set<string>()
   /** Every Twirp method that was called, in order. */
   readonly calls: string[] = []
-  #pending: Record<string, { name: string; mimeType: string }> = {}
+  readonly #pending: Record<string, { mimeType: string }> = {}
   #server = createServer((request, response) => {
     this.#answer(request, response).catch((error: Error) => response.writeHead(500).end(error.message))
   })
@@ -42,11 +57,21 @@ export class Services implements AsyncDisposable {
 
   /** What the runner gives an action so that it finds the services. */
   get environment(): Record<string, string> {
+    return this.ofRun(1)
+  }
+
+  /** The same for another run: its artifacts are its own, the cache is everyone's. */
+  ofRun(run: number): Record<string, string> {
     return {
       ACTIONS_RESULTS_URL: `${this.#url}/`,
-      ACTIONS_RUNTIME_TOKEN: unsignedToken({ scp: 'Actions.Results:run-1:job-1' }),
+      ACTIONS_RUNTIME_TOKEN: unsignedToken({ scp: `Actions.Results:run-${run}:job-1` }),
       ACTIONS_CACHE_SERVICE_V2: '1',
     }
+  }
+
+  /** GITHUB_API_URL */
+  get api(): string {
+    return `${this.#url}/api`
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,11 +83,51 @@ export class Services implements AsyncDisposable {
   async #answer(request: Parameters<Blobs['answer']>[0], response: ServerResponse): Promise<void> {
     const url = new URL(request.url!, this.#url)
     const method = /^\/twirp\/github\.actions\.results\.api\.v1\.(\w+\/\w+)$/.exec(url.pathname)?.[1]
+    const [, place, path] = /^\/(api|upload)\/repos\/[^/]+\/[^/]+(\/.*)$/.exec(url.pathname) ?? []
+    if (place !== undefined) {
+      if (!request.headers.authorization?.startsWith('Bearer '))
+        return json(response, 401, { message: 'Requires authentication' })
+      if (path!.startsWith('/actions/artifacts')) return this.#earlier(path!, url, response)
+      return await this.releases.answer(request, response, path!, url, this.#url)
+    }
     if (method === undefined) return await this.blobs.answer(request, response, url)
     this.calls.push(method)
+    if (this.delay > 0) await setTimeout(this.delay)
     const asked = JSON.parse((await bodyOf(request)).toString()) as Record<string, unknown>
     if (this.broken.has(method)) return json(response, 400, { code: 'malformed', msg: 'broken on purpose' })
     json(response, 200, this.#call(method, asked))
+  }
+
+  #blob(run: string, name: string): string {
+    return `${this.#url}/blobs/artifact/${run}/${encodeURIComponent(name)}?sig=signature`
+  }
+
+  #lie(name: string, run: string): void {
+    const path = new URL(this.#blob(run, name)).pathname
+    const content = this.blobs.contents.get(path)
+    if (content && this.lying.has(name)) this.blobs.contents.set(path, Buffer.from(content).fill(7, 0, 1))
+  }
+
+  /** @see https://docs.github.com/rest/actions/artifacts */
+  #earlier(path: string, url: URL, response: ServerResponse): void {
+    const id = /^\/actions\/artifacts\/(\d+)\/zip$/.exec(path)?.[1]
+    if (id !== undefined) {
+      const { name, run } = this.artifacts[Number(id) - 1]!
+      this.#lie(name, run)
+      return void response.writeHead(302, { location: this.#blob(run, name) }).end()
+    }
+    const name = url.searchParams.get('name')
+    const artifacts = this.artifacts.flatMap((one, index) => {
+      const workflow_run = {
+        id: Number(one.run.replace('run-', '')),
+        repository_id: 1,
+        head_repository_id: one.fork ? 2 : 1,
+        head_branch: 'main',
+      }
+      const digest = `sha256:${sha256(one.content)}`
+      return one.name === name ? [{ id: index + 1, name, expired: false, digest, workflow_run }] : []
+    })
+    json(response, 200, { artifacts: artifacts.reverse() })
   }
 
   /** @see the .proto files of actions/toolkit, packages/{cache,artifact}/src/generated */
@@ -95,18 +160,40 @@ export class Services implements AsyncDisposable {
         }
       }
       case 'ArtifactService/CreateArtifact': {
-        const { name, mime_type: mimeType } = asked as { name: string; mime_type: string }
-        this.#pending[name] = { name, mimeType }
-        return {
-          ok: true,
-          signed_upload_url: `${this.#url}/blobs/artifact/${encodeURIComponent(name)}?sig=signature`,
-        }
+        const { name, mime_type: mimeType, workflow_run_backend_id: run } = asked as Record<string, string>
+        if (this.artifacts.some((one) => one.name === name && one.run === run)) return { ok: false }
+        this.#pending[`${run}/${name}`] = { mimeType: mimeType! }
+        return { ok: true, signed_upload_url: this.#blob(run!, name!) }
       }
       case 'ArtifactService/FinalizeArtifact': {
-        const { name, hash } = asked as { name: string; hash: string }
-        const content = this.blobs.contents.get(`/blobs/artifact/${encodeURIComponent(name)}`)!
-        this.artifacts.push({ ...this.#pending[name]!, content, hash })
+        const { name, hash, workflow_run_backend_id: run } = asked as Record<string, string>
+        const content = this.blobs.contents.get(new URL(this.#blob(run!, name!)).pathname)!
+        const { mimeType } = this.#pending[`${run}/${name}`]!
+        this.artifacts.push({ name: name!, mimeType, content, hash: hash!, run: run! })
         return { ok: true, artifact_id: String(this.artifacts.length) }
+      }
+      case 'ArtifactService/ListArtifacts': {
+        const { name_filter: name, workflow_run_backend_id: run } = asked as Record<string, string>
+        const artifacts = this.artifacts.flatMap((one, index) =>
+          one.run === run && (name === undefined || one.name === name)
+            ? [
+                {
+                  workflow_run_backend_id: run,
+                  workflow_job_run_backend_id: 'job-1',
+                  database_id: String(index + 1),
+                  name: one.name,
+                  size: String(one.content.length),
+                  digest: one.hash,
+                },
+              ]
+            : [],
+        )
+        return { artifacts }
+      }
+      case 'ArtifactService/GetSignedArtifactURL': {
+        const { name, workflow_run_backend_id: run } = asked as Record<string, string>
+        this.#lie(name!, run!)
+        return { signed_url: this.#blob(run!, name!) }
       }
       default:
         throw new Error(`the emulator does not know ${method}`)

@@ -14,7 +14,7 @@ interface Step {
 
 interface Workflow {
   permissions?: unknown
-  jobs: Record<string, { permissions?: unknown; steps?: Step[] }>
+  jobs: Record<string, { permissions?: unknown; 'timeout-minutes'?: unknown; steps?: Step[] }>
 }
 
 interface Action {
@@ -33,8 +33,8 @@ describe.each(readdirSync(folder))('%s', (file) => {
 
   test('our actions exist and take what they are given', () => {
     for (const { uses, with: given = {} } of steps) {
-      if (!uses?.startsWith('./')) continue
-      const path = join(root, uses, 'action.yml')
+      if (!uses || !/^[.$]\//.test(uses)) continue
+      const path = join(root, uses.slice(2), 'action.yml')
       expect([path, existsSync(path)]).toEqual([path, true])
       const { inputs = {} } = parse(readFileSync(path, 'utf8')) as Action
       expect(Object.keys(inputs)).toEqual(expect.arrayContaining(Object.keys(given)))
@@ -43,7 +43,12 @@ describe.each(readdirSync(folder))('%s', (file) => {
 
   test("others' actions are pinned by hash", () => {
     for (const { uses } of steps)
-      if (uses && !uses.startsWith('./')) expect(uses).toMatch(/^[\w-]+\/[\w./-]+@[0-9a-f]{40}$/)
+      if (uses && !/^[.$]\//.test(uses)) expect(uses).toMatch(/^[\w-]+\/[\w./-]+@[0-9a-f]{40}$/)
+  })
+
+  test('every job ends some day', () => {
+    for (const job of Object.values(workflow.jobs))
+      if (job.steps) expect(job['timeout-minutes']).toBeDefined()
   })
 
   test('no expression is pasted into a script', () => {

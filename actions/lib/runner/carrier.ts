@@ -1,0 +1,155 @@
+import { copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { DefaultArtifactClient } from '@actions/artifact'
+import { ApplianceError } from '../errors/error.ts'
+import { exists } from '../files/exists.ts'
+import type { Log } from '../log/log.ts'
+import { noArtifacts, uploadFile } from './artifact.ts'
+import { isRelease } from './cache.ts'
+import { GithubApi } from './github-api.ts'
+
+/** Takes files from job to job of a run, and from run to run, by name. What it gives back is for the caller to prove. */
+export interface Carrier {
+  has(name: string): Promise<boolean>
+  /** Brings the file of that name into `folder`; undefined when there is none. */
+  fetch(name: string, folder: string): Promise<string | undefined>
+  /** Keeps a file under its own name; one that is there already is as good. */
+  put(path: string, sha256: string): Promise<void>
+}
+
+/** By artifacts, or through a folder that all runners share. */
+export function carrier(how: string, token: string | undefined, log: Log): Carrier {
+  if (how !== 'artifact') return new SharedFolder(how)
+  const reason = noArtifacts()
+  if (reason === undefined) return new Artifacts(token, log)
+  throw new ApplianceError('input', `input carry: artifact does not work here: ${reason}`, {
+    hint: 'Give a folder that all runners share, or run all stages in one job.',
+  })
+}
+
+class SharedFolder implements Carrier {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  has(name: string): Promise<boolean> {
+    return exists(join(this.#folder, name))
+  }
+
+  async fetch(name: string, folder: string): Promise<string | undefined> {
+    if (!(await this.has(name))) return undefined
+    const path = join(folder, name)
+    await copyFile(join(this.#folder, name), path)
+    return path
+  }
+
+  /** Runners may put the same at once: the name appears only when the file is whole. */
+  async put(path: string): Promise<void> {
+    const place = join(this.#folder, basename(path))
+    if (await exists(place)) return
+    await mkdir(this.#folder, { recursive: true })
+    const partial = join(this.#folder, `.${basename(path)}.${process.pid}.partial`)
+    await rm(partial, { force: true })
+    await link(path, partial).catch(() => copyFile(path, partial))
+    await rename(partial, place)
+  }
+}
+
+/** An artifact as GitHub's REST API tells of it. @see https://docs.github.com/rest/actions/artifacts */
+interface ListedArtifact {
+  id: number
+  name: string
+  expired: boolean
+  digest?: string | null
+  workflow_run: { id: number; repository_id: number; head_repository_id: number; head_branch: string }
+}
+
+interface Found {
+  id: number
+  /** `sha256:` and hex. */
+  digest: string | undefined
+  /** The run it is of, when that is an earlier one. */
+  run?: number
+}
+
+class Artifacts implements Carrier {
+  readonly #client = new DefaultArtifactClient()
+  readonly #token: string | undefined
+  readonly #log: Log
+
+  constructor(token: string | undefined, log: Log) {
+    this.#token = token
+    this.#log = log
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.#find(name)) !== undefined
+  }
+
+  async fetch(name: string, folder: string): Promise<string | undefined> {
+    const found = await this.#find(name)
+    if (!found) return undefined
+    const { id, digest, run } = found
+    const [repositoryOwner = '', repositoryName = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
+    const findBy =
+      run === undefined
+        ? {}
+        : { findBy: { token: this.#token!, workflowRunId: run, repositoryOwner, repositoryName } }
+    const { digestMismatch } = await this.#client
+      .downloadArtifact(id, { path: folder, ...(digest && { expectedHash: digest }), ...findBy })
+      .catch((cause: Error) => {
+        throw new ApplianceError('unreachable', `${name} could not be downloaded: ${cause.message}`, {
+          cause,
+        })
+      })
+    if (digestMismatch)
+      throw new ApplianceError('digest-mismatch', `${name} arrived as another file than was uploaded`, {
+        hint: 'Run the job again.',
+      })
+    return join(folder, name)
+  }
+
+  async put(path: string, sha256: string): Promise<void> {
+    const there = await this.#ofThisRun(basename(path))
+    // A job that is run again: artifacts of one run have names of their own.
+    if (there) return
+    await uploadFile(path, sha256, this.#log)
+  }
+
+  async #find(name: string): Promise<Found | undefined> {
+    return (await this.#ofThisRun(name)) ?? (await this.#ofEarlierRuns(name))
+  }
+
+  async #ofThisRun(name: string): Promise<Found | undefined> {
+    const found = await this.#client.getArtifact(name).catch(() => undefined)
+    return found && { id: found.artifact.id, digest: found.artifact.digest ?? undefined }
+  }
+
+  /**
+   * Of the default branch or this one, and never of a fork's code. A release is made of nothing but what itself built.
+   */
+  async #ofEarlierRuns(name: string): Promise<Found | undefined> {
+    if (!this.#token || isRelease()) return undefined
+    const api = new GithubApi(this.#token)
+    const listed = await api
+      .get<{ artifacts: ListedArtifact[] }>(`/actions/artifacts?per_page=30&name=${encodeURIComponent(name)}`)
+      .catch((error: Error) => {
+        this.#log.warn(`earlier runs are not looked at: ${error.message}`)
+        return undefined
+      })
+    const branches = new Set([process.env.GITHUB_REF_NAME, await defaultBranch()])
+    const ours = listed?.artifacts.find(
+      ({ expired, workflow_run: run }) =>
+        !expired && run.repository_id === run.head_repository_id && branches.has(run.head_branch),
+    )
+    return ours && { id: ours.id, digest: ours.digest ?? undefined, run: ours.workflow_run.id }
+  }
+}
+
+/** As the event that began the run tells it. */
+async function defaultBranch(): Promise<string | undefined> {
+  const event = await readFile(process.env.GITHUB_EVENT_PATH ?? '', 'utf8').catch(() => '{}')
+  return (JSON.parse(event) as { repository?: { default_branch?: string } }).repository?.default_branch
+}

@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { sha256 } from '../../actions/lib/files/digest.ts'
+import { run } from '../../actions/lib/process/command.ts'
+import { writeRecord } from '../../actions/lib/stage/record.ts'
+import { Services } from './emulator/services.ts'
+import { Workspace } from './emulator/step.ts'
+
+let services: Services
+let workspace: Workspace
+let ova: Buffer
+
+const inputs = { token: 'ghs_x', archive: 'build/mirror.tar.zst' }
+
+beforeEach(async () => {
+  services = await Services.start()
+  workspace = await Workspace.create({
+    ...services.environment,
+    GITHUB_API_URL: services.api,
+    GITHUB_REPOSITORY: 'someone/product',
+    GITHUB_REF: 'refs/tags/v1.2.3',
+    GITHUB_REF_NAME: 'v1.2.3',
+    GITHUB_REF_TYPE: 'tag',
+  })
+  ova = randomBytes(3_000_000)
+  await built()
+})
+
+afterEach(async () => {
+  await workspace[Symbol.asyncDispose]()
+  await services[Symbol.asyncDispose]()
+})
+
+/** What the stages leave behind, small. */
+async function built(): Promise<void> {
+  await writeFile(workspace.path('appliance.yml'), 'name: tiny\nversion: 1.2.3\nproduct: { title: Tiny }\n')
+  await writeFile(workspace.path('appliance.lock.json'), await emptyLock())
+  const folder = workspace.path('build/ova-pack')
+  await mkdir(folder, { recursive: true })
+  await mkdir(workspace.path('build/vm-validate/ova'), { recursive: true })
+  await writeFile(join(folder, 'tiny-1.2.3.ova'), ova)
+  await writeFile(join(folder, 'report.md'), '# Tiny\n')
+  await writeFile(workspace.path('build/vm-validate/report.xml'), '<testsuites/>\n')
+  await writeFile(workspace.path('build/vm-validate/ova/report.xml'), '<testsuites name="ova"/>\n')
+  await writeFile(workspace.path('build/mirror.tar.zst'), randomBytes(1_100_000))
+  const files = [{ name: 'tiny-1.2.3.ova', path: 'build/ova-pack/tiny-1.2.3.ova' }]
+  await writeRecord(
+    folder,
+    'ova-pack',
+    {},
+    {
+      outputs: { ova: { path: join(folder, 'tiny-1.2.3.ova') }, files: { value: JSON.stringify(files) } },
+      tools: {},
+    },
+  )
+}
+
+async function emptyLock(): Promise<string> {
+  await workspace.lock()
+  return await readFile(workspace.path('appliance.lock.json'), 'utf8')
+}
+
+const all = [
+  'SHA256SUMS',
+  'appliance.lock.json',
+  'mirror.tar.zst',
+  'pack-report.md',
+  'tiny-1.2.3.ova',
+  'validation-disk-report.xml',
+  'validation-ova-report.xml',
+]
+
+test('a draft, everything uploaded and compared, and only then published', async () => {
+  const { status, outputs, summary, stdout } = await workspace.run('publish', inputs)
+  expect([status, stdout]).toEqual([0, expect.not.stringContaining('::error')])
+  const [release] = services.releases.releases
+  expect(release).toMatchObject({ tag_name: 'v1.2.3', name: 'Tiny 1.2.3', draft: false, prerelease: false })
+  expect(release!.assets.map(({ name }) => name).sort()).toEqual(all)
+  expect(release!.assets.find(({ name }) => name === 'tiny-1.2.3.ova')!.content.equals(ova)).toBe(true)
+  expect(services.releases.calls.at(-1)).toMatch(/^PATCH/)
+  expect(outputs.url).toBe('https://github.com/someone/product/releases/v1.2.3')
+  expect(JSON.parse(outputs.files!)).toContainEqual({
+    name: 'tiny-1.2.3.ova',
+    bytes: 3e6,
+    sha256: sha256(ova),
+  })
+  expect(summary).toContain(`| tiny-1.2.3.ova | 3.0 MB | \`${sha256(ova)}\` |`)
+})
+
+describe('files over the limit', () => {
+  let folder: string
+
+  beforeEach(async () => {
+    services.releases.limit = 1_000_001
+    expect(await workspace.run('publish', { ...inputs, 'part-size': '1 MB' })).toMatchObject({ status: 0 })
+    folder = await mkdtemp('/tmp/appliance-join-')
+    for (const { name, content } of services.releases.releases[0]!.assets)
+      await writeFile(join(folder, name), content)
+  })
+
+  afterEach(() => rm(folder, { recursive: true }))
+
+  test('go up in parts that join.sh joins to the same bytes', async () => {
+    const names = await readdir(folder)
+    expect(names).toEqual(expect.arrayContaining(['join.sh', 'join.ps1', 'tiny-1.2.3.ova.part02']))
+    expect(names).not.toContain('tiny-1.2.3.ova')
+    await run('sh', [join(folder, 'join.sh')])
+    expect(ova.equals(await readFile(join(folder, 'tiny-1.2.3.ova')))).toBe(true)
+    await run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: folder })
+    // Once more changes nothing.
+    expect((await run('sh', ['join.sh'], { cwd: folder })).stdout).toContain(
+      'tiny-1.2.3.ova is whole already',
+    )
+    expect((await run('shellcheck', [join(folder, 'join.sh')], { allowFailure: true })).stdout).toBe('')
+  })
+
+  test('join.sh refuses parts that are damaged or missing, and names the file', async () => {
+    await rm(join(folder, 'mirror.tar.zst.part01'))
+    await writeFile(join(folder, 'tiny-1.2.3.ova.part01'), 'damaged')
+    const { status, stderr } = await run('sh', [join(folder, 'join.sh')], { allowFailure: true })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /mirror\.tar\.zst: its parts are damaged[\s\S]*tiny-1\.2\.3\.ova: its parts are damaged/,
+    )
+    expect(await readdir(folder)).not.toContain('tiny-1.2.3.ova')
+  })
+
+  test('are a source of the next build: the archive is downloaded, joined and offered to the mirror', async () => {
+    const { stdout } = await workspace.run('mirror-deps', { token: 'ghs_x', 'from-release': 'true' })
+    expect(stdout).toContain('downloading mirror.tar.zst.part01')
+    expect(await readdir(workspace.path('build'))).not.toContain('last-release')
+  })
+})
+
+describe('a release that failed', () => {
+  test('goes on with its draft: what is there whole stays, what broke off is uploaded again', async () => {
+    services.releases.breaking = 3
+    const failed = await workspace.run('publish', inputs)
+    expect(failed.status).toBe(1)
+    expect(services.releases.releases).toMatchObject([{ draft: true, assets: [{ state: 'starter' }] }])
+    services.releases.releases[0]!.assets.push({
+      id: 99,
+      name: 'stranger',
+      state: 'uploaded',
+      content: Buffer.from('x'),
+    })
+
+    expect(await workspace.run('publish', inputs)).toMatchObject({ status: 0 })
+    expect(services.releases.releases).toHaveLength(1)
+    expect(services.releases.releases[0]!.assets.map(({ name }) => name).sort()).toEqual(all)
+  })
+
+  test('is never published with other bytes than were built, and says which file', async () => {
+    services.releases.corrupted.add('tiny-1.2.3.ova')
+    const { status, stdout } = await workspace.run('publish', inputs)
+    expect(status).toBe(1)
+    expect(stdout).toMatch(/::error::.*tiny-1\.2\.3\.ova has other bytes/)
+    expect(services.releases.releases).toMatchObject([{ draft: true }])
+    services.releases.corrupted.clear()
+    services.releases.silent = true // and no digest tells: it has to be downloaded and read
+    const again = await workspace.run('publish', inputs)
+    expect([again.status, again.stdout]).toEqual([0, expect.stringContaining('are those that were built')])
+  })
+
+  test('once published stays as it is: the same again is fine, another build is refused', async () => {
+    await workspace.run('publish', inputs)
+    services.releases.calls.length = 0
+    expect((await workspace.run('publish', inputs)).stdout).toContain('v1.2.3 is published already')
+    expect(services.releases.calls.filter((call) => !call.startsWith('GET'))).toEqual([])
+    ova = randomBytes(1000)
+    await rm(workspace.path('build'), { recursive: true })
+    await built()
+    const other = await workspace.run('publish', inputs)
+    expect([other.status, other.stdout]).toEqual([
+      1,
+      expect.stringMatching(/tiny-1\.2\.3\.ova has 3000000 bytes instead of 1000/),
+    ])
+  })
+})
+
+test('an upload that breaks off once is tried again', async () => {
+  services.releases.breaking = 1
+  const { status, stdout } = await workspace.run('publish', inputs)
+  expect([status, stdout]).toEqual([
+    0,
+    expect.stringMatching(/::warning::the upload of .* broke off.*; trying again/),
+  ])
+})
+
+test('what is missing is said at once: no tag, a part size that GitHub does not take, no token, nothing packed', async () => {
+  const branch = { GITHUB_REF_TYPE: 'branch', GITHUB_REF_NAME: 'main' }
+  const wrong = await workspace.run('publish', { ...inputs, 'part-size': '2 GiB' }, branch)
+  expect(wrong.stdout).toMatch(/::error.*input tag:/)
+  expect(wrong.stdout).toMatch(/::error.*input part-size:/)
+  const bare = await workspace.run('publish', { archive: 'build/mirror.tar.zst', 'part-size': '1 GiB' })
+  expect(bare.stdout).toMatch(/::error::input token: there is none/)
+  await rm(workspace.path('build/ova-pack'), { recursive: true })
+  expect((await workspace.run('publish', inputs)).stdout).toContain('ova-pack has not been run yet')
+  expect(services.releases.releases).toEqual([])
+})
