@@ -11,7 +11,7 @@ import { run } from '../lib/process/command.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
 import { lockOf } from '../lib/stage/project.ts'
-import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
+import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
 import { accountsOf, bootstrapByDefinition } from './bootstrap/definition.ts'
@@ -42,7 +42,7 @@ export const veeweeBasebox: Stage<Record<never, never>> = {
     const definition = definitionOf(basebox, project.directory)
     return {
       recipe: RECIPE,
-      ...(definition ? await definitionParts(definition, project.directory, lock) : {}),
+      ...(definition ? await definitionParts(definition, project, lock) : {}),
       packages: packagesDigest(lock),
       tools: toolsKey(lock),
       ...(await bootstrapParts(project.spec, definition ? await accountsOf(definition) : [])),
@@ -123,7 +123,7 @@ async function boxesOf(work: StageWork, raw: string, seed: string, lock: Lock, t
 /** Everything of a definition that shows in the machine: what it says, its files, its ISO image, what it may fetch. */
 async function definitionParts(
   { read, recipe }: Definition,
-  directory: string,
+  { directory, spec }: Project,
   { iso, rpm, gem, git, file }: Lock,
 ): Promise<Record<string, string>> {
   const files = await Promise.all(
@@ -132,6 +132,7 @@ async function definitionParts(
   const image = recipe?.iso && isoSourceOf(recipe.iso, iso)
   return {
     definition: sha256(JSON.stringify([recipe, files])),
+    'spec.basebox.hypervisor': spec.basebox.hypervisor,
     mirror: sha256(JSON.stringify([rpm, gem, git, file])),
     ...(image ? { iso: image.sha256 } : {}),
   }

@@ -22,6 +22,9 @@ export const basebox = (directory: string) =>
     cpus: count(1).optional().describe(`By default the definition’s, or ${hardwareOfBuild.cpus}`),
     memory: size('1 GiB').optional().describe(`By default the definition’s, or ${hardwareOfBuild.memory}`),
     disk: size('10 GiB').optional().describe(`By default the definition’s, or ${hardwareOfBuild.disk}`),
+    hypervisor: oneOf(['qemu', 'virtualbox'])
+      .default('qemu')
+      .describe('What runs a definition’s installer and its scripts'),
     boxes: list(oneOf(['libvirt', 'virtualbox', 'qemu']), 'a list of libvirt, virtualbox and qemu')
       .default(['libvirt'])
       .describe('Vagrant boxes of the base machine, by provider'),

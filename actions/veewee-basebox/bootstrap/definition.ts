@@ -7,8 +7,8 @@ import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Guest } from '../../lib/guest/guest.ts'
 import { buildKey } from '../../lib/guest/key.ts'
 import { quote } from '../../lib/guest/quote.ts'
+import { driverNamed } from '../../lib/hypervisor/drivers.ts'
 import type { Login } from '../../lib/hypervisor/hypervisor.ts'
-import { qemu } from '../../lib/hypervisor/qemu/hypervisor.ts'
 import { run } from '../../lib/process/command.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 import { runPostinstall } from '../install/postinstall.ts'
@@ -36,7 +36,8 @@ export async function bootstrapByDefinition(work: StageWork, order: DefinedOrder
   const { cpus, memory, allow: allowed } = project.spec.basebox
   const login = await loginOf(definition, project.buildDirectory)
   const evidence = join(outDirectory, 'evidence')
-  await using machine = await qemu(work).boot(
+  const hypervisor = await driverNamed(project.spec.basebox.hypervisor, work)
+  await using machine = await hypervisor.boot(
     {
       name: 'postinstall',
       disk: { path: raw, format: 'raw' },

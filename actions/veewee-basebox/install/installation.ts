@@ -9,8 +9,8 @@ import type { Definition } from '../../lib/definition/definition.ts'
 import type { Recipe } from '../../lib/definition/recipe-types.ts'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Guest } from '../../lib/guest/guest.ts'
+import { driverNamed } from '../../lib/hypervisor/drivers.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
-import { qemu } from '../../lib/hypervisor/qemu/hypervisor.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
@@ -50,7 +50,8 @@ export async function installByDefinition(work: StageWork, order: InstallOrder):
   const host = addressOfOurs(work)
   await using answers = recipe.kickstart ? await serveAnswers(recipe.kickstart, folder, host, log) : undefined
   const spec = installingMachine(work, recipe, { raw, iso, floppy, more })
-  await using machine = await qemu(work).boot(spec, signal)
+  const hypervisor = await driverNamed(work.project.spec.basebox.hypervisor, work)
+  await using machine = await hypervisor.boot(spec, signal)
   await using film = await startFilm(machine.console, join(spec.evidence, 'film'))
   try {
     await work.timed('typing', () => typeBootCommand(machine, order, host, answers, work, spec.evidence))

@@ -1,0 +1,23 @@
+import { ApplianceError } from '../errors/error.ts'
+import type { Hypervisor } from './hypervisor.ts'
+import type { MachineRoom } from './machine-room.ts'
+import { qemu } from './qemu/hypervisor.ts'
+import { virtualbox } from './virtualbox/hypervisor.ts'
+
+const drivers = { qemu, virtualbox } as const
+
+export type DriverName = keyof typeof drivers
+
+/**
+ * The driver of that name, able to work on this computer.
+ *
+ * @throws ApplianceError `missing-tool` naming everything that is missing
+ */
+export async function driverNamed(name: DriverName, room: MachineRoom): Promise<Hypervisor> {
+  const driver = drivers[name](room)
+  const problems = await driver.preflight()
+  if (problems.length === 0) return driver
+  throw new ApplianceError('missing-tool', `${name}: ${problems.map(({ what }) => what).join('; ')}`, {
+    hint: problems.map(({ remedy }) => remedy).join('; '),
+  })
+}
