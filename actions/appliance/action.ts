@@ -66,7 +66,8 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
       log: door.log,
       signal: door.signal,
       verify: own.verify === true || isRelease(),
-      inside: (inner, _project, innerInputs) => runInside(inner, project, innerInputs, door),
+      inside: (inner, _project, innerInputs, rereads) =>
+        runInside(inner, project, innerInputs, { ...door, rereads }),
     })
   const execution = name === 'mirror-deps' ? await withMirrorCache(values, door, work) : await work()
   if (archive !== undefined) await rm(dirname(archive), { recursive: true, force: true })

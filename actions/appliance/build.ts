@@ -1,6 +1,6 @@
 import { chefProvision } from '../chef-provision/stage.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { type Execution, execute } from '../lib/stage/execute.ts'
+import { type ExecuteOptions, type Execution, execute } from '../lib/stage/execute.ts'
 import type { InputDeclarations, InputValues } from '../lib/stage/input.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
 import { formatDuration } from '../lib/units/duration.ts'
@@ -54,8 +54,8 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
     signal,
     verify,
     force: options.from !== 'mirror-deps' && stageNames.indexOf(name) >= first,
-    inside: (inner: Parameters<typeof runInside>[0], _: Project, inputs: Record<string, unknown>) =>
-      runInside(inner, project, inputs, options),
+    inside: (...[inner, , inputs, rereads]: Parameters<ExecuteOptions['inside']>) =>
+      runInside(inner, project, inputs, { ...options, rereads }),
   })
 
   for (const name of stageNames.slice(0, last + 1)) {

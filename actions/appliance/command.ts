@@ -131,7 +131,8 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
     signal: door.signal,
     verify: inputs.verify === true,
     force: force === true,
-    inside: (inner, _project, innerInputs) => runInside(inner, project, innerInputs, door),
+    inside: (inner, _project, innerInputs, rereads) =>
+      runInside(inner, project, innerInputs, { ...door, rereads }),
   })
   for (const [output, value] of Object.entries(execution.record.outputs))
     door.log.info(`${output}: ${'value' in value ? value.value : execution.outputs.path(output)}`)

@@ -29,6 +29,7 @@ interface Request {
   version: string
   inputs: Record<string, unknown>
   network: 'private' | 'user'
+  rereads: boolean
 }
 
 type Answer = Wishes &
@@ -51,6 +52,8 @@ export interface Door {
   signal: AbortSignal
   /** How this very program is started again: the script, and the arguments that let it know its kind of log. */
   entry: readonly string[]
+  /** What is there already is to be read byte by byte (see StageWork). */
+  rereads?: boolean
 }
 
 /**
@@ -92,6 +95,7 @@ export async function runInside(
     version: project.spec.version,
     inputs,
     network,
+    rereads: door.rereads ?? false,
   } satisfies Request)
   // The child stops its machines itself; one that does not in five seconds is killed with all it started.
   const stop = () => {
@@ -170,7 +174,16 @@ async function answerTo(request: Request, log: Log, signal: AbortSignal): Promis
     await using mirror = mirrorOf(project, folder, log)
     await using network = await openNetwork(request.network, mirror.serve, log)
     try {
-      const work = stageWork(stage, project, request.inputs as never, log, signal, parts, network)
+      const work = stageWork(
+        stage,
+        project,
+        request.inputs as never,
+        log,
+        signal,
+        parts,
+        network,
+        request.rereads,
+      )
       const timed: typeof work.timed = (part, doIt) => network.during(part, () => work.timed(part, doIt))
       const result = await stage.run({ ...work, timed })
       return { done: { result, parts, peakMemory: peakMemory() }, ...(await wishesNow(network, mirror)) }

@@ -1,3 +1,9 @@
+import { mkdir } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { Guest } from '../lib/guest/guest.ts'
+import type { StageWork } from '../lib/stage/stage.ts'
+import { put } from './prepare.ts'
+
 /** Where the customer's machine finds what it does once, and the mark that it is done. */
 export const FIRST_BOOT = '/usr/lib/appliance/first-boot.d'
 const STAMP = '/var/lib/appliance/first-boot.done'
@@ -45,4 +51,25 @@ touch ${STAMP}
 /** `make-secrets.sh`, third of the list → `03-make-secrets.sh`: the folder's order is the spec's. */
 export function firstBootName(index: number, basename: string): string {
   return `${String(index + 1).padStart(2, '0')}-${basename}`
+}
+
+/** The user's `first_boot:` scripts and the unit that runs them once, at the customer's. */
+export async function installFirstBoot(
+  guest: Guest,
+  work: Pick<StageWork, 'project' | 'signal' | 'workDirectory'>,
+): Promise<void> {
+  const scripts = work.project.spec.firstBoot
+  if (scripts.length === 0) return
+  await mkdir(work.workDirectory, { recursive: true })
+  await guest.run(`rm -rf ${FIRST_BOOT} && mkdir -p ${FIRST_BOOT}`, { signal: work.signal })
+  for (const [index, script] of scripts.entries())
+    await guest.upload(script, `${FIRST_BOOT}/${firstBootName(index, basename(script))}`, {
+      mode: 0o755,
+      owner: 'root',
+      group: 'root',
+      signal: work.signal,
+    })
+  await put(guest, work, '/usr/lib/appliance/first-boot', firstBootRunner(), 0o755)
+  await put(guest, work, '/usr/lib/systemd/system/appliance-first-boot.service', firstBootUnit(), 0o644)
+  await guest.run('systemctl enable -q appliance-first-boot.service', { signal: work.signal })
 }

@@ -23,3 +23,18 @@ export async function treeDigest(path: string): Promise<string> {
     } else hash.update(`file ${name}\0${mode}\0${await sha256File(at)}\0`)
   }
 }
+
+/**
+ * What a file or folder consists of: path → digest of kind, permission bits and content. Paths begin with `name`;
+ * folders themselves are listed, too, since an empty one counts.
+ */
+export async function treeParts(path: string, name: string): Promise<Record<string, string>> {
+  const status = await lstat(path)
+  const mode = (status.mode & 0o777).toString(8)
+  if (status.isSymbolicLink()) return { [name]: `link to ${await readlink(path)}` }
+  if (!status.isDirectory()) return { [name]: `${mode} ${await sha256File(path)}` }
+  const parts: Record<string, string> = { [`${name}/`]: mode }
+  for (const child of (await readdir(path)).sort())
+    Object.assign(parts, await treeParts(join(path, child), `${name}/${child}`))
+  return parts
+}

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { ApplianceError } from '../errors/error.ts'
@@ -48,7 +49,9 @@ export async function uploadPath(
   const unpack = `${sudo}tar --extract --file=- --same-permissions --${own ? 'no-' : ''}same-owner`
   if (status.isDirectory()) {
     const mode = options.mode === undefined ? [] : [`--mode=${treeMode(options.mode)}`]
-    const args = [...pack, ...mode, `--directory=${from}`, '.']
+    await using list = options.only ? await listed(options.only) : undefined
+    const chosen = list ? ['--no-recursion', '--null', `--files-from=${list.path}`] : ['.']
+    const args = [...pack, ...mode, `--directory=${from}`, ...chosen]
     // A folder that is there already stays whose it is; one that is made here becomes like the original.
     const target = quote(to)
     const fresh = `${sudo}mkdir ${target} && ${unpack} --directory=${target}`
@@ -63,6 +66,14 @@ export async function uploadPath(
   const place = `${sudo}mv -fT ${quote(posix.join(parent, partial))} ${quote(to)}`
   const remote = `${unpack} --directory=${quote(parent)} && ${place}`
   await through('tar', [...args, ...renamed], [...connection.args, `exec /bin/sh -c ${quote(remote)}`], what)
+}
+
+/** A file with names for tar, each ended by NUL. */
+async function listed(names: readonly string[]): Promise<AsyncDisposable & { path: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'upload-'))
+  const path = join(folder, 'names')
+  await writeFile(path, names.map((name) => `./${name}\0`).join(''))
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
 /** Copies a file or folder out of the guest; it appears under its name only when it is whole. */

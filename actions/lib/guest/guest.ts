@@ -37,5 +37,7 @@ export interface UploadOptions {
   ownFile?: boolean
   /** Octal, e.g. 0o755; by default the file's own. */
   mode?: number
+  /** Of a folder only these, paths within it; the rest is in the guest already. */
+  only?: readonly string[]
   signal?: AbortSignal
 }

@@ -134,6 +134,19 @@ function unmetNeeds(yaml: Positioned): Fault[] {
         'is missing: the steps of provision need a machine, e.g. { suite: bookworm }',
       ),
     )
+  for (const [index, step] of steps.entries()) {
+    if (!keysAt(step).includes('capistrano')) continue
+    const name = textAt(step, 'capistrano', 'gems') ?? 'capistrano'
+    const sources = listAt(yaml.value, 'mirror', 'gem')
+    if (sources.some((source) => textAt(source, 'name') === name && textAt(source, 'for') === 'host'))
+      continue
+    faults.push(
+      yaml.fault(
+        ['provision', index, 'capistrano'],
+        `Capistrano is not in the mirror: write { name: ${name}, gems: { capistrano: "~> 3.19" }, for: host } under mirror.gem`,
+      ),
+    )
+  }
   const chef = steps.findIndex((step) => keysAt(step).includes('chef_solo'))
   if (chef < 0) return faults
   const at = ['provision', chef, 'chef_solo']
@@ -144,7 +157,8 @@ function unmetNeeds(yaml: Positioned): Fault[] {
         'Chef’s licence is yours to accept: read https://www.chef.io/end-user-license-agreement and write chef: { license: accept }',
       ),
     )
-  if (!listAt(yaml.value, 'mirror', 'gem').some((entry) => valueAt(entry, 'for') === 'tools'))
+  const brought = textAt(yaml.value, 'chef', 'from') !== 'guest'
+  if (brought && !listAt(yaml.value, 'mirror', 'gem').some((entry) => valueAt(entry, 'for') === 'tools'))
     faults.push(
       yaml.fault(
         at,

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, extname, join, relative, resolve } from 'node:path'
 import type { Fault } from '../errors/fault.ts'
 import { nearest } from '../errors/nearest.ts'
+import { dataBagFaults } from './data-bags.ts'
 import type { Positioned } from './positions.ts'
 import { listAt, textAt, valueAt } from './raw.ts'
 
@@ -19,26 +20,97 @@ export function recipeOf(entry: string): Recipe | undefined {
   return cookbook === undefined ? undefined : { cookbook, recipe: match?.[2] ?? match?.[4] ?? 'default' }
 }
 
-/** Recipes that the run lists name and no cookbook folder has; attribute files that are no JSON. */
+/**
+ * What a chef_solo step names and no folder has: recipes, roles, an environment, cookbooks that others depend on; and
+ * files that are no JSON. Data bags have a file of their own (data-bags).
+ */
 export async function cookbookFaults(yaml: Positioned, directory: string): Promise<Fault[]> {
   const faults: Fault[] = []
   for (const [index, step] of listAt(yaml.value, 'provision').entries()) {
     const chef = valueAt(step, 'chef_solo')
     const at = (...path: PropertyKey[]) => ['provision', index, 'chef_solo', ...path]
+    const say = (message: string | undefined, ...path: PropertyKey[]) => {
+      if (message) faults.push(yaml.fault(at(...path), message))
+    }
     const one = textAt(chef, 'cookbooks')
     const folders = one ? [one] : listAt(chef, 'cookbooks').filter((path) => typeof path === 'string')
     const shelves = await Promise.all(folders.map((folder) => cookbooksIn(resolve(directory, folder))))
     // A folder that is not there is a fault of its own; what lies in it nobody knows.
     const known = shelves.includes(undefined) ? undefined : shelves.flatMap((shelf) => [...shelf!])
-    for (const [entry, text] of listAt(chef, 'run_list').entries()) {
-      const message = typeof text === 'string' ? await entryFault(text, known, directory) : undefined
-      if (message) faults.push(yaml.fault(at('run_list', entry), message))
-    }
+    const roles = textAt(chef, 'roles')
+    for (const [entry, text] of listAt(chef, 'run_list').entries())
+      if (typeof text === 'string')
+        say(
+          text.startsWith('role[')
+            ? await fileFault('role', text.slice(5, -1), 'roles', roles, directory)
+            : await entryFault(text, known, directory),
+          'run_list',
+          entry,
+        )
+    for (const message of await unmetDependencies(known ?? [], directory)) say(message, 'cookbooks')
     const attributes = textAt(chef, 'attributes')
-    const message = attributes && (await attributesFault(attributes, directory))
-    if (message) faults.push(yaml.fault(at('attributes'), message))
+    say(attributes && (await attributesFault(attributes, directory)), 'attributes')
+    const environment = textAt(chef, 'environment')
+    if (environment !== undefined && environment !== '_default')
+      say(
+        await fileFault('environment', environment, 'environments', textAt(chef, 'environments'), directory),
+        'environment',
+      )
+    faults.push(...(await dataBagFaults(yaml, at(), chef, directory)))
+    const policy = textAt(chef, 'policy')
+    const lock = policy && join(policy, 'Policyfile.lock.json')
+    if (lock && (await isFolder(resolve(directory, policy))))
+      say(
+        (await readFile(resolve(directory, lock)).catch(() => undefined))
+          ? await attributesFault(lock, directory)
+          : `there is no ${lock}: expected what \`chef export\` made`,
+        'policy',
+      )
   }
   return faults
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await readdir(path).catch(() => undefined)) !== undefined
+}
+
+/** A role or environment that has no file in its folder, or one that is no JSON. */
+async function fileFault(
+  what: 'role' | 'environment',
+  name: string,
+  key: 'roles' | 'environments',
+  folder: string | undefined,
+  directory: string,
+): Promise<string | undefined> {
+  if (folder === undefined) return `the ${what} ${name} needs ${key}: the folder it is in`
+  const files = await readdir(resolve(directory, folder)).catch(() => undefined)
+  if (!files) return undefined
+  const names = files.filter((file) => /\.(rb|json)$/.test(file)).map((file) => basename(file, extname(file)))
+  if (!names.includes(name)) return `there is no ${what} ${name} in ${folder}${suggestion(name, names)}`
+  return files.includes(`${name}.json`)
+    ? await attributesFault(join(folder, `${name}.json`), directory)
+    : undefined
+}
+
+/** Cookbooks that others need, as far as their metadata says so in plain words, and no folder has. */
+async function unmetDependencies(cookbooks: readonly Cookbook[], directory: string): Promise<string[]> {
+  const names = cookbooks.map(([name]) => name)
+  const faults = await Promise.all(
+    cookbooks.map(async ([name, folder]) => {
+      const file = join(folder, 'metadata.rb')
+      const ruby = await readFile(file, 'utf8').catch(() => '')
+      const wanted = [...ruby.matchAll(/^\s*depends[\s(]+(['"])([^'"]+)\1/gm)].map(
+        ([, , cookbook]) => cookbook!,
+      )
+      return wanted
+        .filter((cookbook) => !names.includes(cookbook))
+        .map(
+          (cookbook) =>
+            `${name} depends on the cookbook ${cookbook} (${relative(directory, file)}), which is in no folder${suggestion(cookbook, names)}`,
+        )
+    }),
+  )
+  return faults.flat()
 }
 
 type Cookbook = [name: string, folder: string]
@@ -67,7 +139,6 @@ async function entryFault(
   cookbooks: readonly Cookbook[] | undefined,
   directory: string,
 ): Promise<string | undefined> {
-  if (text.startsWith('role[')) return 'roles are not supported yet: name their recipes'
   const wanted = recipeOf(text)
   if (!wanted) return `expected recipe[cookbook] or recipe[cookbook::recipe], got ${text}`
   if (!cookbooks) return undefined

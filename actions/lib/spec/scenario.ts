@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { count, duration, expected, list, mapOf, oneOf, section, text, words } from './section.ts'
-import { guestPath, mode, stepOf } from './step.ts'
+import { guestPath, mode, nothing, stepOf } from './step.ts'
 
 /** Whether it is one, vm-validate says, together with what else only the engine can know (vm-validate/faults). */
 const pattern = () => words('a regular expression')
@@ -53,12 +53,6 @@ export interface Request {
   form?: Record<string, string>
   expect?: { status?: number; headers?: Record<string, string>; json?: unknown; body?: string }
 }
-
-const nothing = (description: string) =>
-  z
-    .undefined({ error: 'this step takes no argument' })
-    .transform(() => ({}))
-    .describe(description)
 
 const kinds = {
   boot: nothing('Boots the machine, or goes on with it when it runs'),

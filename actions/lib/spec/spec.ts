@@ -1,12 +1,14 @@
 import type { z } from 'zod'
 import { basebox } from './basebox.ts'
+import { cache } from './cache.ts'
 import { existing } from './existing.ts'
 import type { Machine } from './machine.ts'
 import { mirror } from './mirror/mirror.ts'
 import { tools } from './mirror/tools.ts'
 import { pack } from './pack.ts'
+import { packageSources } from './package-sources.ts'
+import { provisionStep } from './provision-step.ts'
 import { list, mapOf, matching, notYet, oneOf, section, text, whereSecret, words } from './section.ts'
-import { provisionStep } from './step.ts'
 
 /** A version; the release workflow's tag is held to the same form. */
 export const version = matching(
@@ -52,10 +54,17 @@ export const specSchema = (directory: string) =>
       license: oneOf(['accept', 'accept-silent', 'accept-no-persist'])
         .optional()
         .describe('Your word on https://www.chef.io/end-user-license-agreement'),
+      from: oneOf(['tools', 'guest'])
+        .default('tools')
+        .describe(
+          'tools: Chef comes on a disk that is unplugged afterwards; guest: an earlier step has installed it',
+        ),
     }).prefault({}),
     provision: list(provisionStep(directory), 'a list of steps')
       .default([])
       .describe('What makes the base machine the appliance, in order'),
+    cache: cache.describe('What is kept of provision between runs'),
+    package_sources: packageSources(directory).describe('Where the customer’s machine gets packages from'),
     first_boot: list(existing(directory, 'a script'), 'a list of scripts')
       .default([])
       .describe('Run once, at the customer’s: what must differ from installation to installation'),
@@ -84,12 +93,16 @@ export const specSchema = (directory: string) =>
     accel: oneOf(['auto', 'kvm', 'tcg'])
       .default('auto')
       .describe('Hardware virtualization; auto: kvm where it works, else tcg, which is slow'),
-  }).transform(({ first_boot: firstBoot, ...rest }) => ({ ...rest, firstBoot }))
+  }).transform(({ first_boot: firstBoot, package_sources: packages, ...rest }) => ({
+    ...rest,
+    firstBoot,
+    packageSources: packages,
+  }))
 
 /** What the user wrote, free of faults: defaults filled in, sizes in bytes, times in ms, paths absolute. */
 export type Spec = Omit<WrittenSpec, 'basebox'> & { basebox: WrittenSpec['basebox'] & Machine }
 
 /** The same before a definition was asked for what the spec does not say. */
 export type WrittenSpec = z.output<ReturnType<typeof specSchema>>
+export type { ProvisionStep } from './provision-step.ts'
 export type { Scenario, ScenarioStep } from './scenario.ts'
-export type { ProvisionStep } from './step.ts'

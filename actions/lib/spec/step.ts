@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { nearest } from '../errors/nearest.ts'
-import { existing } from './existing.ts'
 import { flatIssues } from './issues.ts'
 import {
   duration,
@@ -141,49 +140,9 @@ export const mode = () =>
 /** Where something lies in the guest. */
 export const guestPath = () => matching(/^(\/|\{\{)/, 'a path in the guest that begins with /')
 
-/** Steps of `provision:`. */
-const provisionKinds = (directory: string) => ({
-  shell: z
-    .union([
-      existing(directory, 'a script').transform((file) => ({ file, inline: undefined })),
-      section({ inline: words('shell commands') }).transform(({ inline }) => ({ file: undefined, inline })),
-    ])
-    .describe('Runs a script of the project in the guest, or commands: { inline: … }'),
-  upload: section({
-    from: existing(directory, 'a file or folder', 'either').describe('A file or folder of the project'),
-    to: guestPath().describe('The path it gets in the guest'),
-    owner: words('a user').optional(),
-    group: words('a group').optional(),
-    mode: mode().optional().describe('Of the files, in quotes: "0644"'),
-  }).describe('Copies a file or folder into the guest'),
-  chef_solo: section({
-    cookbooks: z
-      .union([
-        existing(directory, 'a folder of cookbooks', 'folder').transform((one) => [one]),
-        list(existing(directory, 'a folder of cookbooks', 'folder')),
-      ])
-      .describe('A folder of cookbooks, or several'),
-    run_list: list(words('a recipe, e.g. recipe[license_server]'), 'a list of recipes')
-      .min(1, { error: 'name at least one recipe' })
-      .describe('E.g. ["recipe[license_server]"]'),
-    attributes: z
-      .union([existing(directory, 'a JSON file'), mapOf(z.unknown(), 'a map or a JSON file')])
-      .default({})
-      .describe('The node’s attributes: a map, or a JSON file'),
-  })
-    .transform(({ cookbooks, run_list: runList, attributes }) => ({
-      cookbooks,
-      runList,
-      attributesFile: typeof attributes === 'string' ? attributes : undefined,
-      attributes: typeof attributes === 'string' ? {} : attributes,
-    }))
-    .describe('Converges the guest by Chef, which is not in the appliance afterwards'),
-})
-
-export const provisionStep = (directory: string) =>
-  stepOf(provisionKinds(directory), {
-    kinds: ['capistrano', 'reboot', 'wait_for', 'download'],
-    settings: ['not', 'eventually', 'tags', 'save'],
-  })
-
-export type ProvisionStep = z.output<ReturnType<typeof provisionStep>>
+/** A kind without an argument. */
+export const nothing = (description: string) =>
+  z
+    .undefined({ error: 'this step takes no argument' })
+    .transform(() => ({}))
+    .describe(description)

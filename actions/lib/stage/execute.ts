@@ -45,7 +45,12 @@ export interface ExecuteOptions {
   /** Work even when the record says it is done. */
   force?: boolean
   /** Runs a stage where only the mirror is (a child process in a namespace of its own). */
-  inside: (stage: Stage, project: Project, inputs: Record<string, unknown>) => Promise<WorkDone>
+  inside: (
+    stage: Stage,
+    project: Project,
+    inputs: Record<string, unknown>,
+    rereads: boolean,
+  ) => Promise<WorkDone>
 }
 
 /**
@@ -79,20 +84,21 @@ export async function execute<I extends InputDeclarations>(
   })
 
   const record = await readRecord(folder)
+  const force = options.force || stage.insists?.(inputs)
   if (proves) {
     if (!record) throw notRun(project, stage.name)
     await inWorkDirectory(work.workDirectory, () => stage.prove!(work))
     return done('up-to-date', record)
   }
   const dependsOn = await stage.dependsOn(work)
-  if (record && !options.force && record.fingerprint === fingerprint(dependsOn)) {
+  if (record && !force && record.fingerprint === fingerprint(dependsOn)) {
     const broken = await firstNotIntact(folder, record, options.verify)
     if (broken === undefined) {
       await stage.afterwards?.(work)
       return done('up-to-date', record)
     }
     options.log.warn(`${stage.name}: its output ${broken} is not as it was made; making it again`)
-  } else if (record && !options.force)
+  } else if (record && !force)
     options.log.info(`${stage.name}: again, because ${whatChanged(record, dependsOn)}`)
 
   await forgetRecord(folder)
@@ -101,7 +107,7 @@ export async function execute<I extends InputDeclarations>(
     const ended =
       stage.place === 'host'
         ? { result: await stage.run(work), parts, peakMemory: 0 }
-        : await options.inside(stage as unknown as Stage, project, inputs as Record<string, unknown>)
+        : await options.inside(stage as unknown as Stage, project, inputs as Record<string, unknown>, rereads)
     Object.assign(parts, ended.parts)
     // What a stage learns while it works (a lock it wrote) may be part of what it depends on.
     const written = await writeRecord(

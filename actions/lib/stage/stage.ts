@@ -42,6 +42,8 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
    * gets a folder and a record of its own, `build/<stage>/<variant>/`.
    */
   variant?(inputs: InputValues<I>): string | undefined
+  /** Whether an input asks for work although everything is up to date. */
+  insists?(inputs: InputValues<I>): boolean
   /** `host` may use the internet (mirror-deps only); `private-network` runs where only the mirror is. */
   readonly place: 'host' | 'private-network'
   /**

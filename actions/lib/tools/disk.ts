@@ -13,6 +13,9 @@ const TOOLS = '/tools'
 const RUBY = '3.3'
 const ABI = '3.3.0'
 
+/** What can be started on the disk: `sh /tools/chef-solo`. */
+const programs = ['chef-solo', 'chef-client']
+
 /** What Chef needs of the root, in the guest: a loader and libraries of its own, Ruby, gems. */
 const needed = [
   'usr/lib64',
@@ -78,7 +81,7 @@ export async function toolsDisk(
 
 /** What this file adds to the root: a disk that an older version of ours has made is not taken for one of today's. */
 function recipe(): string {
-  return sha256(JSON.stringify([needed, BOOT, LAUNCHER]))
+  return sha256(JSON.stringify([needed, BOOT, programs.map(launcher)]))
 }
 
 async function stage(root: string, staging: string): Promise<void> {
@@ -131,17 +134,17 @@ async function stage(root: string, staging: string): Promise<void> {
     {},
   )
   await writeFile(join(staging, 'boot.rb'), BOOT)
-  await writeFile(join(staging, 'chef-solo'), LAUNCHER)
+  for (const program of programs) await writeFile(join(staging, program), launcher(program))
 }
 
 /** Starts the tools' Ruby through the tools' loader; what Chef starts are the guest's own programs. */
-const LAUNCHER = `#!/bin/sh
+const launcher = (program: string) => `#!/bin/sh
 # RUBYLIB is for Ruby's own start only; boot.rb takes it away again.
 libraries=${TOOLS}/usr/lib/x86_64-linux-gnu
 RUBYLIB=${TOOLS}/usr/lib/ruby/vendor_ruby:${TOOLS}/usr/lib/ruby/${ABI}:$libraries/ruby/${ABI}
 export RUBYLIB
 exec ${TOOLS}/usr/lib64/ld-linux-x86-64.so.2 --library-path "$libraries" ${TOOLS}/usr/bin/ruby${RUBY} \\
-  --disable-gems ${TOOLS}/boot.rb ${TOOLS}/usr/local/bin/chef-solo "$@"
+  --disable-gems ${TOOLS}/boot.rb ${TOOLS}/usr/local/bin/${program} "$@"
 `
 
 const BOOT = `# frozen_string_literal: true

@@ -65,15 +65,21 @@ describe('refused is', () => {
 
 test('editors offer in a provisioning step what it takes, and nothing else', () => {
   expect(schemas[appliance]).toMatchObject({
-    properties: { provision: { items: { additionalProperties: false } } },
+    properties: { provision: { items: { anyOf: [{ enum: ['reboot'] }, { additionalProperties: false }] } } },
   })
-  const { properties } = (
-    schemas[appliance] as { properties: { provision: { items: { properties: object } } } }
-  ).properties.provision.items
-  expect(Object.keys(properties)).toEqual([
+  const [, map] = (
+    schemas[appliance] as {
+      properties: { provision: { items: { anyOf: [object, { properties: object }] } } }
+    }
+  ).properties.provision.items.anyOf
+  expect(Object.keys(map.properties)).toEqual([
     'shell',
     'upload',
+    'download',
+    'reboot',
+    'wait_for',
     'chef_solo',
+    'capistrano',
     'name',
     'timeout',
     'as',

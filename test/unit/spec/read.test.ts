@@ -121,7 +121,7 @@ describe('a good spec', () => {
 
 describe('what is wrong is one line, with its place', () => {
   const top =
-    'name, version, product, mirror, tools, basebox, chef, provision, first_boot, validate, pack, variables, secrets, network, escapes, accel'
+    'name, version, product, mirror, tools, basebox, chef, provision, cache, package_sources, first_boot, validate, pack, variables, secrets, network, escapes, accel'
   const cases: [string, string | RegExp, string, string[]][] = [
     [
       'a misspelt key',
@@ -233,14 +233,14 @@ describe('what is wrong is one line, with its place', () => {
       'shell: prepare.sh',
       'shel: prepare.sh',
       [
-        '20:5: provision[1].shel: there is no step shel; did you mean shell? There are shell, upload, chef_solo',
+        '20:5: provision[1].shel: there is no step shel; did you mean shell? There are shell, upload, download, reboot, wait_for, chef_solo, capistrano',
       ],
     ],
     [
-      'a planned step',
+      'a step without what it needs',
       'shell: prepare.sh',
-      'capistrano: {}',
-      ['20:5: provision[1].capistrano is not supported yet'],
+      'wait_for: {}',
+      ['20:5: provision[1].wait_for: give exactly one of port, file, unit, console'],
     ],
     [
       'two kinds in one step',
@@ -252,13 +252,17 @@ describe('what is wrong is one line, with its place', () => {
       'no kind in a step',
       'shell: prepare.sh',
       'timeout: 3 s',
-      ['20:5: provision[1]: a step needs one of shell, upload, chef_solo'],
+      [
+        '20:5: provision[1]: a step needs one of shell, upload, download, reboot, wait_for, chef_solo, capistrano',
+      ],
     ],
     [
       'no step at all',
       'shell: prepare.sh',
       '3',
-      ['20:5: provision[1]: expected a step: one of shell, upload, chef_solo'],
+      [
+        '20:5: provision[1]: expected a step: one of shell, upload, download, reboot, wait_for, chef_solo, capistrano',
+      ],
     ],
     [
       'a misspelt key beside a kind',
@@ -296,7 +300,7 @@ describe('what is wrong is one line, with its place', () => {
       'a role',
       'recipe[web]',
       'role[web]',
-      ['21:51: provision[2].chef_solo.run_list[1]: roles are not supported yet: name their recipes'],
+      ['21:51: provision[2].chef_solo.run_list[1]: the role web needs roles: the folder it is in'],
     ],
     [
       'an entry Chef does not know',

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-app = '/opt/license-server/app' # an upload step of appliance.yml has put it there
+app = '/opt/license-server/app' # its Gemfile is there already; the rest comes last (appliance.yml)
 catalogue = '/opt/license-server/catalogue'
 mirror = ENV.fetch('APPLIANCE_MIRROR')
 
@@ -46,6 +46,8 @@ tarball = "#{Chef::Config[:file_cache_path]}/normalize.css.tar.gz"
 remote_file tarball do
   source "#{mirror}/file/normalize.css/node-normalize.css_8.0.1.orig.tar.gz"
 end
+
+directory "#{app}/public"
 
 execute 'unpack normalize.css' do
   command ['tar', '--extract', '--gzip', '--file', tarball, '--directory', "#{app}/public",

@@ -1,0 +1,153 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { ApplianceError } from '../../lib/errors/error.ts'
+import type { StepOf } from '../../lib/spec/provision-step.ts'
+import type { Provisioning, Runner } from '../provisioning.ts'
+import { inGuest } from '../steps/in-guest.ts'
+import {
+  CHEF,
+  chefCommand,
+  chefConfiguration,
+  chefFolders,
+  docLog,
+  handlerRb,
+  nodeAttributes,
+  nodeJson,
+  SECRET,
+  soloRb,
+  stacktrace,
+  TOOLS,
+} from './configuration.ts'
+import { ChefStream } from './events.ts'
+import { eventsHandler } from './events-handler.ts'
+import { failureMessage, projectPaths } from './failure.ts'
+import { ChefReporter } from './report.ts'
+import { ChefTree } from './tree.ts'
+
+type Step = StepOf<'chef_solo'> & { title: string }
+
+/** Gives Chef cookbooks and attributes, converges, and takes everything away again that was Chef's. */
+export const chefSolo: Runner<'chef_solo'> = async (step, provisioning) => {
+  const { guest, work } = provisioning
+  const { license, from } = work.project.spec.chef
+  if (!license) throw new ApplianceError('internal', 'chef_solo without a licence')
+  await prepare(step, provisioning)
+  const command = chefCommand(step, license, from)
+  if (from === 'tools')
+    await guest.run(`mkdir -p ${TOOLS} && mount -o ro /dev/disk/by-id/virtio-tools ${TOOLS}`, {
+      signal: work.signal,
+    })
+  try {
+    const first = await converge(command, step, provisioning)
+    if (step.idempotent) {
+      const again = await converge(command, step, provisioning)
+      refuseUpdates(step, again)
+    }
+    return { chef: first.report }
+  } finally {
+    const unmount = from === 'tools' ? `umount ${TOOLS} && rmdir ${TOOLS}; ` : ''
+    await guest
+      .run(`${unmount}rm -rf ${CHEF} ${SECRET} /etc/chef /var/chef /root/.chef`, { allowFailure: true })
+      .catch(() => {})
+  }
+}
+
+/** Everything that Chef reads. */
+async function prepare(step: Step, { guest, work }: Provisioning): Promise<void> {
+  await guest.run(`rm -rf ${CHEF} && mkdir -p ${CHEF}/cache`, { signal: work.signal })
+  for (const [from, to] of chefFolders(step))
+    await guest.upload(from, to, { owner: 'root', group: 'root', signal: work.signal })
+  const attributes = step.attributesFile
+    ? JSON.parse(await readFile(step.attributesFile, 'utf8'))
+    : step.attributes
+  const policyName = step.policy
+    ? JSON.parse(await readFile(join(step.policy, 'Policyfile.lock.json'), 'utf8')).name
+    : undefined
+  for (const [to, content] of [
+    [soloRb, chefConfiguration(step, policyName)],
+    [nodeJson, nodeAttributes(attributes, step.runList)],
+    [handlerRb, eventsHandler],
+  ] as const) {
+    const from = join(work.workDirectory, basename(to))
+    await writeFile(from, content)
+    await guest.upload(from, to, { mode: 0o600, signal: work.signal })
+  }
+  if (!step.dataBagSecret) return
+  const { env, file } = step.dataBagSecret
+  const secret = env === undefined ? await readFile(file!, 'utf8') : (process.env[env] ?? '')
+  work.log.mask(secret.trim())
+  await guest.run(`umask 077; cat > ${SECRET}`, {
+    input: secret,
+    signal: work.signal,
+    title: 'handing over the secret of the data bags',
+  })
+}
+
+async function converge(command: string, step: Step, provisioning: Provisioning): Promise<ChefReporter> {
+  const { work } = provisioning
+  const reporter = new ChefReporter()
+  const show = (text: string) => {
+    // Chef 18 says so to its own small server, several times.
+    if (text.trim() === 'No key detected') return
+    if (!step.sensitive) work.log.guest(text)
+  }
+  const tree = new ChefTree(show)
+  const stream = new ChefStream((event) => {
+    reporter.take(event)
+    tree.take(event)
+  }, show)
+  try {
+    await inGuest(command, { ...step, sensitive: false }, provisioning, (text, from) =>
+      from === 'stdout' ? stream.add(text) : show(text),
+    )
+    stream.end()
+  } catch (error) {
+    stream.end()
+    throw await explained(error, step, reporter, provisioning)
+  }
+  return reporter
+}
+
+/** Chef's own words for what went wrong instead of the end of its output, and its files as evidence. */
+async function explained(
+  thrown: unknown,
+  step: Step,
+  { failure }: ChefReporter,
+  provisioning: Provisioning,
+): Promise<unknown> {
+  if (!(thrown instanceof ApplianceError) || thrown.code !== 'guest-failed') return thrown
+  const evidence = await evidenceOf(provisioning)
+  if (!failure) return new ApplianceError('guest-failed', thrown.message, { evidence })
+  const { directory } = provisioning.work.project
+  const message = step.sensitive
+    ? `${failure.resource ?? 'the run'} failed (the step is sensitive)`
+    : failureMessage(failure, await projectPaths(step.cookbooks, directory))
+  return new ApplianceError('guest-failed', `${step.title}: ${message}`, { evidence })
+}
+
+async function evidenceOf({ guest, work }: Provisioning): Promise<string[]> {
+  const folder = join(work.outDirectory, 'evidence')
+  await mkdir(folder, { recursive: true })
+  const files: string[] = []
+  for (const from of [stacktrace, docLog]) {
+    const to = join(folder, basename(from))
+    const there = await guest.run(`test -s ${from}`, { allowFailure: true }).catch(() => undefined)
+    if (there?.status !== 0) continue
+    await guest.download(from, to, work.signal).then(
+      () => files.push(to),
+      () => {},
+    )
+  }
+  return files
+}
+
+/** A recipe that changes something each time it runs will do so at the customer's, too, and hides what did change. */
+function refuseUpdates(step: Step, { report }: ChefReporter): void {
+  if (report.updated === 0) return
+  const shown = report.updatedResources.slice(0, 10).join(', ')
+  throw new ApplianceError(
+    'check-failed',
+    `${step.title} is not idempotent: a second run updated ${report.updated} of ${report.resources} resources: ${shown}`,
+    { hint: 'Give each of them a guard (not_if, only_if, creates), or leave out idempotent: check.' },
+  )
+}

@@ -1,0 +1,45 @@
+import { readdir } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import type { ChefFailure } from './report.ts'
+
+/**
+ * Chef's failure in one line: the resource, where it is declared in the project, and what was wrong.
+ *
+ * @param where a file of the guest → of the project
+ */
+export function failureMessage(failure: ChefFailure, where: (path: string) => string): string {
+  const place = placeOf(failure, where)
+  const what = failure.resource
+    ? `${failure.resource} ${failure.action}${place ? ` (${place})` : ''}`
+    : place || 'the run'
+  const message = failure.message
+    .split('\n')
+    .map((line) => line.trim())
+    // Mixlib's report of a failed command: its frame tells nothing.
+    .filter((line) => line && !/^-{2,}|^Begin output of|^End output of|^Expected process to exit/.test(line))
+  const shown = message.length > 6 ? [...message.slice(0, 2), '…', ...message.slice(-3)] : message
+  return `${what}: ${failure.error}: ${shown.join(' | ').slice(0, 1200)}`
+}
+
+/** `cookbooks/web/recipes/default.rb:12`. */
+function placeOf(failure: ChefFailure, where: (path: string) => string): string {
+  const line = failure.line || failure.trace[0] || ''
+  const [, path, number] = /^(.+?):(\d+)(?::|$)/.exec(line) ?? []
+  if (path && number) return `${where(path)}:${number}`
+  return failure.file ? where(failure.file) : ''
+}
+
+/** Leads from Chef's copy of a cookbook in the guest to the project's: cookbooks are known by their folders' names. */
+export async function projectPaths(
+  cookbooks: readonly string[],
+  directory: string,
+): Promise<(path: string) => string> {
+  const homes = new Map<string, string>()
+  for (const shelf of cookbooks)
+    for (const name of await readdir(shelf).catch(() => [])) homes.set(name, join(shelf, name))
+  return (path) => {
+    const [, name, rest] = /\/cookbooks(?:-\d+)?\/([^/]+)\/(.+)$/.exec(path) ?? []
+    const home = name && homes.get(name)
+    return home && rest ? join(relative(directory, home), rest) : basename(path)
+  }
+}

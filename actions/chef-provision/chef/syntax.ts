@@ -1,0 +1,60 @@
+import { join, relative } from 'node:path'
+import type { Fault } from '../../lib/errors/fault.ts'
+import type { StepOf } from '../../lib/spec/provision-step.ts'
+import type { ToolsRoot } from '../../lib/tools/tools.ts'
+
+/**
+ * What Ruby itself, the one that will run Chef, says about every Ruby file and template that the step hands over;
+ * nothing in them is run. Before anything is booted.
+ *
+ * @see https://docs.ruby-lang.org/en/3.3/RubyVM/InstructionSequence.html#method-c-compile
+ */
+export async function rubyFaults(
+  tools: ToolsRoot,
+  step: Pick<StepOf<'chef_solo'>, 'cookbooks' | 'policy' | 'roles' | 'environments'>,
+  { directory, signal }: { directory: string; signal: AbortSignal },
+): Promise<Fault[]> {
+  const folders = [...step.cookbooks, step.policy, step.roles, step.environments].filter(
+    (folder) => folder !== undefined,
+  )
+  const library = join(tools.directory, 'usr/lib/ruby')
+  const binary = join(tools.directory, 'usr/lib/x86_64-linux-gnu/ruby')
+  const libraries = [join(library, 'vendor_ruby'), join(library, '3.3.0'), join(binary, '3.3.0')].join(':')
+  const { stdout } = await tools.run('ruby3.3', ['--disable-gems', '-W0', '-e', CHECK, ...folders], {
+    env: { RUBYLIB: libraries, RUBYOPT: undefined },
+    signal,
+  })
+  return (JSON.parse(stdout) as RubyFault[]).map(({ file, line, message }) => ({
+    file: relative(directory, file),
+    ...(line === null ? {} : { line }),
+    message,
+  }))
+}
+
+interface RubyFault {
+  file: string
+  line: number | null
+  message: string
+}
+
+/** Compiles, which runs nothing. A template's line numbers are those of its own lines. */
+const CHECK = `
+require 'json'
+require 'erb'
+faults = []
+ARGV.flat_map { |folder| Dir.glob(folder + '/**/*.{rb,erb}') }.uniq.sort.each do |file|
+  next unless File.file?(file)
+  next if file.match?(%r{/(files|spec|test)/})
+  source = File.read(file, encoding: 'UTF-8')
+  begin
+    source = ERB.new(source, trim_mode: '-').src if file.end_with?('.erb')
+    RubyVM::InstructionSequence.compile(source, file, file)
+  rescue SyntaxError, ArgumentError, EncodingError => e
+    first = e.message.lines.map(&:strip).find { |line| line.start_with?(file + ':') } || e.message.lines.first.to_s.strip
+    number = first[/\\A#{Regexp.escape(file)}:(\\d+):/, 1]
+    what = first.sub(/\\A#{Regexp.escape(file)}:\\d+: /, '').sub(/\\Asyntax errors? found\\z/, 'syntax error')
+    faults << { file: file, line: number&.to_i, message: what }
+  end
+end
+puts JSON.generate(faults)
+`

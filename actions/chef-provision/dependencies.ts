@@ -1,0 +1,70 @@
+import { relative } from 'node:path'
+import { sha256 } from '../lib/files/digest.ts'
+import { treeParts } from '../lib/files/tree.ts'
+import type { ProvisionStep } from '../lib/spec/spec.ts'
+import type { Project } from '../lib/stage/stage.ts'
+import { toolsKey } from '../lib/tools/root.ts'
+
+/** Settings of a step that make no difference to the disk. */
+const idle = ['name', 'timeout', 'sensitive', 'logLevel', 'trace']
+
+/**
+ * Everything that a step depends on besides the machine it finds: each file of the project by its path, and the step's
+ * own words. Paths are relative to the project, wherever that lies.
+ */
+export async function stepDependencies(
+  step: ProvisionStep,
+  { directory, lock, spec }: Pick<Project, 'directory' | 'lock' | 'spec'>,
+): Promise<Record<string, string>> {
+  const paths = projectPathsOf(step)
+  const parts: Record<string, string> = {}
+  for (const path of paths) Object.assign(parts, await treeParts(path, relative(directory, path) || '.'))
+  // Capistrano writes its log where it is started.
+  if (step.kind === 'capistrano') {
+    const log = `${relative(directory, step.directory) || '.'}/log/`
+    for (const name of Object.keys(parts)) if (name.startsWith(log)) delete parts[name]
+  }
+  const words = JSON.stringify(step, (key, value) => {
+    if (idle.includes(key)) return undefined
+    return typeof value === 'string' && paths.includes(value) ? relative(directory, value) : value
+  })
+  parts['the step itself'] = words
+  if (step.kind === 'chef_solo') {
+    parts['chef.from'] = spec.chef.from
+    if (spec.chef.from === 'tools' && lock) parts['Chef (tools of the lock)'] = toolsKey(lock)
+    // A digest of a secret with few possible values would tell it.
+    const secret = step.dataBagSecret?.env
+    if (secret !== undefined) parts[`$${secret}`] = sha256(`appliance data bag ${process.env[secret] ?? ''}`)
+  }
+  if (step.kind === 'capistrano' && lock) {
+    const gems = lock.gem.find(({ name }) => name === step.gems)
+    parts[`gems of ${step.gems}`] = sha256(JSON.stringify(gems ?? ''))
+  }
+  return parts
+}
+
+/** Files and folders of the project that a step reads; absolute. */
+function projectPathsOf(step: ProvisionStep): string[] {
+  switch (step.kind) {
+    case 'shell':
+      return step.file === undefined ? [] : [step.file]
+    case 'upload':
+      return [step.from]
+    case 'capistrano':
+      return [step.directory]
+    case 'chef_solo':
+      return [
+        ...step.cookbooks,
+        step.policy,
+        step.roles,
+        step.environments,
+        step.dataBags,
+        step.dataBagSecret?.file,
+        step.attributesFile,
+      ].filter((path) => path !== undefined)
+    case 'download':
+    case 'reboot':
+    case 'wait_for':
+      return []
+  }
+}

@@ -1,0 +1,95 @@
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { enter } from '../../actions/lib/network/enter.ts'
+import { ending, launch } from '../../actions/lib/process/command.ts'
+import { seeded } from '../../test/fixtures/campaign/random.ts'
+import { smallDisk } from '../../test/fixtures/small-disk.ts'
+
+/**
+ * Provisioning killed at random instants, in the middle of steps and of layers: the next run goes on, and in the end
+ * the disk is, file for file, that of a run that nobody killed.
+ */
+const { values } = parseArgs({
+  options: { kills: { type: 'string', default: '30' }, seed: { type: 'string', default: '6' } },
+})
+const [kills, seed] = [values.kills, values.seed].map(Number) as [number, number]
+
+/** What differs between any two runs, with or without a kill. */
+const differs =
+  /\.\/(etc\/machine-id|etc\/ssh\/ssh_host_|var\/lib\/systemd\/(random-seed|timers|catalog|linger)|var\/lib\/systemd\/credential|var\/lib\/dbus|var\/log\/|var\/cache\/|var\/lib\/apt\/|var\/lib\/private|root\/\.ssh\/|etc\/\.pwd\.lock|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$|boot\/grub\/grubenv)/
+
+const folder = join(tmpdir(), `appliance-campaign-provision-${seed}`)
+await rm(folder, { recursive: true, force: true })
+await smallDisk()
+const random = seeded(seed)
+
+/** One run, killed after so many ms. Gives the ms it took, or undefined when it was killed. */
+async function once(project: string, killAfter?: number): Promise<number | undefined> {
+  await mkdir(project, { recursive: true })
+  const [command, ...args] = [
+    ...enter(),
+    process.execPath,
+    '--no-warnings',
+    resolve('test/fixtures/campaign/provision-once.ts'),
+    project,
+  ] as [string, ...string[]]
+  const began = performance.now()
+  const child = launch(command, args, {}, ['ignore', 'ignore', 'pipe'])
+  let said = ''
+  child.stderr!.on('data', (text) => {
+    said += text
+  })
+  const ended = ending(child, command)
+  if (killAfter !== undefined) {
+    const over = await Promise.race([ended, pause(killAfter, 'alive' as const)])
+    if (over === 'alive') {
+      child.kill('SIGKILL')
+      await ended
+      return undefined
+    }
+  }
+  const status = await ended
+  if (status !== 0) throw new Error(`a run that nobody killed failed (${status}): ${said.slice(-2000)}`)
+  return performance.now() - began
+}
+
+const listing = async (project: string) =>
+  (await readFile(join(project, 'listing'), 'utf8')).split('\n').filter((line) => line && !differs.test(line))
+
+const whole = (await once(join(folder, 'whole')))!
+const right = await listing(join(folder, 'whole'))
+console.log(`never killed: ${(whole / 1000).toFixed(0)} s, ${right.length} files and folders`)
+
+let killed = 0
+let rounds = 0
+const faults: string[] = []
+while (killed < kills && faults.length === 0) {
+  const project = join(folder, `round-${rounds++}`)
+  for (;;) {
+    // At first anywhere in a run; the more is done already, the shorter is what is left to be killed in.
+    const at = killed < kills ? random() * whole * 0.6 : undefined
+    try {
+      if ((await once(project, at)) !== undefined) break
+    } catch (error) {
+      faults.push(`after ${killed} kills: ${(error as Error).message}`)
+      break
+    }
+    killed++
+    console.log(`kill ${killed} after ${(at! / 1000).toFixed(1)} s`)
+  }
+  if (faults.length > 0) break
+  const got = await listing(project)
+  const there = new Set(got)
+  const wanted = new Set(right)
+  faults.push(...right.filter((line) => !there.has(line)).map((line) => `missing: ${line}`))
+  faults.push(...got.filter((line) => !wanted.has(line)).map((line) => `not in a run never killed: ${line}`))
+  if (faults.length === 0) await rm(project, { recursive: true, force: true })
+}
+for (const fault of faults.slice(0, 40)) console.log(`FAULT ${fault}`)
+console.log(`figure campaign.provision.kills ${killed} kills (goal 30)`)
+console.log(`figure campaign.provision.different ${faults.length} files (goal 0)`)
+if (faults.length === 0) await rm(folder, { recursive: true, force: true })
+process.exitCode = faults.length === 0 ? 0 : 1

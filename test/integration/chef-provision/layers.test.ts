@@ -1,0 +1,156 @@
+import { appendFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import type { Guest } from '../../../actions/lib/guest/guest.ts'
+import type { ProvisionStep } from '../../../actions/lib/spec/spec.ts'
+import { isInside, testsInside } from '../../fixtures/inside.ts'
+import { shelfIn, smallCourse } from '../../fixtures/provision-course.ts'
+import { cannotMakeSmallDisk, smallDisk } from '../../fixtures/small-disk.ts'
+
+jest.setTimeout(600_000)
+const why = await cannotMakeSmallDisk()
+if (why) test.skip(`layers: skipped, because ${why}`, () => {})
+else if (!isInside()) {
+  await smallDisk() // inside, there is nothing to make it from
+  await testsInside(import.meta.url)
+} else layers()
+
+/** The steps on a real machine, run after run, with one thing changed each time. */
+function layers(): void {
+  let project: string
+  const file = (name: string) => join(project, name)
+  const shelf = () => shelfIn(project)
+
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), 'layers-'))
+    await mkdir(file('app/bin'), { recursive: true })
+    await writeFile(file('app/bin/run'), '#!/bin/sh\n', { mode: 0o755 })
+    await writeFile(file('app/VERSION'), '1\n')
+  })
+  afterAll(() => rm(project, { recursive: true }))
+
+  const steps = (): ProvisionStep[] => [
+    {
+      kind: 'shell',
+      inline: 'echo first >> /root/steps; echo kept > /run/kept; echo "$COLOUR" > /root/colour',
+      env: { COLOUR: 'blue' },
+    },
+    { kind: 'upload', from: file('app'), to: '/opt/app', owner: 'worker', group: 'worker' },
+    {
+      kind: 'shell',
+      inline: 'echo third >> /root/steps; cat /opt/app/VERSION >> /root/steps',
+      interpreter: 'sh -eu',
+    },
+  ]
+
+  const course = <T>(provision: ProvisionStep[], look: (guest: Guest) => Promise<T>, from?: number) =>
+    smallCourse(project, provision, look, from)
+  const state = async (guest: Guest) =>
+    (await guest.run('cat /root/steps /run/kept /root/colour; stat -c "%U %a" /opt/app/bin/run')).stdout
+      .split('\n')
+      .slice(0, -1)
+  const first = ['shell inline', 'upload app to /opt/app', 'shell inline (2)']
+
+  test('all steps run on a new base, in order, with what they asked for', async () => {
+    const { seen, ran } = await course(steps(), state)
+    expect(ran).toEqual(first)
+    expect(seen).toEqual(['first', 'third', '1', 'kept', 'blue', 'worker 755'])
+  })
+
+  test('where nothing changed, nothing runs, and the machine is as it was, memory and all', async () => {
+    const { seen, ran } = await course(steps(), state)
+    expect(ran).toEqual([])
+    expect(seen).toEqual(['first', 'third', '1', 'kept', 'blue', 'worker 755'])
+  })
+
+  test('a changed file: what comes before it does not run again, and the file is named', async () => {
+    await writeFile(file('app/VERSION'), '2\n')
+    const { seen, ran, because } = await course(steps(), state)
+    expect(ran).toEqual(first.slice(1))
+    expect(because).toEqual(['app/VERSION changed'])
+    expect(seen).toEqual(['first', 'third', '2', 'kept', 'blue', 'worker 755'])
+  })
+
+  test('a memory that is damaged is done without: the machine is booted from the disk it had', async () => {
+    const layers = await (await shelf()).layers()
+    for (const { key } of layers) await appendFile((await shelf()).memory(key), 'x') // another size
+    const one = await course(
+      steps(),
+      (guest) => guest.run('cat /root/steps; ls /run/kept /run/prepared 2>/dev/null', { allowFailure: true }),
+      3,
+    )
+    expect(one.ran).toEqual(first.slice(2))
+    expect(one.seen.stdout).toBe('first\nthird\n2\n/run/prepared\n')
+    // As long as it should be, but not what was written: it is noticed when it is read.
+    const again = await (await shelf()).layers()
+    const last = (await shelf()).memory(again.at(-1)!.key)
+    const { size } = await stat(last)
+    await truncate(last, size - 100)
+    await truncate(last, size)
+    const two = await course(steps(), (guest) => guest.run('cat /root/steps'))
+    expect(two.seen.stdout).toBe('first\nthird\n2\n')
+    expect(two.lines.join('\n')).toMatch(/the kept machine does not go on/)
+  })
+
+  test('a failing step leaves those before it, and tells what it last said', async () => {
+    const broken = [
+      ...steps().slice(0, 2),
+      { kind: 'shell', inline: 'echo about to; echo it broke >&2; exit 7' } as const,
+    ]
+    await expect(course(broken, state)).rejects.toMatchObject({
+      code: 'guest-failed',
+      message: 'shell inline (2) failed (7); it last said: about to | it broke',
+    })
+    const { ran } = await course(steps(), state)
+    expect(ran).toEqual([])
+  })
+
+  test('restarts, waits, and fetches; only what changed is sent', async () => {
+    const more: ProvisionStep[] = [
+      ...steps(),
+      { kind: 'upload', from: file('app'), to: '/opt/app', owner: 'root', name: 'the same again, root’s' },
+      {
+        kind: 'shell',
+        inline:
+          'systemctl enable -q --now ssh; (sleep 3; touch /root/later) & echo "READY TO GO" > /dev/console',
+      },
+      { kind: 'wait_for', port: 22 },
+      { kind: 'wait_for', file: '/root/later' },
+      { kind: 'wait_for', unit: 'ssh.service' },
+      { kind: 'wait_for', console: 'READY TO GO' },
+      { kind: 'reboot' },
+      { kind: 'download', from: '/opt/app', to: 'got/app' },
+    ]
+    const { seen, report } = await course(more, (guest) =>
+      guest.run('ls /run/kept /run/prepared; stat -c %U /opt/app/bin/run', { allowFailure: true }),
+    )
+    expect(seen.stdout).toBe('/run/prepared\nroot\n')
+    expect(await readFile(file('out/files/got/app/VERSION'), 'utf8')).toBe('2\n')
+    expect((await stat(file('out/files/got/app/bin/run'))).mode & 0o777).toBe(0o755)
+    expect(report).toMatchObject({
+      steps: expect.arrayContaining([expect.objectContaining({ upload: { sent: 3, there: 0 } })]),
+    })
+    // From their layers, downloads are there all the same.
+    await rm(file('out/files'), { recursive: true })
+    await course(more, async () => {})
+    expect(await readFile(file('out/files/got/app/VERSION'), 'utf8')).toBe('2\n')
+    await expect(course([...more, { kind: 'wait_for', port: 4444, timeout: 3000 }], state)).rejects.toThrow(
+      /^wait_for 4444: nobody listens at port 4444 after 3\.0 s; listened at: .*22/,
+    )
+  })
+
+  test('what is kept stays within its limits, and what remains is still of use', async () => {
+    const kept = await shelf()
+    const course_ = (await kept.layers()).map(({ key }) => key)
+    const before = await kept.layers()
+    expect(before.length).toBeGreaterThan(5)
+    const rest = await kept.prune(course_, { layers: 3, size: 20 * 2 ** 30 })
+    expect(rest.layers).toBe(3)
+    const { ran, seen } = await course(steps(), state).catch((error) => {
+      throw error
+    })
+    expect(ran.length).toBeLessThanOrEqual(3)
+    expect(seen.slice(0, 3)).toEqual(['first', 'third', '2'])
+  })
+}

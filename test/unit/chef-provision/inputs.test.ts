@@ -1,0 +1,43 @@
+import { expect, test } from '@jest/globals'
+import { keptFor } from '../../../actions/chef-provision/debugging.ts'
+import { positionOf } from '../../../actions/chef-provision/from-step.ts'
+import { planOf } from '../../../actions/chef-provision/layers/plan.ts'
+import { packageSourcePath } from '../../../actions/chef-provision/package-sources.ts'
+import { stepTitles } from '../../../actions/chef-provision/steps/steps.ts'
+
+const steps = [
+  { kind: 'reboot' },
+  { kind: 'reboot' },
+  { kind: 'shell', inline: 'x', name: 'prepare' },
+] as const
+const plan = planOf(
+  {},
+  stepTitles(steps).map((title, index) => ({ title, step: steps[index]!, dependsOn: {} })),
+)
+
+test('--from-step takes a title, the number of a second one alike, or a position', () => {
+  expect(positionOf(undefined, plan)).toBeUndefined()
+  expect(positionOf('prepare', plan)).toBe(3)
+  expect(positionOf('reboot (2)', plan)).toBe(2)
+  expect(positionOf('1', plan)).toBe(1)
+  expect(() => positionOf('prepar', plan)).toThrow(
+    'there is no step prepar; did you mean prepare? (there are: 1 reboot, 2 reboot (2), 3 prepare)',
+  )
+  expect(() => positionOf('4', plan)).toThrow(/there is no step 4/)
+})
+
+test('a failed machine is kept as long as was asked for', () => {
+  const kept = (keep: boolean, word?: string) => keptFor({ 'keep-on-failure': keep, 'debug-on-error': word })
+  expect(kept(false)).toBeUndefined()
+  expect(kept(true)).toBe(0)
+  expect(kept(false, '30')).toBe(30 * 60_000)
+  expect(kept(true, '90 s')).toBe(90_000)
+  expect(() => kept(false, 'soon')).toThrow(/debug-on-error: expected minutes, such as 30/)
+})
+
+test('the vendor’s package sources go where apt and dnf look for them', () => {
+  expect(packageSourcePath('vendor.sources')).toBe('/etc/apt/sources.list.d/vendor.sources')
+  expect(packageSourcePath('vendor.list')).toBe('/etc/apt/sources.list.d/vendor.list')
+  expect(packageSourcePath('vendor.repo')).toBe('/etc/yum.repos.d/vendor.repo')
+  expect(packageSourcePath('vendor.asc')).toBe('/etc/apt/keyrings/vendor.asc')
+})

@@ -1,0 +1,118 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { InputError } from '../../../actions/lib/errors/fault.ts'
+import { readSpec } from '../../../actions/lib/spec/read.ts'
+
+let project: string
+beforeEach(async () => {
+  project = await mkdtemp(join(tmpdir(), 'chef-step-'))
+  await put('cookbooks/web/metadata.rb', "name 'web'\n")
+  await put('cookbooks/web/recipes/default.rb', '')
+  await put('more/lib/metadata.rb', "name 'lib'\n")
+  await put('more/lib/recipes/default.rb', '')
+  await put('roles/front.json', '{}')
+  await put('environments/live.rb', '')
+  await put('bags/users/ann.json', '{ "id": "ann" }')
+})
+afterEach(() => rm(project, { recursive: true }))
+
+async function put(path: string, content: string): Promise<void> {
+  await mkdir(dirname(join(project, path)), { recursive: true })
+  await writeFile(join(project, path), content)
+}
+
+/** The faults of a spec with one chef_solo step. */
+async function faults(chef: string): Promise<string[]> {
+  await put(
+    'appliance.yml',
+    `name: x
+version: 1.0.0
+mirror:
+  deb: [{ name: debian, uri: "https://deb.debian.org/debian", suites: [bookworm] }]
+  gem: [{ name: chef, gems: { chef-bin: "*" }, for: tools }]
+basebox: { bootstrap: { suite: bookworm } }
+chef: { license: accept }
+provision:
+  - chef_solo: ${chef}
+`,
+  )
+  try {
+    await readSpec(join(project, 'appliance.yml'))
+    return []
+  } catch (error) {
+    if (error instanceof InputError) return error.faults.map(({ message }) => message)
+    throw error
+  }
+}
+
+const whole =
+  'cookbooks: [cookbooks, more], run_list: ["role[front]", "recipe[web]", "lib"], roles: roles, environments: environments, environment: live, data_bags: bags'
+
+test('all of Chef’s folders together are no fault', async () => {
+  await put('cookbooks/web/metadata.rb', "name 'web'\ndepends 'lib', '~> 1.0'\n")
+  expect(await faults(`{ ${whole} }`)).toEqual([])
+})
+
+test.each([
+  ['{ cookbooks: cookbooks }', ['provision[1].chef_solo.run_list: name at least one recipe']],
+  [
+    '{ run_list: [web] }',
+    [
+      'provision[1].chef_solo.cookbooks is missing: expected a folder of cookbooks',
+      /there is no cookbook web/,
+    ],
+  ],
+  [
+    '{ cookbooks: cookbooks, run_list: ["role[front]"] }',
+    [/run_list\[1\]: the role front needs roles: the folder it is in/],
+  ],
+  [
+    '{ cookbooks: cookbooks, run_list: ["role[fron]"], roles: roles }',
+    [/there is no role fron in roles; did you mean front\?/],
+  ],
+  [
+    '{ cookbooks: cookbooks, run_list: [web], environments: environments, environment: lve }',
+    [/there is no environment lve in environments; did you mean live\?/],
+  ],
+  ['{ cookbooks: cookbooks, run_list: [web], data_bag_secret: nowhere }', [/data_bag_secret/]],
+  [
+    '{ cookbooks: cookbooks, run_list: [web], idempotent: true }',
+    [/idempotent: expected one of check, got true/],
+  ],
+  [
+    '{ policy: cookbooks }',
+    [/policy: there is no cookbooks\/Policyfile.lock.json: expected what `chef export` made/],
+  ],
+  ['{ policy: cookbooks, run_list: [web] }', [/policy: has its own cookbooks and run list/]],
+])('%s', async (chef, expected) => {
+  const found = await faults(chef)
+  for (const form of expected)
+    expect(found).toContainEqual(form instanceof RegExp ? expect.stringMatching(form) : form)
+})
+
+test('a cookbook that another one depends on and no folder has', async () => {
+  await put('cookbooks/web/metadata.rb', "name 'web'\ndepends 'libb'\n")
+  expect(await faults('{ cookbooks: [cookbooks, more], run_list: [web] }')).toEqual([
+    expect.stringMatching(
+      /web depends on the cookbook libb \(cookbooks\/web\/metadata.rb\), which is in no folder; did you mean lib\?/,
+    ),
+  ])
+})
+
+test('items of data bags: JSON, with an id, and not encrypted without the secret', async () => {
+  await put('bags/users/bob.json', '{ "name": "bob" }')
+  await put('bags/users/eve.json', '{')
+  await put(
+    'bags/keys/tls.json',
+    '{ "id": "tls", "key": { "encrypted_data": "x", "cipher": "aes-256-gcm" } }',
+  )
+  expect(await faults(`{ ${whole} }`)).toEqual([
+    expect.stringMatching(/bags\/users\/bob.json is no item of a data bag: it has no "id"/),
+    expect.stringMatching(/bags\/users\/eve.json is no JSON/),
+    expect.stringMatching(/bags\/keys\/tls.json is encrypted: say data_bag_secret: env:NAME, or a file/),
+  ])
+  await rm(join(project, 'bags/users'), { recursive: true })
+  expect(await faults(`{ ${whole}, data_bag_secret: "env:BAG_SECRET" }`)).toEqual([])
+})
