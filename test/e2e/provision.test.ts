@@ -151,7 +151,7 @@ else
       const { status, output } = await appliance('chef-provision')
       expect(status).toBe(1)
       expect(output).toMatch(
-        /chef_solo lacking: apt_package\[gimp\] install \(cookbooks\/shelf\/lacking\/recipes\/default\.rb:2\): Chef::Exceptions::Package: No candidate version available for gimp/,
+        /chef_solo lacking: package\[gimp\] install \(cookbooks\/shelf\/lacking\/recipes\/default\.rb:2\): Chef::Exceptions::Package: No candidate version available for gimp/,
       )
       expect(output).toMatch(
         /The mirror does not have gimp: add it to packages: of debian \(appliance\.yml:\d+\)/,

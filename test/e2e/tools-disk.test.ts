@@ -3,10 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
-import { openProject } from '../../actions/lib/stage/project.ts'
-import { toolsDisk } from '../../actions/lib/tools/disk.ts'
-import { buildExample, exampleBuild, exampleFolder } from '../fixtures/example.ts'
-import { keptLog } from '../fixtures/machine-room.ts'
+import { buildExample, exampleFolder } from '../fixtures/example.ts'
+import { inRoot, toolsDiskOf, unpackBase } from '../fixtures/example-root.ts'
 
 /** Sixteen bytes of salt and a hash: crypt(3)'s SHA-512 of two passwords. */
 const passwords = [
@@ -40,9 +38,9 @@ else
     beforeAll(async () => {
       await buildExample()
       root = await mkdtemp(join(tmpdir(), 'appliance-tools-disk-'))
-      await unpackBase(root)
+      await unpackBase(exampleFolder, root)
       await mkdir(join(root, 'tools'))
-      await run('debugfs', ['-R', `rdump / ${join(root, 'tools')}`, await toolsDiskOfExample()])
+      await run('debugfs', ['-R', `rdump / ${join(root, 'tools')}`, await toolsDiskOf(exampleFolder)])
       for (const [path, content] of Object.entries(cookbook)) {
         await mkdir(join(root, 'run/cook', path, '..'), { recursive: true })
         await writeFile(join(root, 'run/cook', path), content)
@@ -92,35 +90,10 @@ else
     })
   })
 
-async function toolsDiskOfExample(): Promise<string> {
-  const project = await openProject(exampleFolder, 'appliance.yml')
-  const timed = <T>(_: string, work: () => Promise<T>) => work()
-  return (await toolsDisk({ project, log: keptLog(), signal: new AbortController().signal, timed })).path
-}
-
-/** The files of the base disk's root partition, and the devices any program wants. */
-async function unpackBase(root: string): Promise<void> {
-  const raw = `${root}.raw`
-  const disk = join(exampleBuild, 'veewee-basebox', 'basebox.qcow2')
-  await run('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', 'raw', disk, raw])
-  const { stdout } = await run('sfdisk', ['--json', raw])
-  const partitions = JSON.parse(stdout).partitiontable.partitions as { start: number; type: string }[]
-  const { start } = partitions.find(({ type }) => type === '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709')!
-  await run('debugfs', ['-R', `rdump / ${root}`, `${raw}?offset=${start * 512}`])
-  await rm(raw)
-  for (const [name, minor] of Object.entries({ null: '3', zero: '5', urandom: '9' }))
-    await run('mknod', ['-m', '666', join(root, 'dev', name), 'c', '1', minor])
-}
-
 async function chefSolo(root: string, password: string): Promise<string> {
   const node = { run_list: ['recipe[try]'], password }
   await writeFile(join(root, 'run/cook/node.json'), JSON.stringify(node))
-  const alone = ['--mount', '--net', '--pid', '--fork', '--kill-child', `--mount-proc=${join(root, 'proc')}`]
-  const environment = ['-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LANG=C.UTF-8']
   const chef = 'sh /tools/chef-solo --legacy-mode -c /run/cook/solo.rb -j /run/cook/node.json --no-color'
-  const { stdout } = await run('unshare', [
-    ...[...alone, 'chroot', root, 'env', ...environment],
-    ...`${chef} --force-formatter --chef-license accept-no-persist`.split(' '),
-  ])
+  const { stdout } = await inRoot(root, `${chef} --force-formatter --chef-license accept-no-persist`)
   return stdout
 }
