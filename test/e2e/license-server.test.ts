@@ -146,6 +146,8 @@ if (!isInside()) {
           'working-directory': exampleFolder,
         })
         expect(`${status}\n${stdout}`).toMatch(/^0\n/)
+        expect(stdout).toMatch(/\bup to date\b/)
+        expect(stdout).not.toMatch(/\bagain\b/)
         expect(Object.keys(outputs)).toEqual(expect.arrayContaining(promised))
         if (!outputs.ova) return
         expect(outputs['ova-sha256']).toBe(await sha256File(exampleOva))
