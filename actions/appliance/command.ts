@@ -10,6 +10,8 @@ import { build, buildTable } from './build.ts'
 import { check } from './check.ts'
 import { doctor } from './doctor.ts'
 import { explainDefinition } from './explain.ts'
+import { gc, gcInputs } from './gc.ts'
+import { init, initInputs } from './init.ts'
 import { type Door, runInside } from './inside.ts'
 import { lint, lintInputs } from './lint.ts'
 import { lock } from './lock.ts'
@@ -60,6 +62,11 @@ const stageCommands = Object.fromEntries(
 
 /** The commands of `appliance`, in the order in which the help shows them. */
 export const commands: Record<string, Command> = {
+  init: {
+    summary: 'A new appliance in this folder, ready to build; asks nothing',
+    inputs: initInputs,
+    run: init,
+  },
   check: {
     summary: 'Every fault in spec, lock and scenarios, without downloading or booting',
     inputs: {},
@@ -91,6 +98,7 @@ export const commands: Record<string, Command> = {
     anywhere: true,
     run: verify,
   },
+  gc: { summary: 'What may go of build/, with sizes; --yes takes it away', inputs: gcInputs, run: gc },
   doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
 }
 

@@ -66,11 +66,11 @@ function archiveAssets({ assets }: Release): Asset[] {
 }
 
 async function checkSum(release: Release, releases: Releases, folder: string, whole: string): Promise<void> {
-  const asset = release.assets.find(({ name }) => name === 'SHA256SUMS')
+  const asset = release.assets.find(({ name }) => name === 'SHA256SUMS.release')
   if (!asset) return
-  const file = join(folder, 'SHA256SUMS')
+  const file = join(folder, 'SHA256SUMS.release')
   await releases.fetch(asset, file)
   const line = (await readFile(file, 'utf8')).split('\n').find((one) => one.endsWith(`  ${ARCHIVE}`))
   if (line && line.slice(0, 64) !== (await sha256File(whole)))
-    throw new Error(`${ARCHIVE} is not what its SHA256SUMS says`)
+    throw new Error(`${ARCHIVE} is not what its SHA256SUMS.release says`)
 }

@@ -9,7 +9,7 @@ import { projectOf } from './project.ts'
 import { isWhole, keepOnlyLocked } from './restored.ts'
 
 /** Raise it when the store's layout changes. */
-const FORMAT = 'appliance-mirror-1-'
+export const FORMAT = 'appliance-mirror-1-'
 
 /**
  * Runs the mirror's stage between restoring its store from the Actions cache and saving it there. The stage reads
@@ -85,9 +85,14 @@ function some(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ' …' : ''}`
 }
 
+/** The name of the entry that has the whole mirror of this lock. */
+export function cacheKey({ lock }: Pick<Project, 'lock'>): string {
+  return `${FORMAT}${sha256(JSON.stringify(lock ?? null))}`
+}
+
 /** The store alone is cached; the tree is made from it. */
-function store({ buildDirectory, lock }: Project): CachedFolder {
-  const folder = join(buildDirectory, 'mirror-deps', 'store')
-  const key = `${FORMAT}${sha256(JSON.stringify(lock ?? null))}`
+function store(project: Project): CachedFolder {
+  const folder = join(project.buildDirectory, 'mirror-deps', 'store')
+  const key = cacheKey(project)
   return { folder, key, orElse: [`${key}-part-`, FORMAT] }
 }

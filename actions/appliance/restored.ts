@@ -52,6 +52,16 @@ export async function keepOnlyLocked(store: string, lock: Lock, signal: AbortSig
   }
 }
 
+/** The artefacts in a store that the lock does not name; nothing is changed. */
+export async function unneededIn(store: string, lock: Lock): Promise<string[]> {
+  const places = placesIn(store, lock)
+  const names = await readdir(store, { recursive: true }).catch(() => [])
+  return names
+    .filter(isOfAnyStore)
+    .map((name) => join(store, name))
+    .filter((path) => !places.has(path))
+}
+
 /** Whether a store has everything that the lock names (but evidence, which upstream may have lost); by name only. */
 export async function isWhole(store: string, lock: Lock): Promise<boolean> {
   for (const [path, evidence] of placesIn(store, lock)) {

@@ -34,14 +34,14 @@ async function digestOf(range: AssetSource['range'], signal: AbortSignal): Promi
   return hash.digest('hex')
 }
 
-/** The lines of `SHA256SUMS`, as `sha256sum --check` reads them: whole files first, then their parts. */
+/** The lines of `SHA256SUMS.release`, as `sha256sum --check` reads them: whole files first, then their parts. */
 export function sums(files: readonly ReleaseFile[], assets: readonly AssetSource[]): string {
   const wholes = new Set(files.map(({ name }) => name))
   const parts = assets.filter(({ name }) => !wholes.has(name))
   return [...files, ...parts].map(({ sha256, name }) => `${sha256}  ${name}\n`).join('')
 }
 
-/** Joins every file that was split, on Linux and macOS, and proves each against SHA256SUMS. */
+/** Joins every file that was split, on Linux and macOS, and proves each against SHA256SUMS.release. */
 export const joinSh = `#!/bin/sh
 # Joins the parts in this folder into whole files and checks them: sh join.sh
 set -eu
@@ -52,8 +52,8 @@ fi
 failed=0
 for first in *.part00; do
   whole=\${first%.part00}
-  expected=$(sed -n "s/^\\([0-9a-f]\\{64\\}\\)  $whole\\$/\\1/p" SHA256SUMS)
-  [ -n "$expected" ] || { echo "$whole is not in SHA256SUMS" >&2; failed=1; continue; }
+  expected=$(sed -n "s/^\\([0-9a-f]\\{64\\}\\)  $whole\\$/\\1/p" SHA256SUMS.release)
+  [ -n "$expected" ] || { echo "$whole is not in SHA256SUMS.release" >&2; failed=1; continue; }
   if [ -f "$whole" ] && [ "$(digest "$whole")" = "$expected" ]; then echo "$whole is whole already"; continue; fi
   cat "$whole".part[0-9][0-9]* >"$whole.joining"
   if [ "$(digest "$whole.joining")" = "$expected" ]; then
@@ -75,8 +75,8 @@ Set-Location -LiteralPath $PSScriptRoot
 $failed = 0
 foreach ($first in Get-ChildItem -File -Filter '*.part00') {
   $whole = $first.Name.Substring(0, $first.Name.Length - '.part00'.Length)
-  $line = Get-Content -LiteralPath 'SHA256SUMS' | Where-Object { $_.Substring(66) -ceq $whole }
-  if (-not $line) { Write-Warning "$whole is not in SHA256SUMS"; $failed = 1; continue }
+  $line = Get-Content -LiteralPath 'SHA256SUMS.release' | Where-Object { $_.Substring(66) -ceq $whole }
+  if (-not $line) { Write-Warning "$whole is not in SHA256SUMS.release"; $failed = 1; continue }
   $expected = $line.Substring(0, 64)
   $joining = Join-Path $PSScriptRoot "$whole.joining"
   $out = [System.IO.File]::Create($joining)

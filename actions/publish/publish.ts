@@ -65,7 +65,7 @@ export async function publish(
   try {
     const files = await filesOf(project, values, signal)
     const sources = (await Promise.all(files.map((file) => partsOf(file, partSize, signal)))).flat()
-    const extra: Record<string, string> = { SHA256SUMS: sums(files, sources) }
+    const extra: Record<string, string> = { 'SHA256SUMS.release': sums(files, sources) }
     if (sources.length > files.length) Object.assign(extra, { 'join.sh': joinSh, 'join.ps1': joinPs1 })
     for (const [name, content] of Object.entries(extra))
       sources.push(await written(join(scratch, name), content))
@@ -153,7 +153,7 @@ async function written(path: string, content: string): Promise<AssetSource> {
 function notes(files: readonly ReleaseFile[], partSize: number): string {
   const split = files.some(({ bytes }) => bytes > partSize)
   const how = split
-    ? 'Larger files are in parts: download them with `SHA256SUMS`, then `sh join.sh`, or `join.ps1` on Windows.\n\n'
+    ? 'Larger files are in parts: download them with `SHA256SUMS.release`, then `sh join.sh`, or `join.ps1` on Windows.\n\n'
     : ''
   return `${how}${fileTable(files)}`
 }

@@ -63,7 +63,7 @@ async function emptyLock(): Promise<string> {
 }
 
 const all = [
-  'SHA256SUMS',
+  'SHA256SUMS.release',
   'appliance.lock.json',
   'mirror.tar.zst',
   'pack-report.md',
@@ -108,7 +108,7 @@ describe('files over the limit', () => {
     expect(names).not.toContain('tiny-1.2.3.ova')
     await run('sh', [join(folder, 'join.sh')])
     expect(ova.equals(await readFile(join(folder, 'tiny-1.2.3.ova')))).toBe(true)
-    await run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: folder })
+    await run('sha256sum', ['--check', '--quiet', 'SHA256SUMS.release'], { cwd: folder })
     // Once more changes nothing.
     expect((await run('sh', ['join.sh'], { cwd: folder })).stdout).toContain(
       'tiny-1.2.3.ova is whole already',

@@ -1,0 +1,149 @@
+import { lstat, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { asRoot } from '../lib/process/as-root.ts'
+import { GithubApi } from '../lib/runner/github-api.ts'
+import { flag } from '../lib/stage/input.ts'
+import { readRecord } from '../lib/stage/record.ts'
+import { type Project, stageNames } from '../lib/stage/stage.ts'
+import { occupy } from '../lib/stage/workplace.ts'
+import { toolsKey } from '../lib/tools/root.ts'
+import { formatSize } from '../lib/units/size.ts'
+import type { Door } from './inside.ts'
+import { cacheKey, FORMAT } from './mirror-cache.ts'
+import { projectOf } from './project.ts'
+import { unneededIn } from './restored.ts'
+
+export const gcInputs = {
+  yes: flag('Take it away; without, only say what may go'),
+  caches: flag(
+    'Also the entries of other mirrors in the repository’s Actions cache (GITHUB_REPOSITORY and GITHUB_TOKEN, actions: write)',
+  ),
+}
+
+/** Something that nobody needs any more. */
+interface Unneeded {
+  what: string
+  path: string
+  bytes: number
+  remove(): Promise<void>
+}
+
+/**
+ * `appliance gc`: what may go of `build/`, with sizes. Whatever it takes away, a build makes or fetches again; what the
+ * lock, and the results that are there, name stays.
+ */
+export async function gc(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {
+  const project = await projectOf(values)
+  await using _ = await occupy(project.buildDirectory)
+  const found = [
+    ...(await leftovers(project)),
+    ...(await oldTools(project)),
+    ...(await oldArtefacts(project)),
+    ...(values.caches === true ? await oldCaches(project) : []),
+  ]
+  if (found.length === 0) return log.info('nothing may go')
+  for (const { what, path, bytes } of found) log.info(`${formatSize(bytes).padStart(9)}  ${what}: ${path}`)
+  const total = formatSize(found.reduce((sum, { bytes }) => sum + bytes, 0))
+  if (values.yes !== true) return log.info(`${total} may go: appliance gc --yes takes it away`)
+  for (const one of found) {
+    signal.throwIfAborted()
+    await one.remove()
+  }
+  log.info(`${total} are free`)
+}
+
+/** What killed builds left, and files that no stage's record names: disks and OVAs of earlier versions. */
+async function leftovers({ buildDirectory }: Project): Promise<Unneeded[]> {
+  const found: Unneeded[] = []
+  for (const name of ['.work', 'last-release'])
+    await add('left by a build that was ended', join(buildDirectory, name))
+  for (const stage of stageNames.filter((name) => name !== 'mirror-deps')) {
+    const folder = join(buildDirectory, stage)
+    const record = await readRecord(folder)
+    // Without a record nothing in there is of use to anyone.
+    if (!record) {
+      await add(`${stage}, which did not come to its end`, folder)
+      continue
+    }
+    if (stage !== 'ova-pack' && stage !== 'chef-provision') continue
+    const kept = new Set(
+      Object.values(record.outputs).flatMap((output) => ('path' in output ? [output.path] : [])),
+    )
+    const listed = 'files' in record.outputs ? (record.outputs.files as { value: string }).value : '[]'
+    for (const { name } of JSON.parse(listed) as { name: string }[]) kept.add(name)
+    for (const name of await readdir(folder))
+      if (/\.(ova|ovf|vmdk|qcow2|vhdx?|img|raw)$/.test(name) && !kept.has(name))
+        await add(`of an earlier ${stage}`, join(folder, name))
+  }
+  return found
+
+  async function add(what: string, path: string): Promise<void> {
+    const bytes = await sizeOf(path)
+    if (bytes)
+      found.push({ what, path, bytes, remove: () => rm(path, { recursive: true, force: true }) })
+  }
+}
+
+/** Tools roots of other locks. They hold files of other users where a user namespace made them. */
+async function oldTools({ buildDirectory, lock }: Project): Promise<Unneeded[]> {
+  const folder = join(buildDirectory, 'tools')
+  const current = lock && toolsKey(lock).slice(0, 16)
+  const found: Unneeded[] = []
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (name === current || current === undefined) continue
+    const path = join(folder, name)
+    const remove = async () => void (await asRoot('rm', ['-rf', '--one-file-system', path], {}))
+    found.push({ what: 'tools of another lock', path, bytes: (await sizeOf(path)) ?? 0, remove })
+  }
+  return found
+}
+
+/** What the mirror's store has beyond the lock, as one entry. */
+async function oldArtefacts({ buildDirectory, lock }: Project): Promise<Unneeded[]> {
+  if (!lock) return []
+  const store = join(buildDirectory, 'mirror-deps', 'store')
+  const paths = await unneededIn(store, lock)
+  if (paths.length === 0) return []
+  const bytes = (await Promise.all(paths.map((path) => sizeOf(path)))).reduce<number>(
+    (sum, size) => sum + (size ?? 0),
+    0,
+  )
+  const remove = async () => {
+    for (const path of paths) await rm(path, { recursive: true, force: true })
+  }
+  return [{ what: `${paths.length} artefacts that the lock does not name`, path: store, bytes, remove }]
+}
+
+interface CacheEntry {
+  id: number
+  key: string
+  ref: string
+  size_in_bytes: number
+}
+
+/** The quota of a repository's cache is 10 GB: entries of mirrors that this lock does not name only fill it. */
+async function oldCaches(project: Project): Promise<Unneeded[]> {
+  const api = new GithubApi(process.env.GITHUB_TOKEN ?? process.env.GH_TOKEN)
+  const listed = await api.get<{ actions_caches: CacheEntry[] }>(`/actions/caches?per_page=100&key=${FORMAT}`)
+  const current = cacheKey(project)
+  return (listed?.actions_caches ?? [])
+    .filter(({ key }) => key !== current)
+    .map(({ id, key, ref, size_in_bytes: bytes }) => ({
+      what: `cache entry of ${ref}`,
+      path: key,
+      bytes,
+      remove: async () => void (await api.send('DELETE', `/actions/caches/${id}`)),
+    }))
+}
+
+/** Bytes on the disk, whole folders summed up; undefined when there is nothing. Files with several names count once. */
+async function sizeOf(path: string, seen = new Set<number>()): Promise<number | undefined> {
+  const status = await lstat(path).catch(() => undefined)
+  if (!status) return undefined
+  if (seen.has(status.ino)) return 0
+  seen.add(status.ino)
+  if (!status.isDirectory()) return status.blocks * 512
+  let sum = 0
+  for (const name of await readdir(path).catch(() => [])) sum += (await sizeOf(join(path, name), seen)) ?? 0
+  return sum
+}

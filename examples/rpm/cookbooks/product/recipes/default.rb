@@ -1,0 +1,7 @@
+# frozen_string_literal: true
+
+package 'nginx'
+
+service 'nginx' do
+  action %i[enable start]
+end
