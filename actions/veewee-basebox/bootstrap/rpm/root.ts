@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Fault, refuse } from '../../../lib/errors/fault.ts'
 import { exists } from '../../../lib/files/exists.ts'
@@ -33,9 +33,10 @@ export async function makeRpmRoot(work: StageWork, order: RootOrder): Promise<vo
   await addFiles(work, order)
   const script = settleRpms(system, await withHashes(system.users, seed, tools, signal), epoch)
   await inRoot(root, ['/bin/sh'], tools, { input: script, epoch, signal })
-  const { stdout } = await inRoot(root, ['lsinitrd', '/boot/initramfs.img'], tools, { epoch, signal })
-  const [release] = await readdir(join(root, 'usr/lib/modules'))
-  const builtIn = await readFile(join(root, 'usr/lib/modules', release!, 'modules.builtin'), 'utf8')
+  const image = await readlink(join(root, 'boot/initramfs.img')) // lsinitrd passes links over
+  const { stdout } = await inRoot(root, ['lsinitrd', `/boot/${image}`], tools, { epoch, signal })
+  const release = image.replace(/^initramfs-(.*)\.img$/, '$1')
+  const builtIn = await readFile(join(root, 'usr/lib/modules', release, 'modules.builtin'), 'utf8')
   const missing = driversMissing(`${stdout}\n${builtIn}`, 'rpm')
   if (missing.length > 0) throw lacksDrivers(missing, 'rpm')
 }

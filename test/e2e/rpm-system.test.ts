@@ -1,0 +1,136 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { buildKey } from '../../actions/lib/guest/key.ts'
+import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
+import { privateNetwork } from '../../actions/lib/network/private.ts'
+import { run } from '../../actions/lib/process/command.ts'
+import { isInside, testsInside } from '../fixtures/inside.ts'
+import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
+import { rpmSystem } from '../fixtures/rpm-system/make.ts'
+
+const folder = resolve('build/e2e/rpm-system')
+const stage = join(folder, 'build/veewee-basebox')
+const PASSWORD = 'early in June'
+
+const appliance = (repository: string, gpgkey: string) => `name: rpms
+version: 1.0.0
+mirror:
+  rpm:
+    - { name: small, baseurl: "file://${repository}", gpgkey: ${gpgkey} }
+basebox:
+  disk: 2 GiB
+  boxes: [libvirt]
+  bootstrap:
+    packages: [systemd-networkd, systemd-resolved, rpm]
+    timezone: Europe/Berlin
+    users:
+      - { name: hana, groups: [wheel], sudo: true, password: env:PASSWORD_OF_HANA }
+    kernel_arguments: [net.ifnames=0]
+    swap: 64 MiB
+`
+
+if (process.env.APPLIANCE_TESTS !== 'full')
+  test.skip('skipped, because it makes and boots a distribution, some six minutes: script/test full', () => {})
+else if (!isInside()) {
+  const { repository, gpgkey } = await rpmSystem()
+  await rm(join(folder, 'appliance.lock.json'), { force: true })
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'appliance.yml'), appliance(repository, gpgkey))
+  const command = ['build', '--until', 'veewee-basebox', '--working-directory', folder]
+  const { status, stdout, stderr } = await run(process.execPath, [resolve('dist/cli/index.js'), ...command], {
+    allowFailure: true,
+    env: { PASSWORD_OF_HANA: PASSWORD },
+    onOutput: (text) => process.stderr.write(text),
+  })
+  test('a machine is made from RPMs in the mirror', () => {
+    expect(status === 0 || `${stdout}${stderr}`.slice(-4000)).toBe(true)
+  })
+  test('no password is told', () => {
+    expect(`${stdout}${stderr}`).not.toContain(PASSWORD)
+  })
+  test('what is on it is told, by rpm’s own database', async () => {
+    const report = await readFile(join(stage, 'report.md'), 'utf8')
+    expect(report).toMatch(/^### The base machine: 1\d packages, /m)
+    expect(report).toMatch(/^\| kernel \| 6\.1/m)
+  })
+  await testsInside(import.meta.url)
+} else
+  describe('a machine of RPMs, booted', () => {
+    const log = keptLog()
+    let stop: (() => Promise<void>) | undefined
+    let said: (command: string) => Promise<string>
+
+    beforeAll(async () => {
+      const network = await privateNetwork({ serve: serveEcho, log })
+      const { signal } = new AbortController()
+      const machine = await qemu({ network: () => network, log, workDirectory: folder }).boot(
+        {
+          name: 'rpms',
+          disk: { path: join(stage, 'basebox.qcow2'), format: 'qcow2' },
+          throwAway: true,
+          ...{ cpus: 2, memory: 2 ** 30, firmware: 'bios', nic: 'virtio', controller: 'virtio' },
+          readOnlyDisks: [],
+          login: { user: 'root', key: await buildKey(join(folder, 'build')), credential: true },
+          evidence: join(folder, 'evidence'),
+          accel: 'auto',
+        },
+        signal,
+      )
+      stop = async () => {
+        await machine[Symbol.asyncDispose]()
+        await network[Symbol.asyncDispose]()
+      }
+      const guest = await machine.guest(signal)
+      await guest.run('systemctl is-system-running --wait || true', { timeout: 600_000 })
+      said = async (command) => (await guest.run(command, { allowFailure: true })).stdout.trim()
+    })
+    afterAll(async () => stop?.())
+
+    test('is that distribution, and no unit of it has failed', async () => {
+      expect(await said('. /etc/os-release; echo $ID')).toBe('small')
+      expect(await said('systemctl --failed --plain --no-legend')).toBe('')
+    })
+
+    test('knows its packages where its own rpm looks for them, and all are whole', async () => {
+      expect(await said('rpm --eval %_dbpath')).toBe('/usr/lib/sysimage/rpm')
+      const installed = (await said("rpm -qa --qf '%{NAME}\\n'")).split('\n')
+      expect(installed).toEqual(
+        expect.arrayContaining(['kernel', 'dracut', 'systemd', 'openssh-server', 'dnf', 'gpg-pubkey']),
+      )
+      expect(installed).not.toContain('NetworkManager')
+      expect(await said('rpm -V kernel systemd openssh-server')).toBe('')
+    })
+
+    test('ran the scripts of its packages while it was made', async () => {
+      expect(await said('cat /etc/scripts-were-run')).toBe('yes')
+    })
+
+    test('would start whatever kernel is newest, with drivers for any machine', async () => {
+      const release = await said('uname -r')
+      expect(await said('readlink /boot/vmlinuz /boot/initramfs.img')).toBe(
+        `vmlinuz-${release}\ninitramfs-${release}.img`,
+      )
+      expect(
+        await said(
+          'lsinitrd /boot/initramfs-$(uname -r).img | grep -c -e /mptspi.ko -e /ahci.ko -e /nvme.ko',
+        ),
+      ).toBe('3')
+      expect(await said('cat /proc/cmdline')).toContain(' net.ifnames=0')
+    })
+
+    test('has users, time and swap as the spec says', async () => {
+      const sudo = `su hana -s /bin/sh -c "echo '${PASSWORD}' | sudo -S -p '' id -u 2>/dev/null"`
+      expect(await said(sudo)).toBe('0')
+      expect(await said('date -d "2026-07-01 12:00 UTC" +%H:%M%Z')).toBe('14:00CEST')
+      expect(await said('swapon --noheadings --show=NAME')).toBe('/swapfile')
+      expect(await said('passwd -S root')).toMatch(/^root L/)
+    })
+
+    test('asks upstream for packages, with its key', async () => {
+      expect(await said('cat /etc/yum.repos.d/small.repo')).toMatch(
+        /^baseurl=file:.*\nenabled=1\ngpgcheck=1\ngpgkey=file:\/\/\/etc\/pki\/rpm-gpg\/appliance-small-/m,
+      )
+      expect(await said('grep -rl mirror.internal /etc || echo none')).toBe('none')
+    })
+  })
