@@ -13,7 +13,7 @@ const NORMALIZE = 'file/normalize.css/node-normalize.css_8.0.1.orig.tar.gz'
 const SUM = '9d0f4a4113a66570c8f5dffce39c8a48c2e2ca5c60839a6cc1bd56dd513baf92'
 
 const provision = `provision:
-  - shell: { inline: "useradd --create-home --shell /bin/bash deploy; install -d -o deploy /srv/shop/shared/config; echo s > /srv/shop/shared/config/secret.txt", interpreter: bash -eu }
+  - shell: { inline: "useradd --create-home --shell /bin/bash deploy; install -d -o deploy /srv/shop /srv/shop/shared /srv/shop/shared/config; echo s > /srv/shop/shared/config/secret.txt", interpreter: bash -eu }
   - name: community cookbooks
     chef_solo:
       cookbooks: [cookbooks/shelf, cookbooks/shared]

@@ -1,6 +1,6 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ApplianceError } from '../../lib/errors/error.ts'
+import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
 import { run } from '../../lib/process/command.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import type { Runner } from '../provisioning.ts'
@@ -50,8 +50,9 @@ export const capistrano: Runner<'capistrano'> = async (step, { work, machine, gu
     )
   } catch (error) {
     if (!(error instanceof ApplianceError)) throw error
-    const said = step.sensitive ? '' : last.lines().join(' | ')
-    const ends = said ? `; it last said: ${said}` : ''
+    const own = error instanceof CommandFailed ? abortedFor(error.stderrTail) : undefined
+    const said = step.sensitive ? '' : (own ?? last.lines().join(' | '))
+    const ends = said ? `${own ? ':' : '; it last said:'} ${said}` : ''
     if (error.code === 'timeout')
       throw new ApplianceError(
         'timeout',
@@ -61,4 +62,15 @@ export const capistrano: Runner<'capistrano'> = async (step, { work, machine, gu
     throw new ApplianceError('guest-failed', `${step.title} failed${ends}`, { cause: error })
   }
   return undefined
+}
+
+/** What Rake says a run was aborted for, before it tells where; the rest is Capistrano's log again. */
+export function abortedFor(stderr: string): string | undefined {
+  const [, why] =
+    /(?:^|\n)cap aborted!\n([\s\S]+?)(?:\n\s*\n|\n\(Backtrace|\nTasks:|\nCaused by:|$)/.exec(stderr) ?? []
+  const lines = why
+    ?.split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line && !/stdout: Nothing written$/.test(line))
+  return lines?.slice(0, 6).join(' | ')
 }

@@ -20,7 +20,10 @@ export const upload: Runner<'upload'> = async (step, { guest, work }) => {
   }
   const wanted = await localTree(step.from, step.mode, step.owner ?? 'root', step.group ?? 'root')
   const there = await guestTree(guest, step.to, signal)
-  const only = [...wanted].flatMap(([path, like]) => (there.get(path) === like ? [] : [path]))
+  // A folder that is there already stays as it is (see UploadOptions); only its being there counts.
+  const same = (path: string, like: string) =>
+    there.get(path) === like || (like.startsWith('d ') && there.get(path)?.startsWith('d '))
+  const only = [...wanted].flatMap(([path, like]) => (same(path, like) ? [] : [path]))
   const counts = { sent: only.length, there: wanted.size - only.length }
   if (there.size === 0) await guest.upload(step.from, step.to, options)
   else if (only.length > 0) await guest.upload(step.from, step.to, { ...options, only })

@@ -29,9 +29,9 @@ function conditionOf(step: { port?: number; file?: string; unit?: string }): Con
     // Needs no program: local address with the port in hexadecimal, any remote one, state listen (proc(5)).
     const hex = step.port.toString(16).toUpperCase().padStart(4, '0')
     return {
-      holds: `grep -qE '^ *[0-9]+: [0-9A-F]+:${hex} [0-9A-F]+:0000 0A ' /proc/net/tcp /proc/net/tcp6`,
+      holds: `grep -qsE '^ *[0-9]+: [0-9A-F]+:${hex} [0-9A-F]+:0000 0A ' /proc/net/tcp /proc/net/tcp6`,
       failing: `nobody listens at port ${step.port}`,
-      instead: `echo "listened at:" $(awk '$4 == "0A" { split($2, a, ":"); print a[2] }' /proc/net/tcp /proc/net/tcp6 | sort -u | while read -r p; do echo "$((0x$p))"; done)`,
+      instead: `echo "listened at:" $(awk '$4 == "0A" { split($2, a, ":"); print a[2] }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | sort -u | while read -r p; do echo "$((0x$p))"; done)`,
     }
   }
   if (step.file !== undefined)

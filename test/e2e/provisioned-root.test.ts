@@ -1,0 +1,119 @@
+import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { leaveNothing } from '../../actions/chef-provision/farewell.ts'
+import type { Provisioning } from '../../actions/chef-provision/provisioning.ts'
+import { upload } from '../../actions/chef-provision/steps/upload.ts'
+import { waitFor } from '../../actions/chef-provision/steps/wait-for.ts'
+import type { Guest } from '../../actions/lib/guest/guest.ts'
+import type { Project } from '../../actions/lib/stage/stage.ts'
+import { buildExample, exampleFolder } from '../fixtures/example.ts'
+import { unpackBase } from '../fixtures/example-root.ts'
+import { isInside, testsInside } from '../fixtures/inside.ts'
+import { keptLog } from '../fixtures/machine-room.ts'
+import { rootGuest, SSH_PORT } from '../fixtures/root-guest.ts'
+
+jest.setTimeout(600_000)
+if (process.getuid?.() !== 0)
+  test.skip('skipped, because a change of the root directory needs root', () => {})
+else if (!isInside()) {
+  await buildExample()
+  await testsInside(import.meta.url)
+} else provisionedRoot()
+
+/** What the stage does in a guest, done in the example's base machine, which is only its files here. */
+function provisionedRoot(): void {
+  const signal = new AbortController().signal
+  const log = keptLog()
+  let folder: string
+  let root: string
+  let opened: AsyncDisposable & { guest: Guest }
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'provisioned-'))
+    root = join(folder, 'root')
+    await mkdir(root)
+    await unpackBase(exampleFolder, root)
+    opened = await rootGuest(root, folder)
+  })
+  afterAll(async () => {
+    await opened?.[Symbol.asyncDispose]()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const provisioning = () => ({ guest: opened.guest, work: { signal, log } }) as unknown as Provisioning
+  const inGuest = async (commandLine: string) => (await opened.guest.run(commandLine)).stdout
+
+  test('of an upload only what the guest does not have as it should be is sent', async () => {
+    const app = join(folder, 'app')
+    await cp(resolve('examples/license-server/app'), app, { recursive: true })
+    const send = async (more: { mode?: number; owner?: string } = {}) =>
+      (await upload({ kind: 'upload', from: app, to: '/opt/app', title: 'upload', ...more }, provisioning()))
+        ?.upload
+    const all = (await send())!.sent
+    expect(await send()).toEqual({ sent: 0, there: all })
+    await inGuest(
+      'echo other > /opt/app/VERSION; rm /opt/app/config.ru; chmod 600 /opt/app/bin/license-server; ln -sfn away /opt/app/link',
+    )
+    await symlink('VERSION', join(app, 'link'))
+    expect((await send())!.sent).toBe(4)
+    expect(
+      await inGuest('cat /opt/app/VERSION; stat -c %a /opt/app/bin/license-server; readlink /opt/app/link'),
+    ).toBe(`${await readFile(join(app, 'VERSION'), 'utf8')}755\nVERSION\n`)
+    const files = (await send({ mode: 0o640, owner: 'daemon' }))!.sent
+    expect(files).toBeGreaterThan(10)
+    expect(await send({ mode: 0o640, owner: 'daemon' })).toMatchObject({ sent: 0 })
+    expect(await inGuest('stat -c "%U %a" /opt/app/VERSION /opt/app/bin/license-server')).toBe(
+      'daemon 640\ndaemon 750\n',
+    )
+  })
+
+  test('a port is waited for, and what is listened at instead is told', async () => {
+    const wait = (port: number, timeout: number) =>
+      waitFor({ kind: 'wait_for', port, timeout, title: 'wait' }, provisioning())
+    await wait(SSH_PORT, 60_000)
+    await expect(wait(99, 1500)).rejects.toThrow(
+      /nobody listens at port 99 after 1\.5 s; listened at: .*\b2222\b/,
+    )
+    await expect(
+      waitFor({ kind: 'wait_for', file: '/etc/nothing', timeout: 1500, title: 'wait' }, provisioning()),
+    ).rejects.toThrow(/^wait: there is no \/etc\/nothing after 1\.5 s; /)
+  })
+
+  test('what the build left is found wherever it is, all of it at once', async () => {
+    const project = {
+      buildDirectory: folder,
+      spec: {
+        packageSources: 'upstream',
+        provision: [{ kind: 'chef_solo', dataBagSecret: { env: 'BAG_SECRET' } }],
+      },
+    } as unknown as Project
+    process.env.BAG_SECRET = 'a secret that only the tests have'
+    const leave = () => leaveNothing(opened.guest, project, 'http://mirror.internal', signal)
+    await inGuest(
+      'echo http://mirror.internal/deb/x > /etc/left.list; mkdir -p /opt/chef /srv/data; echo "x a secret that only the tests have x" > /srv/data/secret; cp /root/.ssh/authorized_keys /home/copy; mkdir -p /etc/chef /var/tmp/appliance/chef',
+    )
+    await expect(leave()).rejects.toMatchObject({
+      code: 'check-failed',
+      message: `Chef stayed on the disk: /opt/chef
+the mirror’s address stayed on the disk, in /etc/left.list
+the build’s SSH key stayed on the disk, in /home/copy
+the secret of the data bags stayed on the disk, in /srv/data/secret`,
+    })
+    await inGuest('rm -r /etc/left.list /opt/chef /srv/data /home/copy')
+    const vendor = join(folder, 'vendor.sources')
+    await writeFile(vendor, 'Types: deb\nURIs: https://packages.example.com\nSuites: ./\n')
+    Object.assign(project.spec, { packageSources: { files: [vendor] } })
+    expect((await inGuest('ls /etc/apt/sources.list.d')).split('\n')).toContain('debian.sources')
+    await leave()
+    const there = (path: string) =>
+      stat(join(root, path)).then(
+        () => true,
+        () => false,
+      )
+    expect(await inGuest('ls /etc/apt/sources.list.d')).toBe('vendor.sources\n')
+    for (const path of ['etc/chef', 'var/tmp/appliance', 'root/.ssh'])
+      expect([path, await there(path)]).toEqual([path, false])
+  })
+}
