@@ -9,7 +9,10 @@ import { cannotMakeSmallDisk, smallDisk } from '../../fixtures/small-disk.ts'
 import { quietLog } from '../ova-pack/quiet-log.ts'
 
 /** Vagrant's provider for QEMU alone: no daemon, no network of its own. */
-const PLUGIN = ['vagrant-qemu', '--plugin-version', '0.7.0']
+const PLUGIN = [
+  ...['--plugin-clean-sources', '--plugin-source', 'https://rubygems.org'],
+  ...['vagrant-qemu', '--plugin-version', '0.7.0'],
+]
 const { signal } = new AbortController()
 const tools = { directory: '/', key: '', run }
 
