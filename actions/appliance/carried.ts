@@ -89,8 +89,9 @@ export async function carryOut(
   try {
     if (record.stage !== 'ova-pack') {
       const archive = join(scratch, `${name}.tar.zst`)
-      // Variants of the stage, and what is only about this run or this computer, stay.
-      const left = ['ova', 'selected', 'seen.json', 'run.json', 'timings.json'].map(
+      // Variants of the stage, and what is only about this run or this computer, stay; so do machines kept to go on
+      // from, whose memories hold what their steps had in theirs.
+      const left = ['ova', 'selected', 'layers', 'seen.json', 'run.json', 'timings.json'].map(
         (path) => `--exclude=./${path}`,
       )
       await run(
@@ -165,6 +166,8 @@ async function bringFiles(
       log.warn(`${nameOf(stage, digest)} is damaged (${foreign ?? broken}), and is left alone`)
       return false
     }
+    // What was kept here to go on from is still of use.
+    await rename(join(folder, 'layers'), join(unpacked, 'layers')).catch(() => {})
     await rm(folder, { recursive: true, force: true })
     await rename(unpacked, folder)
     return true

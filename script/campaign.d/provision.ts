@@ -35,7 +35,7 @@ async function once(project: string, killAfter?: number): Promise<number | undef
     '--no-warnings',
     resolve('test/fixtures/campaign/provision-once.ts'),
     project,
-  ] as [string, ...string[]]
+  ] as string[] as [string, ...string[]]
   const began = performance.now()
   const child = launch(command, args, {}, ['ignore', 'ignore', 'pipe'])
   let said = ''
