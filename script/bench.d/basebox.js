@@ -60,7 +60,7 @@ function byHand(mirrored) {
     'appliance',
     root,
     `file://${join(tree, 'debian')}`,
-    'sid', // any script will do: the suite's name is the mirror's own
+    '/usr/share/debootstrap/scripts/bookworm', // the suite's name is the mirror's own
   ]
   const steps = [
     ['debootstrap', arguments_],

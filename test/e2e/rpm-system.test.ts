@@ -1,12 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { buildKey } from '../../actions/lib/guest/key.ts'
-import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
-import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { run } from '../../actions/lib/process/command.ts'
+import { type BootedBase, bootBase } from '../fixtures/booted-base.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
-import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
 import { rpmSystem } from '../fixtures/rpm-system/make.ts'
 
 const folder = resolve('build/e2e/rpm-system')
@@ -57,35 +54,13 @@ else if (!isInside()) {
   await testsInside(import.meta.url)
 } else
   describe('a machine of RPMs, booted', () => {
-    const log = keptLog()
-    let stop: (() => Promise<void>) | undefined
-    let said: (command: string) => Promise<string>
+    let machine: BootedBase | undefined
+    const said = (command: string) => machine!.said(command)
 
     beforeAll(async () => {
-      const network = await privateNetwork({ serve: serveEcho, log })
-      const { signal } = new AbortController()
-      const machine = await qemu({ network: () => network, log, workDirectory: folder }).boot(
-        {
-          name: 'rpms',
-          disk: { path: join(stage, 'basebox.qcow2'), format: 'qcow2' },
-          throwAway: true,
-          ...{ cpus: 2, memory: 2 ** 30, firmware: 'bios', nic: 'virtio', controller: 'virtio' },
-          readOnlyDisks: [],
-          login: { user: 'root', key: await buildKey(join(folder, 'build')), credential: true },
-          evidence: join(folder, 'evidence'),
-          accel: 'auto',
-        },
-        signal,
-      )
-      stop = async () => {
-        await machine[Symbol.asyncDispose]()
-        await network[Symbol.asyncDispose]()
-      }
-      const guest = await machine.guest(signal)
-      await guest.run('systemctl is-system-running --wait || true', { timeout: 600_000 })
-      said = async (command) => (await guest.run(command, { allowFailure: true })).stdout.trim()
+      machine = await bootBase(folder, 'rpms')
     })
-    afterAll(async () => stop?.())
+    afterAll(async () => machine?.[Symbol.asyncDispose]())
 
     test('is that distribution, and no unit of it has failed', async () => {
       expect(await said('. /etc/os-release; echo $ID')).toBe('small')

@@ -98,7 +98,9 @@ describe('what lets scripts use the mirror', () => {
   })
 
   test('brings the mirror’s key whole, and points apt to what is gone after a restart', () => {
-    const encoded = /base64 -d >\/run\/appliance\/mirror\.gpg <<'END'\n([A-Za-z0-9+/=\n]*?)\nEND\n/.exec(script)![1]!
+    const encoded = /base64 -d >\/run\/appliance\/mirror\.gpg <<'END'\n([A-Za-z0-9+/=\n]*?)\nEND\n/.exec(
+      script,
+    )![1]!
     expect(Buffer.from(encoded, 'base64')).toEqual(key)
     expect(script).toContain(
       'deb [signed-by=/run/appliance/mirror.gpg] http://mirror.internal/deb/debian appliance main',
