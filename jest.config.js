@@ -22,5 +22,6 @@ export default {
     layer('integration', 600),
     layer('dist', 600),
     layer('e2e', 2400),
+    layer('import', 1200),
   ],
 }

@@ -4,6 +4,7 @@ import { readScenarios } from '../lib/spec/scenarios.ts'
 import { type InputValues, path, text } from '../lib/stage/input.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project } from '../lib/stage/stage.ts'
+import { skippedFaults } from '../ova-pack/generalise/operations.ts'
 import { ignoredRuleFaults } from '../ova-pack/lint/ignored.ts'
 import { stepFaults } from '../vm-validate/faults.ts'
 
@@ -25,6 +26,7 @@ export async function projectOf(values: Record<string, unknown>): Promise<Projec
     version === undefined ? {} : { version },
   )
   refuse([
+    ...skippedFaults(project.spec.pack.seal.skip),
     ...ignoredRuleFaults('pack.lint.ignore', project.spec.pack.lint.ignore),
     ...(await stepFaults(await readScenarios(project.spec, project.directory), project.directory)),
   ])

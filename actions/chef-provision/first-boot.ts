@@ -8,9 +8,15 @@ import { put } from './prepare.ts'
 export const FIRST_BOOT = '/usr/lib/appliance/first-boot.d'
 const STAMP = '/var/lib/appliance/first-boot.done'
 
+/** What the customer said on import, and what is so where nothing was said (ova-pack puts both there). */
+const GIVEN = '/var/lib/appliance/properties'
+const DEFAULTS = '/usr/lib/appliance/properties'
+const LOG = '/var/log/appliance-first-boot.log'
+
 /**
- * The unit that runs the user's `first_boot:` scripts once, in order, at the customer's. A power cut in the middle
- * runs them again from the first (they are to be idempotent); a failure is a failed unit in plain sight.
+ * The unit that runs the user's `first_boot:` scripts once, in order, at the customer's, after the settings given on
+ * import. A script that a power cut interrupted is run again at the next boot (it is to be idempotent), those before it
+ * are not; a failure is a failed unit in plain sight, and is tried again at the next boot, too.
  *
  * @see systemd.service(5) Type=oneshot; systemd.unit(5) ConditionPathExists
  */
@@ -18,7 +24,7 @@ export function firstBootUnit(): string {
   return `[Unit]
 Description=First boot of this appliance: what must differ per installation
 ConditionPathExists=!${STAMP}
-After=network.target local-fs.target systemd-random-seed.service
+After=network.target local-fs.target systemd-random-seed.service appliance-settings.service
 Before=multi-user.target getty@tty1.service serial-getty@ttyS0.service
 
 [Service]
@@ -33,18 +39,40 @@ WantedBy=multi-user.target
 `
 }
 
-/** The program the unit starts. */
+/** The program the unit starts. Scripts get each property KEY as PROPERTY_KEY, a dash in it as an underscore. */
 export function firstBootRunner(): string {
   return `#!/bin/sh
-# Runs every script in ${FIRST_BOOT} in order, then remembers that it did.
+# Runs every script in ${FIRST_BOOT} in order, each once, then remembers that it did.
 set -eu
-for script in ${FIRST_BOOT}/*; do
-  [ -e "$script" ] || continue
-  echo "first boot: \${script##*/}"
-  "$script"
+for file in ${DEFAULTS}/* ${GIVEN}/*; do
+  [ -f "$file" ] || continue
+  key=$(printf %s "\${file##*/}" | tr - _)
+  value=$(cat "$file")
+  export "PROPERTY_$key=$value"
 done
-mkdir -p "$(dirname ${STAMP})"
+(umask 077; : >>${LOG})
+done=${STAMP}.d
+mkdir -p "$done"
+for script in ${FIRST_BOOT}/*; do
+  name=\${script##*/}
+  [ -e "$script" ] || continue
+  [ ! -e "$done/$name" ] || continue
+  echo "first boot: $name"
+  echo "== $(date -u +%FT%TZ) $name" >>${LOG}
+  status=$(mktemp)
+  { "$script" 2>&1 || echo $? >"$status"; } | tee -a ${LOG}
+  if [ -s "$status" ]; then
+    echo "== $name failed ($(cat "$status"))" >>${LOG}
+    exit 1
+  fi
+  rm "$status"
+  sync
+  touch "$done/$name"
+  sync
+done
 touch ${STAMP}
+rm -r "$done"
+sync
 `
 }
 

@@ -10,7 +10,7 @@ import { proveFreeSpaceEmpty } from './free-space.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
 import { scan } from './scan.ts'
-import { mirrorAddress, type Needle, privateKeys } from './secrets.ts'
+import { mirrorAddress, type Needle, otherKeys, privateKeys, tokens } from './secrets.ts'
 import { judge, type Suspect } from './suspects.ts'
 import { installedOn } from './trust/installed.ts'
 import type { Installed } from './trust/parts.ts'
@@ -68,7 +68,13 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   for (const { operation, changes } of plans)
     if (changes.length > 0) log.debug(`${operation.name}: ${changes.length} changed`)
 
-  const needles = [privateKeys, ...generalisation.mirrorUrls.map(mirrorAddress), ...order.needles]
+  const needles = [
+    privateKeys,
+    ...otherKeys,
+    ...tokens,
+    ...generalisation.mirrorUrls.map(mirrorAddress),
+    ...order.needles,
+  ]
   const size = (await stat(disk)).size
   const finds = await scan(disk, size, await dataExtents(disk, signal), needles, log, signal)
   const suspects = await judge(finds, root, partition.start, partition.length, order.allowed)

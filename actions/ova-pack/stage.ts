@@ -11,7 +11,7 @@ import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/s
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
 import { dataDisks } from './data-disks.ts'
-import { describing, hardwareOf, iconOf, wordsOf } from './describe.ts'
+import { describing, hardwareOf, iconOf, propertiesOf, wordsOf } from './describe.ts'
 import { packFormat, zlibLevels } from './formats/formats.ts'
 import { inputDigests } from './inputs.ts'
 import { lintOva } from './lint/lint.ts'
@@ -20,6 +20,7 @@ import type { Finding } from './lint/rule.ts'
 import { packOva } from './ova.ts'
 import { enlarge, rawSha256, toRaw } from './raw-disk.ts'
 import { type PackedFile, type PackReport, reportMarkdown } from './report.ts'
+import { rootAccessOf } from './root-access-of.ts'
 import { type SealReport, seal } from './seal.ts'
 import { type Needle, publicKey, secretText } from './secrets.ts'
 import { differences, partsOf } from './trust/parts.ts'
@@ -136,7 +137,14 @@ async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<Sea
     disk,
     tools,
     scratch: workDirectory,
-    generalisation: { hostname: project.spec.name, mirrorUrls: MIRROR_URLS, buildUser: undefined },
+    generalisation: {
+      hostname: project.spec.name,
+      mirrorUrls: MIRROR_URLS,
+      buildUser: undefined,
+      root: await rootAccessOf(project.spec, signal),
+      properties: propertiesOf(project.spec),
+      ...project.spec.pack.seal,
+    },
     needles: [publicKey(key), ...secretNeedles(project.spec)],
     allowed: [],
     log,

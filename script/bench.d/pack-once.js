@@ -1,8 +1,8 @@
-// One packing, alone in its process so that its memory is its own: node pack-once.js DISK OVA
+// One packing, alone in its process so that its memory is its own: node pack-once.js DISK OVA LEVEL
 import { descriptor } from '../../build/js/actions/lib/ovf/descriptor.js'
 import { packOva } from '../../build/js/actions/ova-pack/ova.js'
 
-const [disk, path] = process.argv.slice(2)
+const [disk, path, level] = process.argv.slice(2)
 const silent = () => {}
 const log = { info: silent, warn: silent, debug: silent, progress: () => ({ add: silent, done: silent }) }
 const machine = { system: 'debian', cpus: 2, memory: 2 ** 31, nic: 'VmxNet3', firmware: 'bios' }
@@ -12,6 +12,7 @@ await packOva({
   disk,
   path,
   log,
+  level: Number(level ?? 5),
   signal: new AbortController().signal,
   describe: (packed) => descriptor({ ...words, ...machine, disk: packed }),
 })

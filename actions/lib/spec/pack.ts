@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { controllers } from '../ovf/hardware.ts'
 import { existing } from './existing.ts'
 import { property, settingGroups } from './property.ts'
-import { count, expected, list, mapOf, matching, oneOf, section, size, words, yesOrNo } from './section.ts'
+import { count, expected, list, mapOf, matching, oneOf, section, size, words } from './section.ts'
 
 /** What one disk can be shipped as. */
 export const formats = ['ova', 'qcow2', 'vmdk', 'vhdx', 'raw.zst', 'box'] as const
@@ -96,7 +96,7 @@ export const pack = (directory: string) =>
     icon: existing(directory, 'a picture (PNG)').optional().describe('PNG, shown on import'),
     settings: list(oneOf(settingGroups))
       .default([])
-      .describe('What every site sets, offered on import and applied at first boot; [] for none'),
+      .describe('What every site sets, offered on import and applied at first boot by an agent in the guest'),
     properties: list(property, 'a list of properties')
       .default([])
       .describe('Further settings of your own, offered on import and handed to first_boot scripts'),
@@ -109,9 +109,6 @@ export const pack = (directory: string) =>
         .default([])
         .describe('What else must not be shipped'),
     }).prefault({}),
-    shrink: yesOrNo()
-      .default(false)
-      .describe('Make root file system and disk as small as they can be; they grow at first boot'),
     sign: section({
       key: key(directory).describe('RSA private key: env:NAME (PEM), a file, or a pkcs11: URI'),
       certificate: existing(directory, 'a certificate (PEM)'),

@@ -1,6 +1,12 @@
+import type { Fault } from '../../lib/errors/fault.ts'
+import { unknownWords } from '../../lib/errors/unknown-words.ts'
+import type { Property } from '../../lib/ovf/properties.ts'
+import { settingsOperation } from '../settings/operation.ts'
+import { accounts } from './accounts.ts'
 import { identity } from './identity.ts'
 import { network } from './network.ts'
-import type { Operation } from './operation.ts'
+import { type Operation, remove } from './operation.ts'
+import { type RootAccess, rootAccess } from './root-access.ts'
 import { traces } from './traces.ts'
 
 export interface Generalisation {
@@ -10,9 +16,37 @@ export interface Generalisation {
   mirrorUrls: readonly string[]
   /** The account of `login:` in the spec, if it was not root. */
   buildUser: string | undefined
+  /** How root gets in; undefined: as provisioning left it. */
+  root?: RootAccess | undefined
+  /** What the descriptor offers on import. */
+  properties?: readonly Property[]
+  /** Names of operations that are not wanted, and what else is to go. */
+  skip?: readonly string[]
+  extra?: readonly { remove: string; reason: string }[]
 }
 
 /** Everything that is done to a disk before it is shipped, in order. virt-sysprep's list was the checklist. */
-export function operations({ hostname, mirrorUrls, buildUser }: Generalisation): Operation[] {
-  return [...identity(hostname), ...network(mirrorUrls), ...traces(buildUser)]
+export function operations(wanted: Generalisation): Operation[] {
+  const { hostname, mirrorUrls, buildUser, root, properties = [], skip = [], extra = [] } = wanted
+  const all = [
+    // What is put there comes first: no later operation takes it away again.
+    ...rootAccess(root),
+    ...settingsOperation(properties),
+    ...identity(hostname),
+    ...network(mirrorUrls),
+    ...accounts(),
+    ...traces(buildUser),
+    ...extra.map((one) => ({ name: `extra: ${one.remove}`, reason: one.reason, rules: remove(one.remove) })),
+  ]
+  return all.filter(({ name }) => !skip.includes(name))
+}
+
+/** A fault for every name that no operation has. */
+export function skippedFaults(names: readonly string[]): Fault[] {
+  const all = [...identity('x'), ...network(['http://x']), ...accounts(), ...traces(undefined)]
+  return unknownWords(
+    'pack.seal.skip',
+    names,
+    all.map(({ name }) => name),
+  )
 }

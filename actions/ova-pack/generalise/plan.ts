@@ -132,8 +132,10 @@ class Planner {
     if (
       over &&
       (rule.unlessThere || (await this.#texts([over])).get(rule.path) === content.toString('latin1'))
-    )
+    ) {
+      this.#settled.add(rule.path)
       return []
+    }
     const write: Change = { kind: 'write', path: rule.path, content, mode: rule.mode, over }
     return [...this.#parents(rule.path), this.#settle(write, rule.path)]
   }

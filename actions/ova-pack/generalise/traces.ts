@@ -25,6 +25,11 @@ export function traces(buildUser: string | undefined): Operation[] {
       rules: [
         ...remove('/var/log/**/*.{gz,xz,bz2,zst,old}', '/var/log/**/*.[0-9]', '/var/log/**/*.log-[0-9]*'),
         ...remove('/var/log/installer', '/var/log/anaconda', '/var/lib/logrotate/status'),
+        ...remove(
+          '/root/{anaconda,original,initial-setup}-ks.cfg',
+          '/var/spool/abrt/*',
+          '/var/lib/rpm/{__db.*,.rpm.lock}',
+        ),
         ...empty('/var/log/**', '/var/account/pacct'),
       ],
     },

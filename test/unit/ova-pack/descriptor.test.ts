@@ -59,6 +59,59 @@ describe('descriptor', () => {
     expect(descriptor(plain)).not.toMatch(/ovf:transport|ResourceType>15</)
   })
 
+  test('several networks, disks, languages and a picture, each where importers look for it', () => {
+    const data = { file: 'data.vmdk', bytes: 5, capacity: 2 ** 30, populated: 0 }
+    const text = descriptor({
+      ...plain,
+      networks: [
+        { name: 'Front', kind: 'VmxNet3', description: 'Customers' },
+        { name: 'Back', kind: 'E1000', description: 'Databases' },
+        { name: 'Back', kind: 'E1000', description: 'Databases' },
+      ],
+      dataDisks: Array.from({ length: 8 }, () => data),
+      controller: 'pvscsi',
+      hardwareVersion: 17,
+      eula: { en: 'Be nice.', 'de-CH': 'Sei nett.' },
+      icons: [{ file: 'logo.png', bytes: 9, mimeType: 'image/png', width: 64, height: 32 }],
+    })
+    expect([...text.matchAll(/<Network ovf:name="(\w+)"/g)].map((match) => match[1])).toEqual([
+      'Front',
+      'Back',
+    ])
+    expect([...text.matchAll(/<rasd:Connection>(\w+)</g)].map((match) => match[1])).toEqual([
+      'Front',
+      'Back',
+      'Back',
+    ])
+    expect(text).toContain('<rasd:ResourceSubType>VirtualSCSI<')
+    expect(text).toContain('>vmx-17<')
+    // SCSI address 7 is the controller's own.
+    const addresses = [...text.matchAll(/<rasd:AddressOnParent>(\d+)<[^I]*<rasd:ElementName>Hard disk/g)]
+    expect(addresses.map((match) => match[1])).toEqual(['0', '1', '2', '3', '4', '5', '6', '8', '9'])
+    expect(text).toContain('<License ovf:msgid="eula">Be nice.</License>')
+    expect(text).toMatch(/<Strings xml:lang="de-CH">\s*<Msg ovf:msgid="eula">Sei nett.<\/Msg>/)
+    expect(text).toContain(
+      '<Icon ovf:fileRef="icon1" ovf:height="32" ovf:mimeType="image/png" ovf:width="64"/>',
+    )
+  })
+
+  test('properties of every type say what may be given', () => {
+    const common = { label: 'x', description: 'x', default: 'a' }
+    const text = descriptor({
+      ...plain,
+      properties: [
+        { ...common, key: 'size', type: 'choice', choices: ['a', 'b'], category: 'Sizes' },
+        { ...common, key: 'secret', type: 'password', least: 8, most: 64 },
+        { ...common, key: 'host', type: 'ip' },
+      ],
+    })
+    expect(text).toMatch(/<Category>Sizes<\/Category>\s*<Property ovf:key="size"/)
+    expect(text).toContain('ovf:qualifiers="ValueMap{&quot;a&quot;, &quot;b&quot;}" ovf:type="string"')
+    expect(text).toContain(
+      'ovf:password="true" ovf:qualifiers="MinLen(8) MaxLen(64)" ovf:type="string" ovf:userConfigurable="true" ovf:value=""',
+    )
+  })
+
   test('what the user wrote cannot break out of its element', () => {
     const title = `"A" & <B> 'C'\u000c`
     const text = descriptor({ ...plain, product: { ...plain.product, title } })

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { run } from '../../actions/lib/process/command.ts'
+import { lintOva } from '../../actions/ova-pack/lint/lint.ts'
+import { importerRoot, inRoot } from '../fixtures/importers.ts'
+import { bootableDisk, description, ovfOf, parts, tar, vmdkOf } from '../integration/ova-pack/specimen.ts'
+
+let folder: string
+let disk: string
+const name = 'good'
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ova-import-'))
+  disk = await bootableDisk(join(folder, 'disk.raw'))
+  const vmdk = await vmdkOf(disk)
+  const networks = [
+    { name: 'Front', kind: 'VmxNet3', description: 'Customers' },
+    { name: 'Back', kind: 'E1000', description: 'Databases' },
+  ] as const
+  await writeFile(
+    join(folder, 'good.ova'),
+    tar(parts(ovfOf(vmdk, { networks, eula: { en: 'Be nice.', de: 'Sei nett.' } }), vmdk)),
+  )
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer)
+  return hash.digest('hex')
+}
+
+test("open-vmdk's vmdk-convert reads the same disk", async () => {
+  const root = await importerRoot('open-vmdk')
+  await run('tar', ['-C', folder, '-xf', join(folder, 'good.ova')])
+  const shown = await inRoot(root, folder, ['vmdk-convert', '-i', '/work/good-disk1.vmdk'])
+  expect(shown.stdout).toContain(String(description.disk.capacity))
+  // It writes VMDKs only: its own of ours, read by qemu-img, has to be the disk again.
+  await inRoot(root, folder, ['vmdk-convert', '/work/good-disk1.vmdk', '/work/theirs.vmdk'])
+  await run('qemu-img', ['compare', '-f', 'raw', '-F', 'vmdk', disk, join(folder, 'theirs.vmdk')])
+})
+
+describe('VirtualBox', () => {
+  let root: string
+  const box = (argv: readonly string[], allowFailure = false) =>
+    inRoot(root, folder, ['VBoxManage', '-q', ...argv], allowFailure)
+  beforeAll(async () => {
+    root = await importerRoot('virtualbox')
+  })
+
+  test('imports what is described: processors, memory, cards, the same disk', async () => {
+    const script = [
+      'VBoxManage -q import /work/good.ova --vsys 0 --eula accept --basefolder /work/machines',
+      `VBoxManage -q showvminfo ${name} --machinereadable >/work/info`,
+    ].join('\n')
+    await inRoot(root, folder, ['sh', '-ec', script])
+    const info = await readFile(join(folder, 'info'), 'utf8')
+    for (const line of [
+      'cpus=2',
+      'memory=2048',
+      'firmware="BIOS"',
+      'ostype="Debian (64-bit)"',
+      'storagecontrollertype0="LsiLogic"',
+    ])
+      expect(info.replaceAll('ostype="Debian 12', 'ostype="Debian').toLowerCase()).toContain(
+        line.toLowerCase(),
+      )
+    expect(info).toMatch(/^nic2="/m)
+    const path = /^"SCSI.*-0-0"="\/work\/(.*)"$/m.exec(info)![1]!
+    const raw = join(folder, 'imported.raw')
+    await run('qemu-img', ['convert', '-O', 'raw', join(folder, path), raw])
+    expect(await sha256(raw)).toBe(await sha256(disk))
+  })
+
+  test('refuses the same with a flipped bit', async () => {
+    const bytes = await readFile(join(folder, 'good.ova'))
+    bytes[bytes.length - 9000]! ^= 1
+    await mkdir(join(folder, 'bad'), { recursive: true })
+    await writeFile(join(folder, 'bad', 'good.ova'), bytes)
+    const { status, stderr } = await box(
+      [
+        'import',
+        '/work/bad/good.ova',
+        '--vsys',
+        '0',
+        '--eula',
+        'accept',
+        '--vmname',
+        'bad',
+        '--basefolder',
+        '/work/bad',
+      ],
+      true,
+    )
+    expect(status).not.toBe(0)
+    expect(stderr).toMatch(/digest|VERR_/i)
+  })
+
+  test('exports an OVA in which our lint finds nothing', async () => {
+    const script = [
+      'VBoxManage -q createvm --name mine --ostype Debian_64 --register --basefolder /work/machines',
+      'VBoxManage -q storagectl mine --name SATA --add sata --controller IntelAhci --portcount 1',
+      'VBoxManage -q clonemedium disk /work/theirs-disk.vmdk /work/machines/mine.vdi --format VDI',
+      'VBoxManage -q storageattach mine --storagectl SATA --port 0 --device 0 --type hdd --medium /work/machines/mine.vdi',
+      'VBoxManage -q export mine --output /work/mine.ova --manifest',
+    ].join('\n')
+    await run('qemu-img', ['convert', '-O', 'vmdk', disk, join(folder, 'theirs-disk.vmdk')])
+    await inRoot(root, folder, ['sh', '-ec', script])
+    const { findings } = await lintOva(join(folder, 'mine.ova'), {
+      now: Date.now() / 1000,
+      signal: new AbortController().signal,
+    })
+    expect(findings).toEqual([])
+  })
+})
+
+/** It converts only what it can inspect: the example, when script/test has built it. */
+test('virt-v2v takes the example', async () => {
+  const example = 'build/e2e/license-server/build/ova-pack/license-server-1.4.0.ova'
+  const there = await readFile(`${example}`).then(
+    () => true,
+    () => false,
+  )
+  const version = await run('virt-v2v', ['--version'], { allowFailure: true }).then(
+    ({ status }) => status === 0,
+    () => false,
+  )
+  if (!there || !version)
+    return console.warn(`skipped: ${there ? 'virt-v2v is not installed' : `there is no ${example}`}`)
+  const env = { LIBGUESTFS_BACKEND: 'direct', LIBGUESTFS_BACKEND_SETTINGS: 'force_tcg' }
+  await run('virt-v2v', ['-i', 'ova', example, '-o', 'local', '-os', folder, '-of', 'qcow2'], { env })
+})
