@@ -20,5 +20,5 @@ export function explainDefinition({ spec, directory }: Project, { log, entry }: 
     return
   }
   for (const warning of definition.warnings) log.warn(showFault(warning))
-  console.log(explain(definition).trimEnd())
+  console.log(explain(definition, spec.basebox.strategy).trimEnd())
 }

@@ -79,8 +79,7 @@ async function leftovers({ buildDirectory }: Project): Promise<Unneeded[]> {
 
   async function add(what: string, path: string): Promise<void> {
     const bytes = await sizeOf(path)
-    if (bytes)
-      found.push({ what, path, bytes, remove: () => rm(path, { recursive: true, force: true }) })
+    if (bytes) found.push({ what, path, bytes, remove: () => rm(path, { recursive: true, force: true }) })
   }
 }
 

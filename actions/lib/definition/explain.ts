@@ -16,14 +16,14 @@ import {
 const WIDTH = 100
 
 /** A definition for people: every key as it was declared and where, then what it makes of the machine. */
-export function explain(definition: Definition): string {
+export function explain(definition: Definition, strategy: 'install' | 'bootstrap' = 'install'): string {
   const keys = [...definition.declared.values()]
   const width = Math.max(0, ...keys.map(({ name }) => name.length))
   const lines = keys.map(
     (key) => `  ${key.name.padEnd(width)}  ${shown(key.value, width + 4)}  # ${from(key)}`,
   )
   for (const name of definition.unknown) lines.push(`  ${name.padEnd(width)}  # not known, see the faults`)
-  const recipe = definition.recipe ? ['', 'The machine:', ...machine(definition.recipe)] : []
+  const recipe = definition.recipe ? ['', 'The machine:', ...machine(definition.recipe, strategy)] : []
   return [`${definition.name} declares ${keys.length} keys:`, ...lines, ...recipe, ''].join('\n')
 }
 
@@ -96,13 +96,24 @@ function shown(value: RubyValue, indent: number): string {
   return line
 }
 
-function machine(recipe: Recipe): string[] {
-  const { iso, boot, kickstart, ssh, postinstall, floppy } = recipe
+function machine(recipe: Recipe, strategy: 'install' | 'bootstrap'): string[] {
+  const { ssh, postinstall } = recipe
   const scripts = postinstall.files.filter(({ skipped }) => !skipped)
   const skipped = postinstall.files.filter((file) => file.skipped)
   return [
     `  ${recipe.cpus} CPU${recipe.cpus === 1 ? '' : 's'}, ${size(recipe.memory)} of memory, ${recipe.bits} bits`,
     `  ${recipe.disks.count === 1 ? 'a disk' : `${recipe.disks.count} disks`} of ${size(recipe.disks.size)}`,
+    ...(strategy === 'bootstrap' ? ['  made from the mirror: its installer is not run'] : installed(recipe)),
+    `  login as ${ssh.user} by ${ssh.password === undefined ? 'key' : 'password'}, awaited for ${ssh.timeout} s`,
+    `  scripts: ${scripts.length ? names(scripts) : 'none'}`,
+    ...(skipped.length ? [`  not run: ${names(skipped)}`] : []),
+    `  shut down by ${recipe.shutdownCommand || 'the power button'}`,
+  ]
+}
+
+/** How its installer is brought to install. */
+function installed({ iso, boot, kickstart, floppy }: Recipe): string[] {
+  return [
     ...(iso
       ? [
           `  installed from ${iso.file}${iso.source ? ` (${iso.source})` : ''}`,
@@ -116,10 +127,6 @@ function machine(recipe: Recipe): string[] {
       : []),
     ...(kickstart ? [`  answers in ${names(kickstart.files)}, served from port ${kickstart.port} on`] : []),
     ...(floppy.length ? [`  a floppy with ${names(floppy)}`] : []),
-    `  login as ${ssh.user} by ${ssh.password === undefined ? 'key' : 'password'}, awaited for ${ssh.timeout} s`,
-    `  scripts: ${scripts.length ? names(scripts) : 'none'}`,
-    ...(skipped.length ? [`  not run: ${names(skipped)}`] : []),
-    `  shut down by ${recipe.shutdownCommand || 'the power button'}`,
   ]
 }
 

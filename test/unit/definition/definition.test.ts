@@ -310,3 +310,12 @@ The machine:
   shut down by the power button
 `)
 })
+
+test('explained for people, where its installer is not run', () => {
+  const options = { workingDirectory: definitionsFolder, strategy: 'bootstrap' } as const
+  const said = explain(readDefinition('read/kickstart-erb', options), 'bootstrap')
+  expect(said).toMatch(
+    /\n {2}made from the mirror: its installer is not run\n {2}login as builder by password/,
+  )
+  expect(said).not.toMatch(/installed from|served from|floppy with/)
+})
