@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { lackingPackage, whereToAdd } from '../../../actions/chef-provision/steps/diagnosis.ts'
+import { diagnosed, lackingPackage, whereToAdd } from '../../../actions/chef-provision/steps/diagnosis.ts'
+import { ApplianceError } from '../../../actions/lib/errors/error.ts'
 
 test.each([
   [
@@ -40,4 +41,46 @@ test('and the line of the spec that would bring it in is named', () => {
 
 test('other failures are not taken for that', () => {
   expect(lackingPackage('make failed (2): no rule to make target')).toBeUndefined()
+})
+
+const guestThatSays = (stdout: string) =>
+  ({
+    guest: { run: async () => ({ status: 0, stdout, stderr: '' }) },
+    machine: { evidence: ['/serial.log'] },
+    work: { project: { specFile: '/nowhere/appliance.yml' } },
+  }) as unknown as Parameters<typeof diagnosed>[1]
+const failure = (message = 'make failed (137)') => new ApplianceError('guest-failed', message)
+const disks = `Filesystem     1024-blocks    Used Available Capacity Mounted on
+udev                969000       0    969000       0% /dev
+/dev/vda3          1000000  990000       512     100% /
+/dev/vdb            800000  800000         0     100% /tools
+`
+
+test('a process that the kernel killed for want of memory', async () => {
+  const killed =
+    '[  80.1] Out of memory: Killed process 612 (cc1plus) total-vm:900000kB, anon-rss:716800kB, file-rss:0kB\n\n'
+  expect(await diagnosed(failure(), guestThatSays(killed))).toMatchObject({
+    message: 'make failed (137). The guest ran out of memory: its kernel killed cc1plus, which had 700 MiB',
+    hint: expect.stringMatching(/basebox\.memory/),
+    evidence: ['/serial.log'],
+  })
+})
+
+test('a disk that is full, but not one that is full by nature', async () => {
+  expect(await diagnosed(failure('tar failed (2)'), guestThatSays(`\n${disks}`))).toMatchObject({
+    message: "tar failed (2). The guest's disk is full: / has 977 MiB and nothing left",
+    hint: expect.stringMatching(/basebox\.disk/),
+  })
+  const roomy = disks.replace('990000       512', '100000    900000')
+  expect(await diagnosed(failure(), guestThatSays(`\n${roomy}`))).toMatchObject({
+    message: 'make failed (137)',
+  })
+  expect(
+    await diagnosed(failure('x: write error: No space left on device'), guestThatSays(`\n${roomy}`)),
+  ).toMatchObject({ message: "x: write error: No space left on device. The guest's disk is full" })
+})
+
+test('what is no failure of a step is left as it is', async () => {
+  const thrown = new TypeError('ours')
+  expect(await diagnosed(thrown, guestThatSays(''))).toBe(thrown)
 })
