@@ -13,8 +13,8 @@ export class QemuConsole implements Console {
   readonly #qmp: Qmp
   /** For the screen's memory. */
   readonly #scratch: string
-  /** One reads at a time: whoever is done first would let the machine run on. */
-  #reading: Promise<unknown> = Promise.resolve()
+  /** Who reads stops the machine, which then takes no keys, and lets it run on afterwards: one at a time. */
+  #before: Promise<unknown> = Promise.resolve()
 
   /** @param scratch a path for a small temporary file */
   constructor(qmp: Qmp, scratch: string) {
@@ -37,7 +37,7 @@ export class QemuConsole implements Console {
       ...chord.map((key) => event(key, true)),
       ...[...chord].reverse().map((key) => event(key, false)),
     ]
-    await this.#qmp.execute('input-send-event', { events })
+    await this.#alone(() => this.#qmp.execute('input-send-event', { events }))
     await this.#taken()
   }
 
@@ -59,9 +59,13 @@ export class QemuConsole implements Console {
    *      controller register 06 bit 0 (graphics mode); QEMU docs/specs/standard-vga, VBE dispi index 4 (enable)
    */
   text(): Promise<TextScreen | undefined> {
-    const read = this.#reading.then(() => this.#text())
-    this.#reading = read.catch(() => {})
-    return read
+    return this.#alone(() => this.#text())
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#before.then(work)
+    this.#before = done.catch(() => {})
+    return done
   }
 
   async #text(): Promise<TextScreen | undefined> {
