@@ -19,6 +19,7 @@ import { everywhere, projectOf } from './project.ts'
 import { serve } from './serve.ts'
 import { stageNamed } from './stages.ts'
 import { verify, verifyInputs } from './verify.ts'
+import { vm } from './vm.ts'
 
 const buildInputs = {
   from: choice('Work again from this stage on', stageNames),
@@ -99,6 +100,12 @@ export const commands: Record<string, Command> = {
     run: verify,
   },
   gc: { summary: 'What may go of build/, with sizes; --yes takes it away', inputs: gcInputs, run: gc },
+  vm: {
+    summary:
+      'A machine from the last disk or an OVA, for looking around: boot, ssh, run, rollback … (vm help)',
+    inputs: {},
+    run: async () => {},
+  },
   doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
 }
 
@@ -116,6 +123,7 @@ export async function runCommand(argv: readonly string[], door: Door): Promise<v
       },
     ])
   }
+  if (word === 'vm') return await vm(rest, door)
   if (rest.includes('--help') || rest.includes('-h')) return void console.log(commandHelp(word, command))
   await command.run(parseFlags(inputsOf(command), rest, command.operand), door)
 }

@@ -11,6 +11,7 @@ import { runCommand as command } from './command.ts'
 import type { ActionName } from './contract.ts'
 import { type Door, isInside, serveInside } from './inside.ts'
 import { afterStep } from './post.ts'
+import { isKeeper, keep } from './vm-keeper.ts'
 
 /** `appliance ARGV`, from a shell: the door of `dist/cli/index.js`. */
 export async function runCommand(argv: readonly string[]): Promise<void> {
@@ -51,6 +52,7 @@ async function through(
 ): Promise<void> {
   // Whoever reads our output may have had enough (`appliance help | head -1`).
   process.stdout.on('error', () => process.exit(141))
+  if (isKeeper()) return keep(log)
   if (isInside()) return serveInside(log)
   using stopped = interruption()
   try {

@@ -129,7 +129,8 @@ function summarised(stage: Stage, done: WorkDone, wishes: Wishes): WorkDone {
   return { ...done, result: { ...done.result, thisRun: { values: thisRun?.values ?? {}, summary: whole } } }
 }
 
-async function chooseNetwork(project: Project, log: Log): Promise<'private' | 'user'> {
+/** The kind of network that machines of a project get here. */
+export async function chooseNetwork(project: Project, log: Log): Promise<'private' | 'user'> {
   if (project.spec.network === 'user') return 'user'
   const problems = await canEnter()
   if (problems.length === 0) return 'private'
@@ -218,8 +219,8 @@ interface StageMirror extends AsyncDisposable {
   server(): MirrorServer | undefined
 }
 
-/** Every request is a line of the stage's `access.log`. */
-function mirrorOf(project: Project, folder: string, log: Log): StageMirror {
+/** Every request is a line of the folder's `access.log`. */
+export function mirrorOf(project: Project, folder: string, log: Log): StageMirror {
   const tree = join(project.buildDirectory, 'mirror-deps', 'tree')
   let server: MirrorServer | undefined
   let written = Promise.resolve()
@@ -246,7 +247,8 @@ function mirrorOf(project: Project, folder: string, log: Log): StageMirror {
   }
 }
 
-async function openNetwork(
+/** To be called inside (see `enter`), unless the kind is `user`. */
+export async function openNetwork(
   kind: 'private' | 'user',
   serve: StageMirror['serve'],
   log: Log,

@@ -1,111 +1,96 @@
 import { toApplianceError } from '../lib/errors/error.ts'
+import { builtInChecks } from '../lib/spec/validate.ts'
+import type { CheckContext, Found } from './checks/check.ts'
+import { disturbingChecks } from './checks/disturbing.ts'
+import { lookingChecks } from './checks/inside.ts'
+import { sealedChecks } from './checks/sealed.ts'
 import type { Course } from './course.ts'
-import { eventually, within } from './deadline.ts'
+import { within } from './deadline.ts'
 import { folderName } from './evidence.ts'
-import { faultsFound, hygieneChecks } from './hygiene.ts'
-import { offered, portDifferences } from './listens.ts'
 import { report, type StepRun } from './report.ts'
 import { NotStarted } from './started.ts'
-import { listenersOf } from './steps/port.ts'
 import type { ScenarioResult } from './verdict.ts'
 
-/** A check of our own: it finds faults, each a line. */
-interface Check {
-  title: string
-  /** What to say when it finds none. */
-  passed: string
-  faults(signal: AbortSignal): Promise<string[]>
-}
-
 /** Boots the machine and waits until it has finished booting, its first-boot scripts included. */
-export function bootMachine(course: Course): Promise<ScenarioResult> {
-  const boot: Check = {
-    title: 'boots, answers, and finishes its first boot',
-    passed: 'it has finished booting',
-    faults: async (signal) => {
-      await course.test.start(signal)
-      return []
-    },
-  }
-  return runChecks('The machine', 'machine', [boot], 60 * 60_000, course)
+export async function bootMachine(course: Course): Promise<ScenarioResult> {
+  const began = performance.now()
+  const title = 'boots, answers, and finishes its first boot'
+  const found = await attempt(title, 60 * 60_000, course.signal, async (signal) => {
+    await course.test.start(signal)
+    return { faults: [], finding: 'it has finished booting' }
+  })
+  const name = 'The machine'
+  const run = asRun(title, found, performance.now() - began)
+  const folder = folderName(name, course.folders)
+  return await report({ name, kind: 'machine', began, folder }, [run], course.secrets, course)
 }
 
-/** What only a sealed disk, booted for the first time, can pass. */
-export function checkHygiene(
-  expected: { publicKey: string; hostname: string },
-  course: Course,
+/** Which of the built-in checks are wanted. */
+export interface Wanted {
+  /** Of an OVA: those that only a sealed disk can pass, too. */
+  sealed: boolean
+  /** Those that restart the machine, too. */
+  disturbing: boolean
+}
+
+/**
+ * What every appliance is looked at for: each by its name, all of them, whatever they find. One that the spec leaves
+ * out is there with its reason.
+ */
+export async function runBuiltInChecks(
+  context: Omit<CheckContext, 'signal'>,
+  wanted: Wanted,
 ): Promise<ScenarioResult> {
-  const checks = hygieneChecks({ ...expected, root: '' }).map(
-    (check): Check => ({
-      title: check.title,
-      passed: 'so it is',
-      faults: (signal) => faultsFound(course.test.guest, check, signal),
-    }),
-  )
-  return runChecks('What only a sealed disk can pass', 'checks', checks, 90_000, course)
-}
-
-/** The guest offers exactly the declared ports; services may take a moment to come up. */
-export function checkListens(declared: readonly string[], course: Course): Promise<ScenarioResult> {
-  const check: Check = {
-    title: `offers ${declared.join(', ') || 'no port'} and nothing else`,
-    passed: `it offers ${declared.join(', ') || 'none'}`,
-    faults: async (signal) => {
-      const compare = async () =>
-        portDifferences(declared, offered(await listenersOf(course.test.guest, signal)))
-      const { answer } = await eventually(60_000, signal, compare, ({ missing }) => missing.length === 0)
-      return [
-        ...answer.missing.map((name) => `nothing listens on ${name}, which is declared`),
-        ...answer.extra.map(
-          (name) => `something listens on ${name}, which is not declared (validate.listens)`,
-        ),
-      ]
-    },
-  }
-  return runChecks('The ports it offers', 'checks', [check], 120_000, course)
-}
-
-/** Runs checks that do not depend on each other: all of them, whatever they find. */
-async function runChecks(
-  name: string,
-  kind: ScenarioResult['kind'],
-  checks: readonly Check[],
-  limit: number,
-  course: Course,
-): Promise<ScenarioResult> {
+  const { course, spec } = context
   const began = performance.now()
   const runs: StepRun[] = []
-  for (const check of checks) {
-    const start = performance.now()
-    const { faults, output } = await faultsOf(check, limit, course.signal)
-    const result: StepRun['result'] = {
-      title: check.title,
-      status: faults.length === 0 ? 'passed' : 'failed',
-      finding: faults.length === 0 ? check.passed : faults.join('; '),
-      remarks: [],
-      duration: performance.now() - start,
-    }
-    runs.push(output === undefined ? { result } : { result, output })
-  }
-  return await report(
-    { name, kind, began, folder: folderName(name, course.folders) },
-    runs,
-    course.secrets,
-    course,
+  const checks = [...sealedChecks, ...lookingChecks, ...disturbingChecks].filter(
+    (check) => (wanted.sealed || !check.sealed) && (wanted.disturbing || !check.changes),
   )
+  for (const check of checks) {
+    const title = `${check.name}: ${builtInChecks[check.name]}`
+    const why = spec.validate.without[check.name]
+    if (why !== undefined) {
+      runs.push(asRun(title, { faults: [], finding: '', skipped: `left out by the spec: ${why}` }, 0))
+      continue
+    }
+    const start = performance.now()
+    if (check.changes) course.test.touch()
+    const found = await attempt(title, check.limit, course.signal, (signal) =>
+      check.look({ ...context, signal }),
+    )
+    const run = asRun(title, found, performance.now() - start)
+    if (check.changes) {
+      await course.test.rewind(course.signal).catch(() => course.signal.throwIfAborted())
+    }
+    runs.push(run)
+  }
+  const name = 'What every appliance must be'
+  const about = { name, kind: 'checks', began, folder: folderName(name, course.folders) } as const
+  return await report(about, runs, course.secrets, course)
 }
 
-async function faultsOf(
-  check: Check,
+function asRun(title: string, { faults, finding, output, skipped }: Found, duration: number): StepRun {
+  const status = faults.length > 0 ? 'failed' : skipped === undefined ? 'passed' : 'skipped'
+  const said = faults.length > 0 ? faults.join('; ') : (skipped ?? finding)
+  const shown = faults.length === 0 ? undefined : [faults.join('\n'), output].filter(Boolean).join('\n\n')
+  const result: StepRun['result'] = { title, status, finding: said, remarks: [], duration }
+  return shown === undefined ? { result } : { result, output: shown }
+}
+
+async function attempt(
+  title: string,
   limit: number,
   signal: AbortSignal,
-): Promise<{ faults: string[]; output?: string }> {
+  look: (signal: AbortSignal) => Promise<Found>,
+): Promise<Found> {
   try {
-    const faults = await within(limit, signal, check.title, (signal) => check.faults(signal))
-    return faults.length > 0 ? { faults, output: faults.join('\n') } : { faults }
+    return await within(limit, signal, title, look)
   } catch (thrown) {
     signal.throwIfAborted()
     const faults = [toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')]
-    return thrown instanceof NotStarted ? { faults, output: thrown.journal } : { faults }
+    return thrown instanceof NotStarted
+      ? { faults, finding: '', output: thrown.journal }
+      : { faults, finding: '' }
   }
 }

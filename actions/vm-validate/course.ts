@@ -1,9 +1,11 @@
 import type { Log } from '../lib/log/log.ts'
+import type { Spec } from '../lib/spec/spec.ts'
 import type { TestMachine } from './test-machine.ts'
 
 /** What everything that is tried on one machine shares. */
 export interface Course {
   test: TestMachine
+  spec: Pick<Spec, 'validate'>
   /** The folder of the spec. */
   project: string
   /** Scenarios get their scratch folders in here. */
@@ -16,6 +18,8 @@ export interface Course {
   secrets: ReadonlySet<string>
   /** Tags that were asked for; empty for all. */
   tags: readonly string[]
+  /** When the stage began, of `performance.now()`. */
+  started: number
   /** Names of evidence folders given away already. */
   folders: Set<string>
   log: Log

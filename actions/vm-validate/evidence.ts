@@ -15,7 +15,7 @@ export interface EvidenceText {
 
 /**
  * Gathers what shows why something failed: the screen, the serial console and the hypervisor's words, the guest's
- * journal, and `texts`. What cannot be had (the machine may be dead) is left out.
+ * journal, `texts` and `kept` files. What cannot be had (the machine may be dead) is left out.
  *
  * @param clean removes secrets from text
  * @returns absolute paths of the files written
@@ -24,6 +24,7 @@ export async function collectEvidence(
   test: TestMachine,
   folder: string,
   texts: readonly EvidenceText[],
+  kept: readonly string[],
   clean: (text: string) => string,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -45,6 +46,8 @@ export async function collectEvidence(
 
   for (const { name, content } of texts)
     await attempt(name, 5_000, (path) => writeAtomically(path, clean(content)))
+  for (const source of kept)
+    await attempt(basename(source).replace(/^\./, ''), 20_000, (path) => copyFile(source, path))
   const { machine } = test
   if (!machine) return files
   await attempt('screen.png', 20_000, (path) => machine.screenshot(path))

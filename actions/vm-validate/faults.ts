@@ -1,48 +1,114 @@
 import { isAbsolute, resolve } from 'node:path'
+import { parseBootCommand } from '../lib/definition/boot-command.ts'
 import type { Fault } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
 import { exists } from '../lib/files/exists.ts'
-import type { Scenario, ScenarioStep } from '../lib/spec/scenario.ts'
+import type { Capability, Hypervisor } from '../lib/hypervisor/hypervisor.ts'
+import { everyStep, type Scenario, type ScenarioStep } from '../lib/spec/scenario.ts'
+import { reservedKeys } from '../lib/spec/step.ts'
+import type { Suite } from '../lib/spec/validate.ts'
 
 /** What the schema cannot know about scenarios: patterns that are none, and uploads of what will not be there. */
-export async function stepFaults(scenarios: readonly Scenario[], project: string): Promise<Fault[]> {
+export async function stepFaults(
+  scenarios: readonly Scenario[],
+  project: string,
+  { name, can }: Pick<Hypervisor, 'name' | 'can'> = {
+    name: 'qemu',
+    can: ['power', 'console', 'cable', 'hardware'],
+  },
+): Promise<Fault[]> {
   const faults: Fault[] = []
-  for (const { steps, file, lines } of scenarios) {
+  for (const { steps, file } of scenarios) {
     const downloaded = new Set<string>()
-    for (const [index, step] of steps.entries()) {
+    const remembered = new Set<string>()
+    for (const step of everyStep(steps)) {
       const say = (message: string) =>
-        faults.push({ file, ...(lines[index] === undefined ? {} : { line: lines[index] }), message })
+        faults.push({ file, ...(step.line === undefined ? {} : { line: step.line }), message })
       for (const [key, pattern] of patternsOf(step)) {
         const wrong = patternFault(pattern)
         if (wrong) say(`${key}: /${pattern}/ is no regular expression: ${wrong}`)
       }
-      if ((step.kind === 'boot' || step.kind === 'rollback') && step.not)
-        say(`${step.kind} cannot be negated`)
+      if (cannotFail.includes(step.kind) && step.not) say(`${step.kind} cannot be negated`)
       if (step.kind === 'download') {
         if (isAbsolute(step.to) || step.to.split('/').includes('..'))
           say(`download to ${step.to}: give a path inside the scenario's own folder, e.g. backup.tar`)
         downloaded.add(step.to)
       }
-      if (
-        step.kind === 'upload' &&
-        !step.from.includes('{{') &&
-        !(await isThere(step.from, downloaded, project))
-      )
-        say(`there is no ${step.from} to upload: no earlier step downloads it, and it is not in ${project}`)
+      for (const [what, from] of neededFiles(step))
+        if (!from.includes('{{') && !(await isThere(from, downloaded, project)))
+          say(`there is no ${from} to ${what}: no earlier step downloads it, and it is not in ${project}`)
+      if (step.kind === 'boot')
+        for (const path of [step.ova, step.disk])
+          if (path !== undefined && !path.includes('{{') && !(await exists(resolve(project, path))))
+            say(`there is no ${path} to boot in ${project}`)
+      if (step.kind === 'console')
+        for (const { type } of step.lines)
+          for (const { message } of type ? parseBootCommand([type]).faults : []) say(message)
+      const lacking = neededOfDriver(step).find((capability) => !can.includes(capability))
+      if (lacking) say(`${step.kind} needs what ${name} cannot do: ${lacking}`)
+      if (step.kind === 'snapshot') remembered.add(step.to)
+      if (step.kind === 'rollback' && step.to !== undefined && !remembered.has(step.to))
+        say(`no earlier step takes a snapshot ${step.to}${suggestion(step.to, [...remembered])}`)
     }
   }
   return faults
 }
 
-/** What a scenario uploads from the project, absolute; its content counts among what a verdict depends on. */
-export function uploadedFiles(scenarios: readonly Scenario[], project: string): string[] {
+/** Steps that do something and look at nothing. */
+const cannotFail: readonly string[] = [
+  ...['boot', 'reboot', 'power_off', 'power_cut', 'snapshot', 'rollback', 'time', 'network', 'disk'],
+  ...['repeat', 'parallel'],
+]
+
+/** What only some drivers can do. */
+function neededOfDriver(step: ScenarioStep): Capability[] {
+  switch (step.kind) {
+    case 'power_off':
+    case 'power_cut':
+      return ['power']
+    case 'console':
+      return ['console']
+    case 'network':
+      return [step.state !== undefined || step.delay !== undefined ? 'cable' : 'hardware']
+    case 'boot':
+      return Object.keys(step).some((key) => !['kind', 'line', ...reservedKeys].includes(key))
+        ? ['hardware']
+        : []
+    case 'disk':
+      return step.add === undefined ? [] : ['hardware']
+    case 'memory':
+      return step.size === undefined ? [] : ['hardware']
+    default:
+      return []
+  }
+}
+
+/** Files of this computer that a step sends, and what it does with them. */
+function neededFiles(step: ScenarioStep): [what: string, from: string][] {
+  if (step.kind === 'upload') return [['upload', step.from]]
+  if (!('path' in step) || step.kind === 'file') return []
+  const parts = Object.values(step.multipart ?? {}).flatMap((value) =>
+    typeof value === 'string' ? [] : [['send', value.file] as [string, string]],
+  )
+  const { certificate } = step
+  return certificate === undefined || certificate.startsWith('sha256:')
+    ? parts
+    : [...parts, ['compare certificates with', certificate]]
+}
+
+/** What a scenario needs of the project and of this computer, absolute: a verdict depends on their content. */
+export function neededOfProject(scenarios: readonly Scenario[], project: string): string[] {
   return scenarios.flatMap(({ steps }) => {
-    const downloaded = new Set(steps.flatMap((step) => (step.kind === 'download' ? [step.to] : [])))
-    return steps.flatMap((step) =>
-      step.kind === 'upload' && !step.from.includes('{{') && !downloaded.has(step.from)
-        ? [resolve(project, step.from)]
-        : [],
-    )
+    const all = everyStep(steps)
+    const downloaded = new Set(all.flatMap((step) => (step.kind === 'download' ? [step.to] : [])))
+    return all.flatMap((step) => [
+      ...neededFiles(step).flatMap(([, from]) =>
+        from.includes('{{') || downloaded.has(from) ? [] : [resolve(project, from)],
+      ),
+      ...(step.kind === 'boot' ? [step.ova, step.disk] : []).flatMap((path) =>
+        path === undefined || path.includes('{{') ? [] : [resolve(project, path)],
+      ),
+    ])
   })
 }
 
@@ -55,26 +121,28 @@ export interface Selection {
   byTag: boolean
 }
 
-/** The scenarios that are to run; a name or tag that was asked for and is not there is a fault. */
+/** The scenarios and suites that are to run; a name or tag that was asked for and is not there is a fault. */
 export function select(
   scenarios: readonly Scenario[],
+  suites: readonly Suite[],
   { names, tags, byTag }: Selection,
-): { selected: Scenario[]; faults: Fault[] } {
-  const knownNames = scenarios.map(({ name }) => name)
-  const knownTags = [...new Set(scenarios.flatMap((scenario) => scenario.tags))]
+): { selected: Scenario[]; suites: Suite[]; faults: Fault[] } {
+  const knownNames = [...scenarios, ...suites].map(({ name }) => name)
+  const knownTags = [...new Set([...scenarios, ...suites].flatMap(({ tags }) => tags))]
   const strangeNames = names.filter((name) => !knownNames.includes(name))
   const strangeTags = tags.filter((tag) => byTag && !knownTags.includes(tag))
+  const wanted = (one: { name: string; tags: readonly string[] }) =>
+    (names.length === 0 || names.includes(one.name)) &&
+    (tags.length === 0 || one.tags.some((tag) => tags.includes(tag)))
+  const alone = scenarios.some(({ only }) => only)
   return {
-    selected: scenarios.filter(
-      (scenario) =>
-        (names.length === 0 || names.includes(scenario.name)) &&
-        (tags.length === 0 || scenario.tags.some((tag) => tags.includes(tag))),
-    ),
+    selected: scenarios.filter((scenario) => wanted(scenario) && (scenario.only || !alone)),
+    suites: alone ? [] : suites.filter(wanted),
     faults: [
       ...strangeNames.map((name) => ({
-        message: `there is no scenario "${name}"${suggestion(name, knownNames)}`,
+        message: `there is no scenario or suite "${name}"${suggestion(name, knownNames)}`,
       })),
-      ...strangeTags.map((tag) => ({ message: `no scenario is tagged ${tag}${suggestion(tag, knownTags)}` })),
+      ...strangeTags.map((tag) => ({ message: `nothing is tagged ${tag}${suggestion(tag, knownTags)}` })),
     ],
   }
 }
@@ -85,10 +153,26 @@ function suggestion(word: string, known: readonly string[]): string {
   return known.length > 0 ? `; there are ${known.join(', ')}` : '; there are none'
 }
 
+/** Where steps hold regular expressions; those of cron and of ports by their kind. */
+const patternKeys = ['stdout', 'stderr', 'contains', 'version', 'has', 'lacks']
+
 function patternsOf(step: ScenarioStep): [key: string, pattern: string][] {
-  const { stdout, stderr, expect } = step as { stdout?: string; stderr?: string; expect?: { body?: string } }
-  const found = Object.entries({ stdout, stderr, 'expect.body': expect?.body })
-  return found.filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const given = step as unknown as Record<string, unknown> & {
+    expect?: { body?: string }
+    allow?: string[]
+    save?: Record<string, { match?: string }> | string
+  }
+  const found: [string, unknown][] = [
+    ...patternKeys.map((key): [string, unknown] => [key, given[key]]),
+    ['expect.body', given.expect?.body],
+    ...(given.allow ?? []).map((one): [string, unknown] => ['allow', one]),
+    ...(step.kind === 'cron' ? [['command', step.command] as [string, unknown]] : []),
+    ...(step.kind === 'port' ? [['answer', step.answer] as [string, unknown]] : []),
+    ...(typeof given.save === 'object'
+      ? Object.values(given.save).map(({ match }): [string, unknown] => ['save.match', match])
+      : []),
+  ]
+  return found.filter((entry): entry is [string, string] => typeof entry[1] === 'string')
 }
 
 function patternFault(pattern: string): string | undefined {

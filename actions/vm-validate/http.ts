@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
+import type { TLSSocket } from 'node:tls'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Endpoint } from '../lib/hypervisor/hypervisor.ts'
 
@@ -20,6 +21,8 @@ export interface HttpAnswer {
   body: string
   /** Whether the body went on. */
   cut: boolean
+  /** SHA-256 of the certificate that was shown, lower-case hex; with TLS. */
+  certificate?: string
 }
 
 /** Bytes of a response's body that are kept; one that never ends is cut here. */
@@ -27,7 +30,7 @@ export const LONGEST_BODY = 8 << 20
 
 /**
  * Asks the guest, over a connection of its own, and gives the first answer as it is: redirects are for the
- * scenario to judge, never followed. Any certificate is taken (an appliance signs its own).
+ * scenario to judge, never followed. Any certificate is taken (an appliance signs its own): which it was is told.
  *
  * @throws ApplianceError `no-answer` when no HTTP answer came
  */
@@ -48,6 +51,8 @@ export function ask(endpoint: Endpoint, question: HttpQuestion, signal: AbortSig
     const request = tls ? tlsRequest({ ...options, rejectUnauthorized: false }) : plainRequest(options)
     request.on('error', failed)
     request.on('response', (response) => {
+      const shown = tls ? (response.socket as TLSSocket).getPeerCertificate().fingerprint256 : undefined
+      const certificate = shown?.replaceAll(':', '').toLowerCase()
       const chunks: Buffer[] = []
       let length = 0
       const done = (cut: boolean) =>
@@ -57,6 +62,7 @@ export function ask(endpoint: Endpoint, question: HttpQuestion, signal: AbortSig
           headers: response.headers,
           body: Buffer.concat(chunks).subarray(0, LONGEST_BODY).toString('utf8'),
           cut,
+          ...(certificate === undefined ? {} : { certificate }),
         })
       response.on('error', failed)
       response.on('data', (chunk: Buffer) => {

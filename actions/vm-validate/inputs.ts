@@ -1,4 +1,4 @@
-import { path, text } from '../lib/stage/input.ts'
+import { flag, path, text } from '../lib/stage/input.ts'
 
 export const inputs = {
   disk: path('The disk to validate (default: the one that chef-provision made)'),
@@ -6,5 +6,8 @@ export const inputs = {
   tags: text(
     'Run only scenarios with one of these tags, separated by commas (default: all; of an OVA, smoke, and all for all)',
   ),
-  scenario: text('Run only the scenario of this name; several, one a line'),
+  scenario: text('Run only the scenario or suite of this name; several, one a line'),
+  'keep-on-failure': flag(
+    'Leave the machine as it is when something fails, for appliance vm, until it is stopped',
+  ),
 }

@@ -16,12 +16,14 @@ export interface StepRun {
  * gathered where one failed, and a line for whoever is watching.
  *
  * @param about `began` is of `performance.now()`, `folder` the name of its evidence folder
+ * @param kept files that were made meanwhile and show something, too; what is not there is left out
  */
 export async function report(
   about: Pick<ScenarioResult, 'name' | 'kind' | 'file'> & { began: number; folder: string },
   runs: readonly StepRun[],
   secrets: Iterable<string>,
-  { test, outDirectory, log, signal }: Course,
+  { test, outDirectory, log, signal, started }: Course,
+  kept: readonly string[] = [],
 ): Promise<ScenarioResult> {
   const { began, folder, ...named } = about
   const clean = concealing(secrets)
@@ -42,6 +44,7 @@ export async function report(
     remarks: [],
     evidence: [],
     duration: performance.now() - began,
+    began: began - started,
   }
   if (!failed) {
     log.info(`✓ ${result.name} (${formatDuration(result.duration)})`)
@@ -55,7 +58,14 @@ export async function report(
       ? [{ name: `step-${index + 1}.txt`, content: `${result.title}\n\n${output}\n` }]
       : [],
   )
-  const files = await collectEvidence(test, join(outDirectory, 'evidence', folder), texts, clean, signal)
+  const files = await collectEvidence(
+    test,
+    join(outDirectory, 'evidence', folder),
+    texts,
+    kept,
+    clean,
+    signal,
+  )
   return { ...result, evidence: files.map((file) => relative(outDirectory, file)) }
 }
 

@@ -28,9 +28,14 @@ export function fill<T>(value: T, values: ReadonlyMap<string, string>): T {
 }
 
 /** Where a step holds regular expressions. */
-const patterns: readonly string[] = ['stdout', 'stderr', 'expect.body']
+const patterns: readonly string[] = [
+  ...['stdout', 'stderr', 'expect.body', 'contains', 'version', 'has', 'lacks', 'allow'],
+  ...['cron.command', 'port.answer'],
+]
 /** What a step says about itself. */
-const labels: readonly string[] = ['kind', 'name', 'save', 'tags']
+const labels: readonly string[] = ['kind', 'name', 'save', 'tags', 'line']
+/** Other steps: they are filled in when their turn comes. */
+const inner: readonly string[] = ['steps']
 
 /** A step with its values in place; inside a regular expression a value stands for itself. */
 export function fillStep<S extends ScenarioStep>(step: S, values: ReadonlyMap<string, string>): S {
@@ -38,10 +43,11 @@ export function fillStep<S extends ScenarioStep>(step: S, values: ReadonlyMap<st
     [...values].map(([name, value]) => [name, value.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')]),
   )
   const filled = (key: string, value: unknown): unknown => {
-    if (labels.includes(key)) return value
+    if (labels.includes(key) || inner.includes(key)) return value
     if (key === 'expect' && isPlain(value))
       return eachKey(value, (inner) => filled(`expect.${inner}`, value[inner]))
-    return fill(value, patterns.includes(key) ? literal : values)
+    const isPattern = patterns.includes(key) || patterns.includes(`${step.kind}.${key}`)
+    return fill(value, isPattern ? literal : values)
   }
   const given: Record<string, unknown> = { ...step }
   return eachKey(given, (key) => filled(key, given[key])) as S

@@ -1,8 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Scenario } from '../lib/spec/scenario.ts'
+import { browser } from './browser.ts'
 import type { Course } from './course.ts'
 import { folderName } from './evidence.ts'
+import { stepFilm } from './film.ts'
 import { report, type StepRun } from './report.ts'
 import { runStep, type Trial } from './step-run.ts'
 import { stepTitle } from './steps/perform.ts'
@@ -23,20 +25,41 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
     project: course.project,
     values: new Map(course.variables),
     secrets: new Set(course.secrets),
+    browser: browser(),
+    disks: new Map(),
+    began: Date.now() / 1000,
+    log: course.log,
     signal: course.signal,
   }
 
   const runs: StepRun[] = []
-  const ready = await runStep({ kind: 'boot' }, trial)
+  const ready = await runStep({ kind: 'rollback' }, trial)
   if (ready.result.status === 'failed') runs.push(ready)
+  trial.began = await guestTime(course)
+  const film = stepFilm(join(scratch, '.film'))
+  const packets = join(scratch, '.packets.pcap')
+  const cable = course.test.machine?.cable
+  await cable?.record(packets).catch(() => {})
   for (const step of scenario.steps) {
     course.signal.throwIfAborted()
     const failed = runs.some(({ result }) => result.status === 'failed')
     const why = failed ? 'an earlier step failed' : notAskedFor(step.tags, course.tags)
     runs.push(why === undefined ? await runStep(step, trial) : skipped(stepTitle(step), why))
+    if (why === undefined) await film.look(runs.length, course.test.machine, course.signal)
   }
+  await cable?.record(undefined).catch(() => {})
   const about = { name: scenario.name, kind: 'scenario', file: scenario.file, began, folder } as const
-  return await report(about, runs, trial.secrets, course)
+  return await report(about, runs, trial.secrets, course, [...film.pictures, packets])
+}
+
+/** Seconds of the guest's clock, which may be another than ours. */
+async function guestTime({ test, signal }: Course): Promise<number> {
+  const now = Date.now() / 1000
+  if (!test.running) return now
+  const { stdout } = await test.guest
+    .run('date +%s', { signal, timeout: 30_000, allowFailure: true })
+    .catch(() => ({ stdout: '' }))
+  return Number(stdout) || now
 }
 
 /** When tags were asked for, a step that has tags runs only if it has one of them. */

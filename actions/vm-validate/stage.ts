@@ -1,31 +1,32 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ApplianceError } from '../lib/errors/error.ts'
 import { refuse } from '../lib/errors/fault.ts'
-import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { treeDigest } from '../lib/files/tree.ts'
-import type { Hypervisor } from '../lib/hypervisor/hypervisor.ts'
+import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Scenario } from '../lib/spec/scenario.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
-import { bootMachine, checkHygiene, checkListens } from './checks-run.ts'
+import { bootMachine, runBuiltInChecks } from './checks-run.ts'
+import { conclude } from './conclude.ts'
 import type { Course } from './course.ts'
-import { type Selection, select, stepFaults, uploadedFiles } from './faults.ts'
+import { neededOfProject, type Selection, select, stepFaults } from './faults.ts'
+import { combinations, hardwareName, runHardware } from './hardware-run.ts'
 import { inputs } from './inputs.ts'
-import { junitXml } from './junit.ts'
+import { keptOpen } from './kept-open.ts'
+import { machinesFor, thisComputer } from './machines.ts'
 import { reaches } from './reaches.ts'
-import { runScenario } from './scenario-run.ts'
+import { runScenarios } from './scenarios-run.ts'
 import { prepareSubject, subjectDigest } from './subject.ts'
-import { summaryMarkdown } from './summary.ts'
+import { runSuite } from './suites-run.ts'
 import { testMachine } from './test-machine.ts'
 import { variablesOf } from './variables.ts'
-import { failedStep, type ScenarioResult, type Verdict, verdictOn, verdictRecord } from './verdict.ts'
+import { type ScenarioResult, verdictOn } from './verdict.ts'
 
-const RECIPE = '1'
+const RECIPE = '2'
 
-type Work = StageWork<typeof inputs>
+export type Work = StageWork<typeof inputs>
 
 /** The vm-validate stage on a hypervisor of choice. */
 export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage<typeof inputs> {
@@ -38,6 +39,7 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
       'disk-sha256': 'SHA-256 of the disk image that was validated',
       report: 'JUnit XML',
       summary: 'Markdown, failures first',
+      page: 'The report as one HTML file, for people',
       details: 'The verdict as JSON',
       evidence: 'Folder of what shows why something failed, and of the serial console',
     },
@@ -49,20 +51,21 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
     async dependsOn(work) {
       const { spec, directory } = work.project
       const scenarios = await readScenarios(spec, directory)
+      const files = neededOfProject(scenarios, directory)
+      const suites = spec.validate.suites.map(({ directory: own }) => own ?? '').filter(Boolean)
       return {
         recipe: RECIPE,
         [work.inputs.ova === undefined ? 'disk' : 'ova']: await subjectDigest(work),
-        scenarios: sha256(JSON.stringify(scenarios.map(({ lines: _, ...scenario }) => scenario))),
-        uploads: sha256(
-          JSON.stringify(await Promise.all(uploadedFiles(scenarios, directory).map(digestIfThere))),
-        ),
+        scenarios: sha256(JSON.stringify(scenarios, (key, value) => (key === 'line' ? undefined : value))),
+        uploads: sha256(JSON.stringify(await Promise.all(files.map(digestIfThere)))),
+        suites: sha256(JSON.stringify(await Promise.all(suites.map(digestIfThere)))),
         selection: JSON.stringify(selection(work)),
         'spec.validate': JSON.stringify([
           spec.name,
           spec.version,
           spec.variables,
           spec.secrets,
-          spec.validate.listens ?? null,
+          { ...spec.validate, scenarios: null, machines: null },
         ]),
         'spec.hardware': JSON.stringify([spec.basebox.cpus, spec.basebox.memory, spec.pack.hardware]),
       }
@@ -74,50 +77,105 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
       const scenarios = await readScenarios(spec, directory)
       const variables = variablesOf(spec, process.env)
       const wanted = selection(work)
-      const { selected, faults } = select(scenarios, wanted)
-      refuse([...faults, ...variables.faults, ...(await stepFaults(scenarios, directory))])
+      const { selected, suites, faults } = select(scenarios, spec.validate.suites, wanted)
+      const driver = hypervisor(work)
+      refuse([...faults, ...variables.faults, ...(await stepFaults(scenarios, directory, driver))])
       for (const secret of variables.secrets) work.log.mask(secret)
 
       await clean(work.outDirectory)
       const prepared = await work.timed('reading', () => prepareSubject(work))
-      await using test = testMachine(hypervisor(work), prepared.machine, work.log, work.network().welcome)
+      const { machine } = prepared
+      await using test = testMachine(driver, machine, work.log, work.network().welcome)
       const course: Course = {
         test,
+        spec,
         project: directory,
         workDirectory: work.workDirectory,
         outDirectory: work.outDirectory,
         variables: variables.values,
         secrets: variables.secrets,
         tags: wanted.byTag ? wanted.tags : [],
+        started: performance.now(),
         folders: new Set(['machine']),
         log: work.log,
         signal: work.signal,
       }
+      const workers = machinesFor(selected.length, machine, thisComputer(), spec.validate.machines)
 
-      const results = [await work.timed('boot', () => bootMachine(course))]
+      const results: ScenarioResult[] = [await work.timed('boot', () => bootMachine(course))]
+      const again = () =>
+        results.every(({ status }) => status !== 'failed') || !work.inputs['keep-on-failure']
       if (results[0]!.status === 'passed') {
-        const publicKey = await readFile(`${prepared.machine.login.key}.pub`, 'utf8')
-        if (sealed)
+        await work.timed('snapshot', () => test.keep(work.signal))
+        const publicKey = await readFile(`${machine.login.key}.pub`, 'utf8')
+        const everything = wanted.tags.length === 0 && wanted.names.length === 0
+        if (everything || sealed)
           results.push(
-            await work.timed('checks', () => checkHygiene({ publicKey, hostname: spec.name }, course)),
+            await work.timed('checks', () =>
+              during(work, 'built-in checks', () =>
+                runBuiltInChecks(
+                  { course, spec, publicKey, disk: machine.disk },
+                  { sealed, disturbing: everything },
+                ),
+              ),
+            ),
           )
-        const { listens } = spec.validate
-        if (listens) results.push(await work.timed('checks', () => checkListens(listens, course)))
-        if (selected.length > 0) await work.timed('snapshot', () => test.keep(work.signal))
-        for (const scenario of selected)
-          results.push(await work.timed('scenarios', () => runDuring(scenario, course, work)))
+        if (again())
+          results.push(
+            ...(await work.timed('scenarios', () =>
+              runScenarios(selected, course, { workers, driver, work }),
+            )),
+          )
+        for (const suite of suites)
+          if (again())
+            results.push(
+              await work.timed('suites', () => during(work, suite.name, () => runSuite(suite, course))),
+            )
+        if (!again()) await keptOpen(course, work)
+        else if (sealed && spec.validate.matrix)
+          results.push(
+            ...(await work.timed('hardware', () =>
+              runMatrix(course, publicKey, machine, scenarios, driver, work),
+            )),
+          )
       }
       const remarks = [...prepared.remarks, ...test.remarks]
-      if (selected.length === 0) remarks.push(noScenario(scenarios.length, wanted.tags))
+      if (selected.length === 0 && suites.length === 0)
+        remarks.push(noScenario(scenarios.length, wanted.tags))
       const escapes = await work.network().escapes()
       results.push(...reaches(escapes, spec.escapes))
       const verdict = verdictOn(prepared.subject, results, remarks, escapes)
-      return await conclude(verdict, work)
+      return await conclude(verdict, {
+        work,
+        workers,
+        rollbacks: test.rollbacks,
+        only: scenarios.filter(({ only }) => only),
+      })
     },
   }
 }
 
 export const vmValidate = vmValidateOn(qemu)
+
+/** The packed OVA on hardware as customers have it, one machine after the other. */
+async function runMatrix(
+  course: Course,
+  publicKey: string,
+  { disk }: MachineSpec,
+  scenarios: readonly Scenario[],
+  driver: Hypervisor,
+  work: Work,
+): Promise<ScenarioResult[]> {
+  const matrix = course.spec.validate.matrix!
+  const named = scenarios.filter(({ name }) => matrix.scenarios.includes(name))
+  const results: ScenarioResult[] = []
+  for (const hardware of combinations(matrix)) {
+    const context = { spec: work.project.spec, publicKey, disk }
+    const run = () => runHardware(hardware, course, context, named, driver, work.network().welcome)
+    results.push(await during(work, hardwareName(hardware), run))
+  }
+  return results
+}
 
 /** Which scenarios were asked for; of an OVA, the ones tagged `smoke` unless something else is said. */
 function selection({ inputs }: Work): Selection {
@@ -137,54 +195,17 @@ function noScenario(all: number, tags: readonly string[]): string {
     : `none of the ${all} scenarios was run: none is tagged ${tags.join(' or ')}`
 }
 
-/** Whoever tries to leave does so during a scenario with a name. */
-function runDuring(scenario: Scenario, course: Course, work: Work): Promise<ScenarioResult> {
+/** Whoever tries to leave does so during something with a name. */
+export function during<T>(work: Work, title: string, doIt: () => Promise<T>): Promise<T> {
   const network = work.network()
-  const doIt = () => runScenario(scenario, course)
-  return network.during ? network.during(scenario.name, doIt) : doIt()
+  return network.during ? network.during(title, doIt) : doIt()
 }
 
 /** Nothing of an earlier run may be taken for this one's. Folders of variants lie in the stage's and stay. */
 async function clean(folder: string): Promise<void> {
-  for (const name of ['evidence', 'report.xml', 'summary.md', 'verdict.json'])
+  for (const name of ['evidence', 'report.xml', 'report.html', 'summary.md', 'verdict.json'])
     await rm(join(folder, name), { recursive: true, force: true })
   await mkdir(join(folder, 'evidence'), { recursive: true })
-}
-
-/** Writes all reports; then a failed verdict is an error that names each failure and its evidence. */
-async function conclude(verdict: Verdict, { outDirectory }: Work): Promise<StageResult> {
-  const path = (name: string) => join(outDirectory, name)
-  await writeAtomically(path('report.xml'), junitXml(verdict))
-  await writeAtomically(path('summary.md'), summaryMarkdown(verdict))
-  await writeJson(path('verdict.json'), verdictRecord(verdict))
-  const failed = verdict.results.filter(({ status }) => status === 'failed')
-  if (failed.length > 0)
-    throw new ApplianceError(
-      'check-failed',
-      failed.map((result) => failureLine(result, outDirectory)).join('\n'),
-      {
-        hint: `Everything that was found is in ${path('summary.md')}.`,
-        evidence: ['summary.md', 'report.xml', ...failed.flatMap(({ evidence }) => evidence)].map(path),
-      },
-    )
-  return {
-    outputs: {
-      verdict: { value: 'passed' },
-      'disk-sha256': { value: verdict.subject.diskSha256 },
-      report: { path: path('report.xml') },
-      summary: { path: path('summary.md') },
-      details: { path: path('verdict.json') },
-      evidence: { path: path('evidence') },
-    },
-    tools: {},
-  }
-}
-
-function failureLine(result: ScenarioResult, outDirectory: string): string {
-  const step = failedStep(result)!
-  const place = result.kind === 'scenario' ? `step ${result.steps.indexOf(step) + 1}, ` : ''
-  const files = result.evidence.map((file) => join(outDirectory, file)).join(', ')
-  return `${result.name}: ${place}${step.title}: ${step.finding}${files ? `; see ${files}` : ''}`
 }
 
 async function digestIfThere(path: string): Promise<string> {

@@ -1,10 +1,14 @@
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
+import type { Log } from '../lib/log/log.ts'
 import type { ScenarioStep } from '../lib/spec/scenario.ts'
+import type { Browser } from './browser.ts'
 import { eventually, within } from './deadline.ts'
 import type { StepRun } from './report.ts'
 import { fillStep } from './saved.ts'
+import { boot, changeMachine } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
-import { defaultLimit, perform, stepTitle } from './steps/perform.ts'
+import { defaultLimit, isEngineStep, perform, stepTitle } from './steps/perform.ts'
+import { takenFrom } from './taken.ts'
 import type { TestMachine } from './test-machine.ts'
 import type { StepResult } from './verdict.ts'
 
@@ -19,6 +23,12 @@ export interface Trial {
   values: Map<string, string>
   /** Texts that must not show anywhere; a `sensitive` step adds what it saves. */
   secrets: Set<string>
+  browser: Browser
+  /** Data disks of this scenario, by name: raw files. */
+  disks: Map<string, string>
+  /** When the scenario began, in seconds of the guest's clock. */
+  began: number
+  log: Log
   signal: AbortSignal
 }
 
@@ -47,10 +57,7 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
     outcome = tried.answer
     attempts = tried.attempts
   }
-  if (outcome.met && step.save !== undefined && outcome.value !== undefined) {
-    trial.values.set(step.save, outcome.value)
-    if (step.sensitive) trial.secrets.add(outcome.value)
-  }
+  if (outcome.met && step.save !== undefined) outcome = saved(step, step.save, outcome, trial)
   const output = step.sensitive || !outcome.output ? undefined : outcome.output
   const result: StepResult = {
     title,
@@ -58,8 +65,30 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
     finding: attempts > 1 ? `${outcome.finding} (tried ${attempts} times)` : outcome.finding,
     remarks: outcome.remarks ?? [],
     duration: performance.now() - began,
+    ...(step.line === undefined ? {} : { line: step.line }),
   }
   return output === undefined ? { result } : { result, output }
+}
+
+/** Takes what is to be saved; where there is no such thing, the step has failed. */
+function saved(
+  step: ScenarioStep,
+  save: NonNullable<ScenarioStep['save']>,
+  outcome: Attempt,
+  trial: Trial,
+): Attempt {
+  const wanted = typeof save === 'string' ? { [save]: undefined } : save
+  for (const [name, what] of Object.entries(wanted)) {
+    const value = takenFrom(outcome, what)
+    if (value === undefined) {
+      if (what === undefined) continue
+      const [how, where] = Object.entries(what)[0]!
+      return { ...outcome, met: false, finding: `nothing to save as ${name}: there is no ${how} ${where}` }
+    }
+    trial.values.set(name, value)
+    if (step.sensitive && value !== '') trial.secrets.add(value)
+  }
+  return outcome
 }
 
 async function attempt(step: ScenarioStep, title: string, limit: number, trial: Trial): Promise<Attempt> {
@@ -82,16 +111,70 @@ async function attempt(step: ScenarioStep, title: string, limit: number, trial: 
 }
 
 async function once(step: ScenarioStep, limit: number, trial: Trial): Promise<Outcome> {
-  const { test, scratch, project, values, signal } = trial
-  if (step.kind === 'boot' || step.kind === 'rollback') {
-    await test.rewind(signal)
-    return { met: true, finding: 'the pristine machine runs' }
+  const { test } = trial
+  if (step.kind === 'repeat') return await inTurn(step.steps, step.times, trial)
+  if (step.kind === 'parallel') return await together(step.steps, trial)
+  const filled = fillStep(step, trial.values)
+  if (isEngineStep(filled)) {
+    // To go on with what runs changes nothing.
+    if (filled.kind !== 'rollback' && !(filled.kind === 'boot' && test.running)) test.touch()
+    return await changeMachine(filled, trial)
   }
-  const filled = fillStep(step, values)
+  test.touch()
+  if (filled.kind === 'disk' && filled.add !== undefined)
+    return await boot({ disks: [...known(trial), { disk: filled.add, size: filled.size! }] }, trial)
+  if (filled.kind === 'memory' && filled.size !== undefined) return await boot({ memory: filled.size }, trial)
   const { guest, machine } = test
   if (!machine) throw new ApplianceError('no-answer', 'the machine is not running')
-  test.touch()
-  return await perform(filled, { guest, machine, scratch, project, limit, signal })
+  return await perform(filled, { ...trial, guest, machine, limit })
+}
+
+function known({ disks }: Trial): { disk: string }[] {
+  return [...disks.keys()].map((disk) => ({ disk }))
+}
+
+/** Steps in their order, so many times; the first that fails is the finding. */
+async function inTurn(steps: readonly ScenarioStep[], times: number, trial: Trial): Promise<Outcome> {
+  const remarks = new Set<string>()
+  let value: string | undefined
+  for (let round = 1; round <= times; round++)
+    for (const step of steps) {
+      const { result, output } = await runStep(step, trial)
+      for (const remark of result.remarks) remarks.add(remark)
+      if (result.status === 'failed') return failedInside(result, output, times > 1 ? `round ${round}, ` : '')
+      value = output
+    }
+  return {
+    met: true,
+    finding: times > 1 ? `${steps.length} steps, ${times} times` : `${steps.length} steps`,
+    remarks: [...remarks],
+    ...(value === undefined ? {} : { value }),
+  }
+}
+
+/** Steps at the same time; all come to their end, and each that failed is in the finding. */
+async function together(steps: readonly ScenarioStep[], trial: Trial): Promise<Outcome> {
+  const runs = await Promise.all(steps.map((step) => runStep(step, trial)))
+  const failed = runs.filter(({ result }) => result.status === 'failed')
+  const remarks = [...new Set(runs.flatMap(({ result }) => result.remarks))]
+  if (failed.length === 0) return { met: true, finding: `${steps.length} steps at once`, remarks }
+  const outcomes = failed.map(({ result, output }) => failedInside(result, output, ''))
+  return {
+    met: false,
+    finding: outcomes.map(({ finding }) => finding).join('; '),
+    output: outcomes.map(({ output }) => output ?? '').join('\n'),
+    remarks,
+  }
+}
+
+function failedInside(result: StepResult, output: string | undefined, where: string): Outcome {
+  const at = result.line === undefined ? '' : ` (line ${result.line})`
+  return {
+    met: false,
+    finding: `${where}${result.title}${at}: ${result.finding}`,
+    ...(output === undefined ? {} : { output }),
+    remarks: result.remarks,
+  }
 }
 
 function hinted({ message, hint, code }: ApplianceError): string {

@@ -7,7 +7,7 @@ import type { MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import { run } from '../lib/process/command.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import type { inputs } from './inputs.ts'
-import { importOva } from './ova/import.ts'
+import { type ImportedOva, importOva } from './ova/import.ts'
 import type { Subject } from './verdict.ts'
 
 type Work = StageWork<typeof inputs>
@@ -54,9 +54,10 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
   const { kind, path, recorded } = await given(work)
   const { project, signal, outDirectory, workDirectory } = work
   const { spec } = project
-  const common = {
+  const common: Common = {
     name: 'validate',
     throwAway: true,
+    overlay: join(workDirectory, 'overlay.qcow2'),
     readOnlyDisks: [],
     login: { user: 'root', key: await buildKey(project.buildDirectory), credential: true },
     evidence: join(outDirectory, 'evidence', 'machine'),
@@ -66,23 +67,11 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
   if (kind === 'ova') {
     const folder = join(workDirectory, 'ova')
     await mkdir(folder, { recursive: true })
-    const { machine, disk, diskSha256, ovaSha256 } = await importOva(path, folder, signal)
+    const ova = await importOva(path, folder, signal)
+    const { diskSha256, ovaSha256, machine } = ova
     sameAsRecorded(name, recorded, ovaSha256)
-    const imported = await asImported(disk, work)
-    const { cpus, memory, firmware, nic, controller, remarks } = machine
-    return {
-      subject: { kind, name, diskSha256, ovaSha256 },
-      machine: {
-        ...common,
-        disk: { path: imported, format: 'qcow2' },
-        cpus,
-        memory,
-        firmware,
-        nic,
-        controller,
-      },
-      remarks,
-    }
+    const described = await asDescribed(ova, folder, common, signal)
+    return { subject: { kind, name, diskSha256, ovaSha256 }, machine: described, remarks: machine.remarks }
   }
   const diskSha256 = await sha256File(path, signal)
   sameAsRecorded(name, recorded, diskSha256)
@@ -96,12 +85,41 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
   }
 }
 
+/** What a machine is but for its disk and hardware. */
+export type Common = Omit<MachineSpec, 'disk' | 'cpus' | 'memory' | 'firmware' | 'nic' | 'controller'>
+
+/** The machine that an OVA makes: its disk unpacked into `folder`, its hardware as the descriptor says. */
+export async function machineOfOva(
+  path: string,
+  folder: string,
+  common: Common,
+  signal: AbortSignal,
+): Promise<MachineSpec> {
+  return await asDescribed(await importOva(path, folder, signal), folder, common, signal)
+}
+
+/** The machine that a disk makes, of the hardware given. */
+export async function machineOfDisk(path: string, common: Omit<MachineSpec, 'disk'>): Promise<MachineSpec> {
+  return { ...common, disk: { path, format: await diskFormat(path) } }
+}
+
+async function asDescribed(
+  { machine, disk }: ImportedOva,
+  folder: string,
+  common: Common,
+  signal: AbortSignal,
+): Promise<MachineSpec> {
+  const { cpus, memory, firmware, nic, controller } = machine
+  const imported = { path: await asImported(disk, folder, signal), format: 'qcow2' } as const
+  return { ...common, disk: imported, cpus, memory, firmware, nic, controller }
+}
+
 /**
  * Importers unpack the compressed disk into a format of their own, and so do we: a running machine on a VMDK cannot
  * be remembered ("does not support live migration").
  */
-async function asImported(vmdk: string, { workDirectory, signal }: Work): Promise<string> {
-  const disk = join(workDirectory, 'ova', 'imported.qcow2')
+async function asImported(vmdk: string, folder: string, signal: AbortSignal): Promise<string> {
+  const disk = join(folder, 'imported.qcow2')
   await run('qemu-img', ['convert', '-q', '-f', 'vmdk', '-O', 'qcow2', vmdk, disk], { signal })
   await rm(vmdk)
   return disk

@@ -1,6 +1,6 @@
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
-import type { Hypervisor, Machine, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import type { Hypervisor, Machine, MachineSpec, Power } from '../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../lib/log/log.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { finishBooting } from './started.ts'
@@ -8,8 +8,8 @@ import { finishBooting } from './started.ts'
 const PRISTINE = 'pristine'
 
 /**
- * The one machine all scenarios share. It is booted once; when it has finished booting, the *running* machine is
- * remembered, and every scenario begins there. Where the driver cannot remember a running machine, it is booted
+ * The one machine a list of scenarios shares. It is booted once; when it has finished booting, the *running* machine
+ * is remembered, and every scenario begins there. Where the driver cannot remember a running machine, it is booted
  * anew each time.
  */
 export interface TestMachine extends AsyncDisposable {
@@ -19,19 +19,61 @@ export interface TestMachine extends AsyncDisposable {
   keep(signal: AbortSignal): Promise<void>
   /** Goes back to the pristine running machine, unless nothing has happened to it since it was there. */
   rewind(signal: AbortSignal): Promise<void>
+  /** Remembers the running machine under a name, until the next {@link rewind}. */
+  remember(name: string, signal: AbortSignal): Promise<void>
+  /** Goes back to what was remembered under a name. */
+  goBack(name: string, signal: AbortSignal): Promise<void>
   /** Says that what happens next may change it. */
   touch(): void
+  /** Restarts the guest by its own means. */
+  reboot(signal: AbortSignal): Promise<void>
+  /** Switches it off: politely, or by pulling the plug. */
+  off(how: 'asked' | 'cut', signal: AbortSignal): Promise<void>
+  /** Switches it on, if it is off. */
+  on(signal: AbortSignal): Promise<void>
+  /** Puts another machine in its place, until {@link rewind} or {@link comeBack}. */
+  exchange(other: MachineSpec, signal: AbortSignal): Promise<void>
+  /** Puts the first machine back, as it was left. */
+  comeBack(): Promise<void>
+  /** While the network is cut, the guest is reached by its serial line. */
+  cable(connected: boolean, signal: AbortSignal): Promise<void>
+  /** What it is made of at the moment. */
+  readonly spec: MachineSpec
+  readonly running: boolean
+  /** Milliseconds of each rollback to the pristine running machine. */
+  readonly rollbacks: readonly number[]
+  /** Milliseconds from switching on to the end of booting, the first time. */
+  readonly bootTime: number | undefined
   /** The connection to the guest; another one after each rewind. */
   readonly guest: Guest
   /** The machine of the moment; undefined while there is none. */
   readonly machine: Machine | undefined
-  /** What a reader of the verdict should know about how it was booted and rolled back. */
+  /** How it was rolled back, and why, for the verdict. */
   readonly remarks: string[]
 }
 
+/** One machine, and how far we are with it. */
+interface Place {
+  spec: MachineSpec
+  machine: Machine | undefined
+  guest: Guest | undefined
+  running: boolean
+  /** By name. */
+  snapshots: Set<string>
+}
+
+const emptyPlace = (spec: MachineSpec): Place => ({
+  spec,
+  machine: undefined,
+  guest: undefined,
+  running: false,
+  snapshots: new Set(),
+})
+
 /**
- * @param spec must be `throwAway`: nothing that happens in a test may reach the disk that ships
- * @param welcome commands for the guest that has just booted (see `MachineNetwork`)
+ * A test machine of a hypervisor.
+ *
+ * @param welcome what the network wants done in a guest that has just booted
  */
 export function testMachine(
   hypervisor: Hypervisor,
@@ -39,41 +81,72 @@ export function testMachine(
   log: Log,
   welcome?: string,
 ): TestMachine {
-  if (!spec.throwAway) throw new ApplianceError('internal', 'a disk under test must not be written to')
   const remarks: string[] = []
-  let machine: Machine | undefined
-  let guest: Guest | undefined
+  const rollbacks: number[] = []
+  const home = emptyPlace(spec)
+  let at = home
   let touched = false
   let remembers = false
+  let bootTime: number | undefined
 
-  const leave = async () => {
-    await guest?.[Symbol.asyncDispose]()
-    guest = undefined
-  }
-  const boot = async (signal: AbortSignal) => {
-    await leave()
-    await machine?.[Symbol.asyncDispose]()
-    machine = undefined
-    machine = await hypervisor.boot(spec, signal)
-    guest = await machine.guest(signal)
-    if (welcome) await guest.run(welcome, { signal, allowFailure: true })
-    for (const remark of await finishBooting(guest, signal)) remember(remark)
-    touched = false
-  }
   const remember = (remark: string) => {
     if (!remarks.includes(remark)) remarks.push(remark)
+  }
+  const leave = async (place = at) => {
+    await place.guest?.[Symbol.asyncDispose]()
+    place.guest = undefined
+  }
+  const end = async (place: Place) => {
+    await leave(place)
+    await place.machine?.[Symbol.asyncDispose]()
+    Object.assign(place, { ...emptyPlace(place.spec) })
+  }
+  /** Waits until a machine that was just switched on has booted. */
+  const settle = async (place: Place, signal: AbortSignal) => {
+    place.running = true
+    place.guest = await place.machine!.guest(signal)
+    if (welcome) await place.guest.run(welcome, { signal, allowFailure: true })
+    for (const remark of await finishBooting(place.guest, signal)) remember(remark)
+  }
+  const boot = async (place: Place, signal: AbortSignal) => {
+    await end(place)
+    const began = performance.now()
+    place.machine = await hypervisor.boot(place.spec, signal)
+    await settle(place, signal)
+    if (place === home) bootTime ??= performance.now() - began
+  }
+  const power = (place: Place): Power => {
+    if (place.machine?.power) return place.machine.power
+    throw new ApplianceError('input', `${hypervisor.name} cannot switch a machine off and on again`)
+  }
+  const comeBack = async () => {
+    if (at !== home) await end(at)
+    at = home
   }
 
   return {
     remarks,
+    rollbacks,
+    get bootTime() {
+      return bootTime
+    },
+    get spec() {
+      return at.spec
+    },
+    get running() {
+      return at.running
+    },
     get machine() {
-      return machine
+      return at.machine
     },
     get guest() {
-      if (guest) return guest
-      throw new ApplianceError('no-answer', 'the machine is not running')
+      if (at.guest) return at.guest
+      throw new ApplianceError(
+        'no-answer',
+        at.machine && !at.running ? 'the machine is off; boot switches it on' : 'the machine is not running',
+      )
     },
-    start: boot,
+    start: (signal) => boot(home, signal),
     touch() {
       touched = true
     },
@@ -81,14 +154,14 @@ export function testMachine(
       // Without our own connection, the remembered guest has no session that is dead when it comes back.
       await leave()
       try {
-        await machine!.snapshot(PRISTINE)
+        await home.machine!.snapshot(PRISTINE)
         remembers = true
       } catch (thrown) {
         signal.throwIfAborted()
         remember(`every scenario boots the machine anew, because it cannot be remembered: ${reason(thrown)}`)
       }
       try {
-        guest = await machine!.guest(signal)
+        home.guest = await home.machine!.guest(signal)
       } catch (thrown) {
         signal.throwIfAborted()
         remembers = false
@@ -96,14 +169,17 @@ export function testMachine(
       }
     },
     async rewind(signal) {
-      if (!touched && guest) return
+      await comeBack()
+      if (!touched && home.guest) return
       const began = performance.now()
-      if (remembers && machine)
+      if (remembers && home.machine)
         try {
           await leave()
-          await machine.rollback(PRISTINE, signal)
-          guest = await machine.guest(signal)
+          await home.machine.rollback(PRISTINE, signal)
+          home.guest = await home.machine.guest(signal)
+          home.running = true
           touched = false
+          rollbacks.push(performance.now() - began)
           log.debug(`rolled back in ${formatDuration(performance.now() - began)}`)
           return
         } catch (thrown) {
@@ -111,15 +187,87 @@ export function testMachine(
           remembers = false
           remember(`a rollback failed, so the machine was booted anew from then on: ${reason(thrown)}`)
         }
-      await boot(signal)
+      await boot(home, signal)
+      touched = false
       log.debug(`booted anew in ${formatDuration(performance.now() - began)}`)
     },
-    async [Symbol.asyncDispose]() {
+    async remember(name, signal) {
       await leave()
-      await machine?.[Symbol.asyncDispose]()
-      machine = undefined
+      await at.machine!.snapshot(name)
+      at.snapshots.add(name)
+      at.guest = await at.machine!.guest(signal)
+    },
+    async goBack(name, signal) {
+      if (!at.snapshots.has(name) || !at.machine)
+        throw new ApplianceError('input', `nothing is remembered under the name ${name} on this machine`)
+      await leave()
+      await at.machine.rollback(name, signal)
+      at.running = true
+      at.guest = await at.machine.guest(signal)
+    },
+    async reboot(signal) {
+      const { guest, machine } = at
+      if (!guest || !machine) throw new ApplianceError('no-answer', 'the machine is not running')
+      const before = await bootId(guest, signal)
+      // A guest that restarts says goodbye to nobody.
+      await guest.run('systemctl reboot', { signal, allowFailure: true, timeout: 60_000 }).catch(() => {})
+      signal.throwIfAborted()
+      await leave()
+      for (;;) {
+        signal.throwIfAborted()
+        const next = await machine.guest(signal)
+        const now = await bootId(next, signal).catch(() => before)
+        await next[Symbol.asyncDispose]()
+        if (now !== before) break
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+      await settle(at, signal)
+    },
+    async off(how, signal) {
+      if (!at.running) return
+      if (how === 'cut') await power(at).cut()
+      else if (!(await power(at).off(signal)))
+        throw new ApplianceError('timeout', 'the guest was asked to shut down and did not')
+      await leave()
+      at.running = false
+    },
+    async on(signal) {
+      if (at.running) return
+      if (!at.machine) return await boot(at, signal)
+      await power(at).on()
+      await settle(at, signal)
+    },
+    async exchange(other, signal) {
+      const before = at
+      at = emptyPlace(other)
+      touched = true
+      try {
+        await boot(at, signal)
+      } finally {
+        // What the one before had written is below what the new one has.
+        if (before !== home) await end(before)
+      }
+    },
+    comeBack,
+    async cable(connected, signal) {
+      const { machine, guest } = at
+      if (!machine?.cable || !guest)
+        throw new ApplianceError('input', `${hypervisor.name} cannot pull the network cable of this machine`)
+      const line = connected ? undefined : await machine.line?.(guest, signal)
+      await leave()
+      await machine.cable.plug(connected)
+      at.guest = line ?? (await machine.guest(signal))
+    },
+    async [Symbol.asyncDispose]() {
+      if (at !== home) await end(at)
+      await end(home)
     },
   }
+}
+
+async function bootId(guest: Guest, signal: AbortSignal): Promise<string> {
+  const limit = { signal, timeout: 30_000 }
+  return (await guest.run('cat /proc/sys/kernel/random/boot_id', limit)).stdout.trim()
 }
 
 function reason(thrown: unknown): string {

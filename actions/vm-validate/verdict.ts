@@ -13,12 +13,14 @@ export interface StepResult {
   remarks: string[]
   /** Milliseconds. */
   duration: number
+  /** 1-based line of the scenario's file. */
+  line?: number
 }
 
 /** A scenario, or a group of built-in checks that is reported like one. */
 export interface ScenarioResult {
   name: string
-  kind: 'machine' | 'checks' | 'scenario'
+  kind: 'machine' | 'checks' | 'scenario' | 'suite' | 'hardware'
   /** Of a scenario: its file, relative to the spec. */
   file?: string
   status: 'passed' | 'failed' | 'skipped'
@@ -27,6 +29,8 @@ export interface ScenarioResult {
   /** Files that show what happened, relative to the stage's folder. */
   evidence: string[]
   duration: number
+  /** When it began, in milliseconds since the stage did. */
+  began?: number
 }
 
 /** Everything one run of vm-validate found out. */
@@ -71,11 +75,19 @@ export function verdictRecord(verdict: Verdict): unknown {
     schema: 1,
     verdict: verdict.passed ? 'passed' : 'failed',
     subject: verdict.subject,
-    results: verdict.results.map(({ duration: _, steps, ...result }) => ({
+    results: verdict.results.map(({ duration: _, began: __, steps, ...result }) => ({
       ...result,
-      steps: steps.map(({ duration: _, output: __, ...step }) => step),
+      steps: steps.map(({ duration: _, output: __, ...step }) => ({
+        ...step,
+        finding: timeless(step.finding),
+      })),
     })),
     remarks: verdict.remarks,
     escapes: verdict.escapes,
   }
+}
+
+/** Seconds are not part of what was found. */
+function timeless(finding: string): string {
+  return finding.replace(/\bwithin (\d+ h )?(\d+ min )?\d+(\.\d+)? s\b/g, 'in time')
 }

@@ -2,6 +2,8 @@
 export interface Guest extends AsyncDisposable {
   /** Runs a shell command line with `/bin/sh -c` in the guest. */
   run(commandLine: string, options?: GuestRunOptions): Promise<GuestResult>
+  /** Starts a shell command line on a terminal, to be talked to. */
+  terminal(commandLine: string, options?: Pick<GuestRunOptions, 'as' | 'env' | 'signal'>): Promise<Terminal>
   /** Copies a file or a whole folder (modes and symlinks kept). `to` is the path it gets, parents are made. */
   upload(from: string, to: string, options?: UploadOptions): Promise<void>
   /** Copies a file or folder out of the guest. */
@@ -40,4 +42,13 @@ export interface UploadOptions {
   /** Of a folder only these, paths within it; the rest is in the guest already. */
   only?: readonly string[]
   signal?: AbortSignal
+}
+
+/** A command on a terminal of its own. Disposing of it hangs up. */
+export interface Terminal extends AsyncDisposable {
+  /** Hears all that is printed from now on. */
+  onText(hear: (text: string) => void): void
+  type(keys: string): void
+  /** Resolves with its exit status. */
+  readonly ended: Promise<number>
 }

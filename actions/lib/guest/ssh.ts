@@ -6,6 +6,7 @@ import { type Connection, connectBy, type SshTarget } from './connection.ts'
 import { downloadPath, uploadPath } from './copy.ts'
 import type { Guest, GuestResult, GuestRunOptions } from './guest.ts'
 import { Announcement, script } from './script.ts'
+import { terminalOver } from './terminal.ts'
 
 /** What is surely kept of a command's output, each of stdout and stderr: its end, in characters. */
 const KEPT = 16 << 20
@@ -19,6 +20,7 @@ export async function openGuest(target: SshTarget, deadline: number, signal: Abo
 export function guestOver(connection: Connection): Guest {
   const guest: Guest = {
     run: (commandLine, options = {}) => runOver(connection, commandLine, options),
+    terminal: (commandLine, options = {}) => terminalOver(connection, guest, commandLine, options),
     upload: (from, to, options = {}) => uploadPath(connection, guest, from, to, options),
     download: (from, to, signal) => downloadPath(connection, guest, from, to, signal),
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),

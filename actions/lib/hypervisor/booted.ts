@@ -38,6 +38,8 @@ export abstract class BootedMachine implements Machine {
   readonly #guests = new Set<Guest>()
   /** A connection nobody has asked for yet. */
   #spare: Guest | undefined
+  /** Whether the guest ever answered. */
+  #reached = false
   readonly #pictures: string[] = []
 
   constructor(running: Running) {
@@ -85,6 +87,7 @@ export abstract class BootedMachine implements Machine {
       try {
         const guest = await openGuest(target, soon, both)
         this.#guests.add(guest)
+        this.#reached = true
         return guest
       } catch (error) {
         const silent = error instanceof ApplianceError && error.code === 'no-answer'
@@ -114,11 +117,10 @@ export abstract class BootedMachine implements Machine {
   }
 
   async rollback(name: string, signal: AbortSignal): Promise<void> {
-    const hadGuest = this.#guests.size > 0
     await this.hangUp()
     await this.load(name)
     // What is read from the log of the network lies before: a machine that was reached once can be reached again.
-    if (!hadGuest) return
+    if (!this.#reached) return
     const guest = await this.guest(signal, 2 * MINUTE)
     const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
     await guest.run(`date -u -s @${(Date.now() / 1000).toFixed(2)}`, {
@@ -132,7 +134,7 @@ export abstract class BootedMachine implements Machine {
   async shutdown(signal: AbortSignal, patience = 3 * MINUTE, ask?: () => Promise<void>): Promise<boolean> {
     const { spec } = this.#running
     const deadline = performance.now() + patience
-    const asked = ask ? await ask().then(() => true) : await this.#askToPowerOff(signal)
+    const asked = ask ? await ask().then(() => true) : await this.askToPowerOff(signal)
     if (!asked) await this.pressPowerButton()
     else if (ask && !(await this.#off(deadline - patience / 2, signal))) await this.pressPowerButton()
     const inTime = await this.#off(deadline, signal)
@@ -154,7 +156,7 @@ export abstract class BootedMachine implements Machine {
   }
 
   /** By SSH, which every system obeys; the power button needs something that listens for it. */
-  async #askToPowerOff(signal: AbortSignal): Promise<boolean> {
+  protected async askToPowerOff(signal: AbortSignal): Promise<boolean> {
     const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
     const last = [...this.#guests].at(-1)
     // The last connection may have been closed by whoever had it.

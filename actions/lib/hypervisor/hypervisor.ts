@@ -23,6 +23,16 @@ export interface MachineSpec {
   readOnlyDisks: { path: string; serial: string }[]
   /** Further disks that are written to, raw, on the same controller. */
   moreDisks?: string[]
+  /** Further disks that are written to, raw, found in the guest as /dev/disk/by-id/virtio-SERIAL. */
+  dataDisks?: { path: string; serial: string }[]
+  /** Network cards, 1 by default. */
+  nics?: number
+  /** What the hardware clock says when it is switched on, e.g. `2031-01-01T00:00:00`; the host's time by default. */
+  clock?: string
+  /** Of a machine whose disk is thrown away: where the overlay goes, which then is the caller's to delete. */
+  overlay?: string
+  /** The disk as large as this, where it is smaller; for machines whose disk is thrown away. */
+  enlarge?: number
   /** An ISO image in a CD drive; booted from where the disk cannot be. */
   cd?: string
   /** A floppy disk's image, raw. */
@@ -66,8 +76,12 @@ export interface Problem {
   remedy: string
 }
 
+/** What only some drivers can do; a step that needs what the chosen one lacks is refused before anything boots. */
+export type Capability = 'power' | 'console' | 'cable' | 'hardware'
+
 export interface Hypervisor {
   readonly name: string
+  readonly can: readonly Capability[]
   preflight(): Promise<Problem[]>
   /** Starts a machine; resolves as soon as it runs, long before the guest answers. */
   boot(spec: MachineSpec, signal: AbortSignal): Promise<Machine>
@@ -106,6 +120,30 @@ export interface Machine extends AsyncDisposable {
   shutdown(signal: AbortSignal, patience?: number, ask?: () => Promise<void>): Promise<boolean>
   /** Files that show what happened so far (serial console, QEMU's own words); absolute paths. */
   readonly evidence: string[]
+  /** Where the driver can (`power`): the machine stays, disk and snapshots with it, while it is off. */
+  readonly power?: Power
+  /** Where the driver can (`cable`). */
+  readonly cable?: Cable
+  /** A command line into the guest that does not need the network; the guest must be reachable when it is made. */
+  line?(guest: Guest, signal: AbortSignal): Promise<Guest>
+}
+
+/** The machine's switch. */
+export interface Power {
+  /** Asks the guest to shut down and waits; false: it did not within `patience` ms, and runs on. */
+  off(signal: AbortSignal, patience?: number): Promise<boolean>
+  /** What was not written to the disk by now never will be. */
+  cut(): Promise<void>
+  on(): Promise<void>
+}
+
+/** The network cable. A rollback plugs it in. */
+export interface Cable {
+  plug(connected: boolean): Promise<void>
+  /** Holds back what is sent and received for up to so many milliseconds; 0: no longer. */
+  delay(ms: number): Promise<void>
+  /** Records the beginning of every packet to a file (pcap), until the next call; undefined: no longer. */
+  record(path: string | undefined): Promise<void>
 }
 
 export interface Endpoint {

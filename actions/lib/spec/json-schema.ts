@@ -1,15 +1,21 @@
 import { z } from 'zod'
-import { scenarioFile } from './scenario.ts'
+import { scenarioFile, scenarioStep } from './scenario.ts'
 import { specSchema } from './spec.ts'
 import { grammarOf, type StepGrammar } from './step.ts'
 
 type JsonSchema = Record<string, unknown>
 
+const STEP = 'step'
+
 /** The JSON Schemas for editors, by file name under `schema/`: what may be written, not what becomes of it. */
 export function publishedSchemas(): Record<string, JsonSchema> {
   return {
     'appliance.schema.json': { ...jsonSchema(specSchema('.')), title: 'An appliance (appliance.yml)' },
-    'scenario.schema.json': { ...jsonSchema(scenarioFile), title: 'A scenario of an appliance' },
+    'scenario.schema.json': {
+      ...jsonSchema(scenarioFile),
+      title: 'A scenario of an appliance',
+      definitions: { [STEP]: stepSchema(grammarOf(scenarioStep)!) },
+    },
   }
 }
 
@@ -22,7 +28,8 @@ function jsonSchema(schema: z.ZodType): JsonSchema {
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
       const grammar = grammarOf(zodSchema)
-      if (grammar) Object.assign(jsonSchema, stepSchema(grammar))
+      if (grammar?.shared) Object.assign(jsonSchema, { $ref: `#/definitions/${STEP}` })
+      else if (grammar) Object.assign(jsonSchema, stepSchema(grammar))
     },
   }) as JsonSchema
 }
@@ -45,8 +52,13 @@ function stepSchema({ kinds, settings }: StepGrammar): JsonSchema {
 }
 
 function argumentSchema(schema: z.ZodType, bare: boolean): JsonSchema {
-  const description = schema.description
-  return bare ? { type: 'null', ...(description ? { description } : {}) } : within(schema)
+  if (!bare) return within(schema)
+  const { description } = schema
+  const told = description ? { description } : {}
+  const { anyOf } = within(schema)
+  // Of a kind that may also have an argument, the alternative without one is any value to zod.
+  const others = Array.isArray(anyOf) ? anyOf.filter((one) => Object.keys(one as object).length > 0) : []
+  return others.length > 0 ? { ...told, anyOf: [{ type: 'null' }, ...others] } : { type: 'null', ...told }
 }
 
 /** A schema inside of another one does not say its dialect again. */

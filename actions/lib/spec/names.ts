@@ -25,19 +25,36 @@ export function referencesIn(value: unknown, path: readonly PropertyKey[] = []):
 
 /** `{{name}}`s of a scenario that neither the spec nor an earlier step gives. */
 export function unknownNames(yaml: Positioned, known: readonly string[]): Fault[] {
-  const names = [...known]
-  return listAt(yaml.value, 'steps').flatMap((step, index) => {
+  return unknownIn(listAt(yaml.value, 'steps'), ['steps'], [...known], yaml)
+}
+
+/** @param names those known by now; what the steps save is added */
+function unknownIn(
+  steps: readonly unknown[],
+  path: readonly PropertyKey[],
+  names: string[],
+  yaml: Positioned,
+): Fault[] {
+  return steps.flatMap((step, index) => {
+    const at = [...path, index]
     const unknown = stepReferences(step)
       .filter(({ name }) => !names.includes(name))
-      .map(({ name, path }) => yaml.fault(['steps', index, ...path], notKnown(name, names)))
+      .map((found) => yaml.fault([...at, ...found.path], notKnown(found.name, names)))
+    const inside = innerLists.flatMap((inner) =>
+      unknownIn(listAt(step, ...inner), [...at, ...inner], names, yaml),
+    )
     const saved = textAt(step, 'save')
-    if (saved) names.push(saved)
-    return unknown
+    names.push(...(saved ? [saved] : keysAt(step, 'save')))
+    return [...unknown, ...inside]
   })
 }
 
+/** Where a step holds others. */
+const innerLists = [['repeat', 'steps'], ['parallel']]
+const blocks = innerLists.map(([kind]) => kind!)
+
 function stepReferences(step: unknown): Reference[] {
-  return referencesIn(step).filter(({ path }) => !labels.includes(String(path[0])))
+  return referencesIn(step).filter(({ path }) => ![...labels, ...blocks].includes(String(path[0])))
 }
 
 function notKnown(name: string, known: readonly string[]): string {

@@ -1,88 +1,26 @@
 import { z } from 'zod'
-import { count, duration, expected, list, mapOf, oneOf, section, text, words } from './section.ts'
-import { guestPath, mode, nothing, stepOf } from './step.ts'
+import { request } from './scenario/http.ts'
+import * as looks from './scenario/looks.ts'
+import * as machine from './scenario/machine.ts'
+import * as talk from './scenario/talk.ts'
+import { count, list, section, words, yesOrNo } from './section.ts'
+import { guestPath, mode, nothing, type StepSettings, stepOf } from './step.ts'
 
-/** Whether it is one, vm-validate says, together with what else only the engine can know (vm-validate/faults). */
-const pattern = () => words('a regular expression')
+export type { Expectation, Request } from './scenario/http.ts'
+export type * from './scenario/looks.ts'
+export type * from './scenario/machine.ts'
+export type { ConsoleLine, Port, Run } from './scenario/talk.ts'
 
-const headers = () => mapOf(text('a value'), 'a map from headers to values').optional()
-const port = () => count(1, 65_535)
-
-/** What an answer must be like. */
-const expectation = section({
-  status: count(100, 599).optional().describe('By default any of 200 to 299'),
-  headers: headers().describe('Each header must contain what is given here'),
-  json: z.unknown().optional().describe('A part that the JSON answer must contain'),
-  body: pattern().optional().describe('A regular expression the body must match'),
-})
-
-const request = z
-  .union([
-    words('a path such as /health').transform((path) => ({ path })),
-    section({
-      path: words('a path such as /health').describe('E.g. /health'),
-      port: port().optional().describe('By default 80'),
-      headers: headers(),
-      json: z.unknown().optional().describe('Sent as JSON'),
-      body: z
-        .string({ error: expected('text') })
-        .optional()
-        .describe('Sent as it is'),
-      form: mapOf(text('a value'), 'a map from fields to values').optional().describe('Sent as a form'),
-      expect: expectation.optional().describe('What the answer must be like'),
-    }).superRefine(({ json, body, form }, context) => {
-      const given = Object.entries({ json, body, form }).flatMap(([key, value]) =>
-        value === undefined ? [] : [key],
-      )
-      if (given.length > 1)
-        context.addIssue({
-          code: 'custom',
-          message: `a request has one body, this one has ${given.join(' and ')}`,
-        })
-    }),
-  ])
-  .transform((given) => given as Request)
-  .describe('Asks the guest’s web server')
-
-export interface Request {
-  path: string
-  port?: number
-  headers?: Record<string, string>
-  json?: unknown
-  body?: string
-  form?: Record<string, string>
-  expect?: { status?: number; headers?: Record<string, string>; json?: unknown; body?: string }
-}
-
-const kinds = {
-  boot: nothing('Boots the machine, or goes on with it when it runs'),
-  rollback: nothing('Takes the machine back to how it was at the beginning'),
-  run: z
-    .union([
-      words('a command').transform((command) => ({ command }) as Run),
-      section({
-        command: words('a command'),
-        status: count(0, 255).optional().describe('Expected exit status, by default 0'),
-        stdout: pattern().optional().describe('A regular expression that its output must match'),
-        stderr: pattern().optional().describe('A regular expression that its messages must match'),
-        stdin: z
-          .string({ error: expected('text') })
-          .optional()
-          .describe('What it reads'),
-      }).transform((given) => given as Run),
-    ])
-    .describe('Runs a shell command in the guest'),
-  port: z
-    .union([
-      port().transform((port) => ({ port, state: 'open', protocol: 'tcp' }) as Port),
-      section({
-        port: port(),
-        state: oneOf(['open', 'closed']).default('open'),
-        protocol: oneOf(['tcp', 'udp']).default('tcp'),
-        within: duration('30 s').optional().describe('Tried again for so long, e.g. 30 s'),
-      }).transform((given) => given as Port),
-    ])
-    .describe('Looks whether a port is open, or closed, from outside'),
+const single = {
+  boot: machine.boot,
+  reboot: nothing('Has the guest restart, and waits until it has booted'),
+  power_off: nothing('Has the guest shut down, and waits until it is off; boot switches it on again'),
+  power_cut: nothing('Pulls the plug, in the midst of whatever it does; boot switches it on again'),
+  snapshot: machine.snapshot,
+  rollback: machine.rollback,
+  run: talk.run,
+  console: talk.console,
+  port: talk.port,
   get: request,
   post: request,
   put: request,
@@ -101,50 +39,63 @@ const kinds = {
     from: guestPath(),
     to: words('a name in the scenario’s folder'),
   }).describe('Copies a file out of the guest, for later steps'),
+  service: looks.service,
+  process: looks.process,
+  file: looks.file,
+  package: looks.packageLook,
+  user: looks.user,
+  listening: looks.listening,
+  cron: looks.cron,
+  timer: looks.timer,
+  journal: looks.journal,
+  time: machine.time,
+  network: machine.network,
+  disk: machine.disk,
+  memory: machine.memory,
 }
 
-export interface Run {
-  command: string
-  /** Expected exit status, 0 by default. */
-  status?: number
-  /** Regular expressions. */
-  stdout?: string
-  stderr?: string
-  stdin?: string
+/** 1-based line of the file where a step begins. */
+interface Placed {
+  line?: number
 }
 
-export interface Port {
-  port: number
-  state: 'open' | 'closed'
-  protocol: 'tcp' | 'udp'
-  /** Milliseconds. */
-  within?: number
+type Single = {
+  [N in keyof typeof single]: { kind: N } & z.output<(typeof single)[N]> & StepSettings & Placed
+}[keyof typeof single]
+
+/** Steps done several times, or at the same time. */
+export type Block = StepSettings &
+  Placed &
+  ({ kind: 'repeat'; times: number; steps: ScenarioStep[] } | { kind: 'parallel'; steps: ScenarioStep[] })
+
+export type ScenarioStep = Single | Block
+
+const steps = list(
+  z.lazy(() => scenarioStep),
+  'a list of steps',
+).min(1, { error: 'name at least one step' })
+
+const blocks = {
+  repeat: section({
+    times: count(1, 10_000).default(1).describe('How often; with eventually, once each time it is tried'),
+    steps,
+  }).describe('Does some steps several times'),
+  parallel: steps.transform((steps) => ({ steps })).describe('Does some steps at the same time'),
 }
 
-const planned = [
-  ...[
-    'reboot',
-    'power_off',
-    'power_cut',
-    'console',
-    'service',
-    'process',
-    'file',
-    'package',
-    'user',
-    'listening',
-    'cron',
-  ],
-  ...['timer', 'journal', 'snapshot', 'time', 'network', 'disk', 'memory', 'repeat', 'parallel'],
-]
-
-export const scenarioStep = stepOf(kinds, { kinds: planned })
-export type ScenarioStep = z.output<typeof scenarioStep>
+export const scenarioStep: z.ZodType<ScenarioStep> = stepOf(
+  { ...single, ...blocks },
+  { shared: true },
+) as unknown as z.ZodType<ScenarioStep>
 
 /** A scenario file. */
 export const scenarioFile = section({
   name: words('a name').describe('A sentence that is true of the appliance'),
   tags: list(words('a tag'), 'a list of tags').default([]).describe('smoke: also run on the packed OVA'),
+  only: yesOrNo()
+    .default(false)
+    .describe('Runs this one, and the others that say so, alone; such a run vouches for nothing'),
+  skip: words('the reason why').optional().describe('Leaves it out, for the reason given here'),
   steps: list(scenarioStep, 'a list of steps')
     .min(1, { error: 'a scenario needs at least one step' })
     .describe('What is done and looked at, in order'),
@@ -153,9 +104,22 @@ export const scenarioFile = section({
 export interface Scenario {
   name: string
   tags: string[]
+  only: boolean
+  skip?: string
+  /** Each with the line where it begins. */
   steps: ScenarioStep[]
   /** Relative to the spec's folder. */
   file: string
-  /** 1-based line of each step. */
-  lines: number[]
+  /** 1-based. */
+  line: number
+}
+
+/** The steps inside of a step. */
+export function innerSteps(step: ScenarioStep): ScenarioStep[] {
+  return step.kind === 'repeat' || step.kind === 'parallel' ? step.steps : []
+}
+
+/** All steps of a list, those inside of others after the one they are in. */
+export function everyStep(steps: readonly ScenarioStep[]): ScenarioStep[] {
+  return steps.flatMap((step) => [step, ...everyStep(innerSteps(step))])
 }

@@ -4,7 +4,7 @@ import { type Fault, refuse } from '../errors/fault.ts'
 import { knownNames, unknownNames } from './names.ts'
 import { faultsOf, inOrder, type Positioned, parseYaml } from './positions.ts'
 import { textAt } from './raw.ts'
-import { type Scenario, scenarioFile } from './scenario.ts'
+import { type Scenario, type ScenarioStep, scenarioFile } from './scenario.ts'
 import type { Spec } from './spec.ts'
 
 /**
@@ -60,10 +60,26 @@ async function read(
     faults.push(...inOrder(found))
     if (parsed.success)
       scenarios.push({
-        ...parsed.data,
+        name: parsed.data.name,
+        tags: parsed.data.tags,
+        only: parsed.data.only,
+        ...(parsed.data.skip === undefined ? {} : { skip: parsed.data.skip }),
+        steps: placed(parsed.data.steps, ['steps'], yaml),
         file,
-        lines: parsed.data.steps.map((_, index) => yaml.place(['steps', index]).line),
+        line: yaml.place(['name']).line,
       })
   }
   return { scenarios, faults }
+}
+
+/** The steps with their lines; what a block holds lies under its kind, or under `steps` there. */
+function placed(steps: readonly ScenarioStep[], path: PropertyKey[], yaml: Positioned): ScenarioStep[] {
+  return steps.map((step, index) => {
+    const { line } = yaml.place([...path, index])
+    const inside = [...path, index, step.kind]
+    if (step.kind === 'repeat')
+      return { ...step, line, steps: placed(step.steps, [...inside, 'steps'], yaml) }
+    if (step.kind === 'parallel') return { ...step, line, steps: placed(step.steps, inside, yaml) }
+    return { ...step, line }
+  })
 }

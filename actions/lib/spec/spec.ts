@@ -9,6 +9,7 @@ import { pack } from './pack.ts'
 import { packageSources } from './package-sources.ts'
 import { provisionStep } from './provision-step.ts'
 import { list, mapOf, matching, notYet, oneOf, section, text, whereSecret, words } from './section.ts'
+import { validate } from './validate.ts'
 
 /** A version; the release workflow's tag is held to the same form. */
 export const version = matching(
@@ -21,23 +22,6 @@ const product = section({
   vendor: words('a vendor').optional(),
   url: words('an address').optional(),
 })
-
-const ports = list(
-  matching(
-    /^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])\/(tcp|udp)$/,
-    'a port such as 80/tcp',
-  ),
-  'a list of ports such as 80/tcp',
-)
-
-const validate = (directory: string) =>
-  section({
-    scenarios: existing(directory, 'a folder of scenarios', 'folder')
-      .optional()
-      .describe('A folder of scenario files, *.yml'),
-    listens: ports.optional().describe('Every port the appliance may answer at; a further one is a failure'),
-    suites: notYet(),
-  })
 
 /** The whole of `appliance.yml`; paths in it begin at `directory`. */
 export const specSchema = (directory: string) =>

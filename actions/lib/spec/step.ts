@@ -25,10 +25,33 @@ export interface StepSettings {
   /** Milliseconds within which the step must come true. */
   eventually?: number
   tags?: string[]
-  /** Name under which the step's value is known afterwards. */
-  save?: string
+  /** Name under which the step's value is known afterwards; or names with what of it each takes. */
+  save?: string | Record<string, Taken>
   sensitive?: boolean
 }
+
+/** A part of what a step printed or received. */
+export interface Taken {
+  /** A place in JSON: `licenses[0].key`. */
+  json?: string
+  /** A regular expression; its first group, or all that it matches. */
+  match?: string
+  /** A header of the answer. */
+  header?: string
+}
+
+const NAME = /^[A-Za-z_][\w.-]*$/
+const NAME_WORDS = 'a name of letters, digits, dot, dash and underscore'
+
+const taken = section({
+  json: words('a place such as licenses[0].key').optional().describe('A place in JSON: licenses[0].key'),
+  match: words('a regular expression').optional().describe('Its first group, or all that it matches'),
+  header: words('a header').optional().describe('A header of an HTTP answer'),
+})
+  .refine((given) => Object.values(given).filter((value) => value !== undefined).length === 1, {
+    error: 'give one of json, match and header',
+  })
+  .transform((given) => given as Taken)
 
 const settings = {
   name: words('a name').optional().describe('What the step is called in reports'),
@@ -40,9 +63,15 @@ const settings = {
   not: yesOrNo().optional().describe('The step must fail'),
   eventually: duration('60 s').optional().describe('Tried again until it comes true, for so long, e.g. 60 s'),
   tags: list(words('a tag'), 'a list of tags').optional(),
-  save: matching(/^[A-Za-z_][\w.-]*$/, 'a name of letters, digits, dot, dash and underscore')
+  save: z
+    .union([
+      matching(NAME, NAME_WORDS),
+      z.record(z.string().regex(NAME, { error: `expected ${NAME_WORDS}` }), taken, {
+        error: 'expected a name, or a map from names to { json: … }, { match: … } or { header: … }',
+      }),
+    ])
     .optional()
-    .describe('Later steps know its output as {{name}}'),
+    .describe('Later steps know its output as {{name}}; or parts of it: { key: { json: licenses[0].key } }'),
   sensitive: yesOrNo().optional().describe('Keeps what it says out of log and report'),
 }
 
@@ -54,12 +83,15 @@ type Kinds = Record<string, z.ZodType<object>>
 interface Planned {
   kinds?: readonly string[]
   settings?: readonly string[]
+  /** Such steps may stand within one another, so editors' schema has them once, under a name. */
+  shared?: boolean
 }
 
 /** What the schema of a step is made of, for whoever describes it to editors (see json-schema). */
 export interface StepGrammar {
   kinds: Kinds
   settings: Record<string, z.ZodType>
+  shared: boolean
 }
 
 const grammars = new WeakMap<object, StepGrammar>()
@@ -124,7 +156,7 @@ export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
     return { kind, ...argued[kind], ...present } as Step
   })
   const usable = Object.fromEntries(Object.entries(settings).filter(([key]) => known.includes(key)))
-  grammars.set(schema, { kinds, settings: usable })
+  grammars.set(schema, { kinds, settings: usable, shared: planned.shared ?? false })
   return schema
 }
 

@@ -1,5 +1,7 @@
 import type { Guest } from '../../lib/guest/guest.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
+import type { Log } from '../../lib/log/log.ts'
+import type { Browser } from '../browser.ts'
 
 /** What a step can reach. */
 export interface Surroundings {
@@ -9,6 +11,11 @@ export interface Surroundings {
   scratch: string
   /** The folder of the spec: where uploads are looked for then. */
   project: string
+  /** Cookies and certificates of this scenario. */
+  browser: Browser
+  /** When the scenario began, in seconds of the guest's clock. */
+  began: number
+  log: Log
   /** Milliseconds the step has; a command still running in the guest then is ended there. */
   limit: number
   signal: AbortSignal
@@ -27,6 +34,8 @@ export interface Outcome {
   remarks?: string[]
   /** What `save` takes. */
   value?: string
+  /** Headers of an HTTP answer, by their lower-case names, for `save`. */
+  headers?: Readonly<Record<string, string | string[] | undefined>>
 }
 
 /** `expected stdout to match /x/, got "y"`; what is sensitive is not shown. */
@@ -49,4 +58,14 @@ export function mismatch(
 ): string | undefined {
   if (pattern === undefined || new RegExp(pattern, 'mu').test(text)) return undefined
   return unlike(what, `to match /${pattern}/`, shown(text.trim()), sensitive)
+}
+
+/** An outcome of several comparisons, of which each gives a line where it fails. */
+export function allOf(
+  found: string,
+  faults: readonly (string | undefined)[],
+  more: Partial<Outcome> = {},
+): Outcome {
+  const wrong = faults.filter((fault) => fault !== undefined)
+  return { met: wrong.length === 0, finding: wrong.length > 0 ? wrong.join('; ') : found, ...more }
 }

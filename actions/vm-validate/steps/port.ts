@@ -1,9 +1,11 @@
+import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Guest } from '../../lib/guest/guest.ts'
 import type { Endpoint } from '../../lib/hypervisor/hypervisor.ts'
+import type { Port } from '../../lib/spec/scenario.ts'
 import { isOutside, LIST_LISTENERS, type Listener, offered, parseListeners } from '../listens.ts'
-import type { Surroundings } from './outcome.ts'
+import { mismatch, type Surroundings, shown } from './outcome.ts'
 
 /** How a port was found, and how that was found out where it matters. */
 export interface PortFinding {
@@ -22,12 +24,11 @@ const SILENCE = 5_000
  * finding says so. A guest that cannot be reached at all has no closed ports: that throws.
  */
 export async function lookAtPort(
-  port: number,
-  protocol: 'tcp' | 'udp',
+  { port, protocol, send, answer: wanted }: Pick<Port, 'port' | 'protocol' | 'send' | 'answer'>,
   { guest, machine, signal }: Surroundings,
 ): Promise<PortFinding> {
   const name = `${port}/${protocol}`
-  if (protocol === 'udp') return await askGuest(guest, name, 'UDP answers nothing by itself', signal)
+  if (protocol === 'udp') return await lookAtUdp(port, send, wanted, { guest, machine, signal })
   const endpoint = await machine.reach(port)
   if (!endpoint.connectionProves)
     return await askGuest(guest, name, 'a connection proves nothing with network: user', signal)
@@ -42,6 +43,76 @@ export async function lookAtPort(
     finding: `port ${name} ${why}; the guest offers ${offered(listeners).join(', ') || 'none'}${onlyInside(listeners, port)}`,
     remarks: [],
   }
+}
+
+/**
+ * A closed UDP port refuses (ICMP), an open one may answer or keep silent: then the guest's own list of sockets says
+ * which it is.
+ */
+async function lookAtUdp(
+  port: number,
+  send: string | undefined,
+  wanted: string | undefined,
+  { guest, machine, signal }: Pick<Surroundings, 'guest' | 'machine' | 'signal'>,
+): Promise<PortFinding> {
+  const name = `${port}/udp`
+  const { host, connectionProves } = await machine
+    .reach(port)
+    .catch(() => ({ host: '', connectionProves: false }))
+  if (!connectionProves)
+    return await askGuest(guest, name, 'UDP is not let through with network: user', signal)
+  const heard = await sendDatagram(host, port, send ?? '', signal)
+  if (heard === 'refused') {
+    const found = offered(await listenersOf(guest, signal)).join(', ') || 'none'
+    return { state: 'closed', finding: `port ${name} refuses; the guest offers ${found}`, remarks: [] }
+  }
+  if (heard !== 'silence') {
+    const different = mismatch('answer', wanted, heard)
+    if (different) return { state: 'closed', finding: `port ${name}: ${different}`, remarks: [] }
+    return { state: 'open', finding: `port ${name} answers ${shown(heard)}`, remarks: [] }
+  }
+  if (wanted !== undefined)
+    return {
+      state: 'closed',
+      finding: `port ${name} gave no answer within ${UDP_SILENCE / 1000} s`,
+      remarks: [],
+    }
+  return await askGuest(guest, name, 'it kept silent, as UDP may', signal)
+}
+
+/** Milliseconds in which an answer over UDP should have come. */
+const UDP_SILENCE = 3_000
+
+function sendDatagram(
+  host: string,
+  port: number,
+  text: string,
+  signal: AbortSignal,
+): Promise<'refused' | 'silence' | (string & {})> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({ type: 'udp4', signal })
+    const done = (answer: string) => {
+      clearTimeout(timer)
+      clearInterval(again)
+      socket.close()
+      resolve(answer)
+    }
+    const timer = setTimeout(() => done('silence'), UDP_SILENCE)
+    // The refusal of one datagram is told with the next.
+    const again = setInterval(() => socket.send(text), 300)
+    socket.on('message', (message) => done(message.toString('utf8')))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') return done('refused')
+      clearTimeout(timer)
+      clearInterval(again)
+      reject(
+        new ApplianceError('no-answer', `the machine cannot be reached: ${error.message}`, { cause: error }),
+      )
+    })
+    socket.connect(port, host, (...error: unknown[]) => {
+      if (!error[0]) socket.send(text)
+    })
+  })
 }
 
 /** One attempt to connect by TCP. `no-answer` when there is nobody who could refuse. */

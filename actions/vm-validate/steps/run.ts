@@ -1,12 +1,13 @@
 import type { Run } from '../../lib/spec/scenario.ts'
 import type { StepSettings } from '../../lib/spec/step.ts'
 import { mismatch, type Outcome, type Surroundings, unlike } from './outcome.ts'
+import { answerPrompts } from './terminal.ts'
 
 /** Runs a command line in the guest and looks at its exit status, then at what it printed. */
-export async function runCommand(
-  { command, status = 0, stdout, stderr, stdin, as, env, sensitive }: Run & StepSettings,
-  { guest, limit, signal }: Surroundings,
-): Promise<Outcome> {
+export async function runCommand(step: Run & StepSettings, around: Surroundings): Promise<Outcome> {
+  if (step.answers) return await answerPrompts(step, step.answers, around)
+  const { command, status = 0, stdout, stderr, stdin, as, env, sensitive } = step
+  const { guest, limit, signal } = around
   const result = await guest.run(command, {
     allowFailure: true,
     signal,

@@ -9,19 +9,27 @@ export async function upload(
   { from, to, owner, mode }: { from: string; to: string; owner?: string; mode?: number },
   { guest, scratch, project, signal }: Surroundings,
 ): Promise<Outcome> {
-  const candidates = isAbsolute(from) ? [from] : [resolve(scratch, from), resolve(project, from)]
-  const source = await firstThere(candidates)
-  if (!source)
-    throw new ApplianceError(
-      'input',
-      `there is no ${from} to upload: neither downloaded in this scenario, nor in ${project}`,
-    )
+  const source = await fileToSend(from, { scratch, project })
   const settings = {
     signal,
     ...(owner === undefined ? {} : { owner }),
     ...(mode === undefined ? {} : { mode }),
   }
   return await attempt(() => guest.upload(source, to, settings), `uploaded ${from} to ${to}`)
+}
+
+/** Where a file is that a step names: what this scenario downloaded comes first, then the project's. */
+export async function fileToSend(
+  from: string,
+  { scratch, project }: Pick<Surroundings, 'scratch' | 'project'>,
+): Promise<string> {
+  const candidates = isAbsolute(from) ? [from] : [resolve(scratch, from), resolve(project, from)]
+  const source = await firstThere(candidates)
+  if (source) return source
+  throw new ApplianceError(
+    'input',
+    `there is no ${from}: neither downloaded in this scenario, nor in ${project}`,
+  )
 }
 
 /** Copies out of the guest into the scenario's own folder. */

@@ -1,4 +1,4 @@
-import { access, readFile, rm } from 'node:fs/promises'
+import { access, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { ApplianceError } from '../../../actions/lib/errors/error.ts'
@@ -94,7 +94,7 @@ describe('a passing verdict', () => {
     expect(found.escapes).toEqual([{ who: 'machine box', to: 'deb.debian.org', how: 'dns', times: 1 }])
     expect(found.results.at(-1)!.steps.map(({ status }) => status)).toEqual(Array(12).fill('passed'))
     const junit = parseXml(await readFile(outputs.path('report'), 'utf8'))
-    expect(junit.attributes).toMatchObject({ tests: '13', failures: '0' })
+    expect(junit.attributes).toMatchObject({ tests: '22', failures: '0' })
     // One boot for everything; the machine is rolled back only where something had happened to it.
     expect([hypervisor.boots, hypervisor.rollbacks]).toEqual([1, 1])
     expect((await validate(folder, hypervisor)).state).toBe('up-to-date')
@@ -130,19 +130,19 @@ describe('a failing scenario', () => {
     })
     const { error, found } = await failing(folder)
     const out = join(folder, 'build/vm-validate')
-    const files = ['step-1.txt', 'screen.png', 'serial.log', 'journal.txt'].map((name) =>
-      join(out, 'evidence/broken-one', name),
-    )
+    const names = ['step-1.txt', 'film-after-step-001.png', 'screen.png', 'serial.log', 'journal.txt']
+    const files = names.map((name) => join(out, 'evidence/broken-one', name))
     expect(error.message).toBe(
-      `Broken one: step 1, run echo some words; echo why >&2; exit 3: expected exit status 0, got 3: why; see ${files.join(', ')}`,
+      `scenarios/a.yml:3: Broken one: step 1, run echo some words; echo why >&2; exit 3: expected exit status 0, got 3: why; see ${files.join(', ')}`,
     )
-    expect(error.evidence).toEqual([join(out, 'summary.md'), join(out, 'report.xml'), ...files])
+    const reports = ['summary.md', 'report.html', 'report.xml'].map((name) => join(out, name))
+    expect(error.evidence).toEqual([...reports, ...files])
     for (const file of error.evidence) await access(file)
     expect(await readFile(files[0]!, 'utf8')).toContain('some words\n\nwhy')
-    expect(await readFile(files[3]!, 'utf8')).toBe('the journal of this boot\n')
+    expect(await readFile(files[4]!, 'utf8')).toBe('the journal of this boot\n')
     expect(found.verdict).toBe('failed')
-    expect(found.results.map(({ status }) => status)).toEqual(['passed', 'failed', 'passed'])
-    expect(found.results[1]!.steps[1]).toMatchObject({ status: 'skipped', finding: 'an earlier step failed' })
+    expect(found.results.map(({ status }) => status)).toEqual(['passed', 'passed', 'failed', 'passed'])
+    expect(found.results[2]!.steps[1]).toMatchObject({ status: 'skipped', finding: 'an earlier step failed' })
     expect(await readFile(join(out, 'summary.md'), 'utf8')).toContain('evidence/broken-one/screen.png')
     expect(parseXml(await readFile(join(out, 'report.xml'), 'utf8')).attributes.failures).toBe('1')
     await expect(access(join(out, 'stage.json'))).rejects.toThrow()
@@ -168,7 +168,7 @@ describe('a failing scenario', () => {
     }, 20)
     const { found } = await failing(folder, hypervisor)
     clearInterval(timer)
-    expect(found.results.slice(1).map(({ name, status }) => [name, status])).toEqual([
+    expect(found.results.slice(2).map(({ name, status }) => [name, status])).toEqual([
       ['A', 'failed'],
       ['B', 'passed'],
     ])
@@ -390,7 +390,7 @@ steps:
     await expect(validate(folder, new LocalHypervisor(), { inputs })).rejects.toMatchObject({
       code: 'input',
       message:
-        'there is no scenario "A licence survives a restor"; did you mean A licence survives a restore?\nno scenario is tagged smok; did you mean smoke?',
+        'there is no scenario or suite "A licence survives a restor"; did you mean A licence survives a restore?\nnothing is tagged smok; did you mean smoke?',
     })
   })
 
@@ -429,11 +429,28 @@ esac
     expect(await readFile(error.evidence[2]!, 'utf8')).toContain('make-secrets.sh: no entropy')
   })
 
-  test('with failed units is remarked upon', async () => {
+  test('with failed units is a failure of the check of that name, unless the spec says why not', async () => {
     const folder = await project({ licence })
-    const files = { '/bin/systemctl': systemctl('LoadState=not-found\\n') }
-    await validate(folder, new LocalHypervisor({ files }))
-    expect((await verdictOf(folder)).remarks).toEqual(['failed units after booting: broken.service'])
+    const files = {
+      '/bin/systemctl': systemctl('LoadState=not-found\\n'),
+      '/bin/journalctl': '#!/bin/sh\necho "Nov 26 box broken[7]: no space left"\n',
+    }
+    const { found } = await failing(folder, new LocalHypervisor({ files }))
+    expect(found.results[1]!.steps[0]).toMatchObject({
+      title: 'failed-units: no unit has failed',
+      finding: 'broken.service has failed: no space left',
+    })
+    const excused = await project({ licence })
+    const spec = await readFile(join(excused, 'appliance.yml'), 'utf8')
+    await writeFile(
+      join(excused, 'appliance.yml'),
+      spec.replace('without: {', 'without: { failed-units: it is known to fail,'),
+    )
+    await validate(excused, new LocalHypervisor({ files }))
+    expect((await verdictOf(excused)).results[1]!.steps[0]).toMatchObject({
+      status: 'skipped',
+      finding: 'left out by the spec: it is known to fail',
+    })
   })
 
   test('must offer the declared ports and no other', async () => {
@@ -446,7 +463,7 @@ esac
       folder,
       new LocalHypervisor({ files: { '/bin/ss': ss(['22', '80', '3306']) } }),
     )
-    expect(found.results[1]!.steps[0]!.finding).toBe(
+    expect(found.results[1]!.steps[1]!.finding).toBe(
       'something listens on 3306/tcp, which is not declared (validate.listens)',
     )
   })

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Guest } from '../../../actions/lib/guest/guest.ts'
 import { run } from '../../../actions/lib/process/command.ts'
-import { faultsFound, hygieneChecks } from '../../../actions/vm-validate/hygiene.ts'
+import { faultsFound, hygieneChecks } from '../../../actions/vm-validate/checks/hygiene.ts'
 
 const publicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBuildKey appliance build'
 const longAgo = new Date('2020-01-01')

@@ -6,12 +6,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ApplianceError } from '../../../actions/lib/errors/error.ts'
-import type { Guest, GuestResult, GuestRunOptions } from '../../../actions/lib/guest/guest.ts'
+import type { Guest, GuestResult, GuestRunOptions, Terminal } from '../../../actions/lib/guest/guest.ts'
 import type {
   Endpoint,
   Hypervisor,
   Machine,
   MachineSpec,
+  Power,
 } from '../../../actions/lib/hypervisor/hypervisor.ts'
 
 export interface LocalOptions {
@@ -21,6 +22,8 @@ export interface LocalOptions {
   connectionProves?: boolean
   /** Files of the pristine machine: path → content. */
   files?: Record<string, string>
+  /** What is reached as guest port 443. */
+  tlsPort?: number
 }
 
 /**
@@ -30,6 +33,7 @@ export interface LocalOptions {
  */
 export class LocalHypervisor implements Hypervisor {
   readonly name = 'local'
+  readonly can = ['power'] as const
   readonly options: LocalOptions
   boots = 0
   rollbacks = 0
@@ -92,6 +96,8 @@ export class LocalMachine implements Machine {
   async reach(port: number): Promise<Endpoint> {
     const connectionProves = this.hypervisor.options.connectionProves ?? true
     if (port === 80) return { host: '127.0.0.1', port: this.#port, connectionProves }
+    const { tlsPort } = this.hypervisor.options
+    if (port === 443 && tlsPort !== undefined) return { host: '127.0.0.1', port: tlsPort, connectionProves }
     // A port that surely is closed: one that was ours a moment ago. Without proof, one that accepts.
     return { host: '127.0.0.1', port: connectionProves ? await freePort() : this.#port, connectionProves }
   }
@@ -131,6 +137,21 @@ export class LocalMachine implements Machine {
 
   async shutdown() {
     return true
+  }
+
+  /** Off, it answers nothing; what was written stays, and `/run` is empty afterwards. */
+  readonly power: Power = {
+    off: async () => {
+      this.dead = true
+      return true
+    },
+    cut: async () => {
+      this.dead = true
+    },
+    on: async () => {
+      await rm(join(this.root, 'run'), { recursive: true, force: true })
+      this.dead = false
+    },
   }
 
   async [Symbol.asyncDispose]() {
@@ -231,6 +252,24 @@ class LocalGuest implements Guest {
     return result
   }
 
+  async terminal(commandLine: string, options: Pick<GuestRunOptions, 'env'> = {}): Promise<Terminal> {
+    const { root, folder } = this.machine
+    const PATH = `${join(root, 'bin')}:${process.env.PATH}`
+    const child = spawn('script', ['-qec', commandLine, '/dev/null'], {
+      cwd: root,
+      env: { HOME: folder, PATH, TERM: 'dumb', ROOT: root, SHELL: '/bin/sh', ...options.env },
+    })
+    child.stdin.on('error', () => {})
+    return {
+      onText: (hear) => void child.stdout.setEncoding('utf8').on('data', hear),
+      type: (keys) => void child.stdin.write(keys),
+      ended: new Promise((resolve) => child.once('close', (code) => resolve(code ?? 137))),
+      async [Symbol.asyncDispose]() {
+        child.kill('SIGKILL')
+      },
+    }
+  }
+
   async upload(from: string, to: string) {
     await mkdir(dirname(join(this.machine.root, to)), { recursive: true })
     await cp(from, join(this.machine.root, to), { recursive: true })
@@ -254,6 +293,9 @@ case "$1" in
   show) echo LoadState=not-found ;;
 esac
 `,
+  // The clock of this computer is not to be set.
+  '/bin/date':
+    '#!/bin/sh\ncase "$*" in *-s*) echo "date $*" >>"$ROOT/clock" ;; *) exec /bin/date "$@" ;; esac\n',
   '/bin/journalctl': '#!/bin/sh\necho "the journal of this boot"\n',
 }
 

@@ -10,11 +10,16 @@ import { openProject } from '../../../actions/lib/stage/project.ts'
 import type { StageWork } from '../../../actions/lib/stage/stage.ts'
 import { vmValidateOn } from '../../../actions/vm-validate/stage.ts'
 
+/** A folder on this computer is no machine: it has neither users nor logs of its own, and cannot be restarted. */
+const off = ['accounts', 'log-rotation', 'disk-use', 'memory-use', 'reboot', 'power-cut']
+  .map((name) => `${name}: a folder has none`)
+  .join(', ')
+
 /** A project folder with a disk of nothing, and the scenarios of a test. */
 export async function projectWith(spec: string, scenarios: Record<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'appliance-validate-'))
   const files: Record<string, string> = {
-    'appliance.yml': `name: box\nversion: 1.0.0\nescapes: warn\nvalidate:\n  scenarios: scenarios\n${spec}`,
+    'appliance.yml': `name: box\nversion: 1.0.0\nescapes: warn\nvalidate:\n  scenarios: scenarios\n  without: { ${off} }\n${spec}`,
     ...Object.fromEntries(Object.entries(scenarios).map(([name, text]) => [`scenarios/${name}.yml`, text])),
   }
   for (const [name, content] of Object.entries(files)) {
@@ -70,6 +75,7 @@ export async function validate(
     ova: undefined,
     tags: undefined,
     scenario: undefined,
+    'keep-on-failure': false,
     ...options.inputs,
   }
   const log = options.log ?? new Lines()

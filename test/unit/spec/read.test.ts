@@ -108,13 +108,15 @@ describe('a good spec', () => {
 
   test('has its scenarios, with the line of every step', async () => {
     const [works] = await readScenarios(await read(), folder)
-    expect(works).toMatchObject({ name: 'It works', file: 'scenarios/works.yml', lines: [4, 5, 7, 9, 11] })
+    expect(works).toMatchObject({ name: 'It works', file: 'scenarios/works.yml', line: 1 })
+    expect(works!.steps.map(({ line }) => line)).toEqual([4, 5, 7, 9, 11])
     expect(works!.steps[2]).toEqual({
       kind: 'port',
       port: 80,
       state: 'open',
       protocol: 'tcp',
       eventually: 30_000,
+      line: 7,
     })
   })
 })
@@ -455,21 +457,56 @@ describe('what is wrong is one line, with its place', () => {
 })
 
 describe('a scenario', () => {
-  const cases: [string, string, string, string[]][] = [
+  const cases: [string, string, string, unknown[]][] = [
     [
       'with a step that does not exist',
       'port: 80',
       'prot: 80',
       [
-        '7:5: steps[3].prot: there is no step prot; did you mean port? There are boot, rollback, run, port, get, post, put, patch, delete, head, upload, download',
+        '7:5: steps[3].prot: there is no step prot; did you mean port? There are boot, reboot, power_off, power_cut, snapshot, rollback, run, console, port, get, post, put, patch, delete, head, upload, download, service, process, file, package, user, listening, cron, timer, journal, time, network, disk, memory, repeat, parallel',
       ],
     ],
-    ['with a planned step', '- boot', '- reboot', ['4:5: steps[1].reboot is not supported yet']],
+    [
+      'with a step inside of another that does not exist',
+      '- boot',
+      '- repeat: { times: 2, steps: [boot, { parallel: [{ prot: 80 }] }] }',
+      [
+        expect.stringMatching(
+          /^scenarios\/works\.yml:4:\d+: steps\[1\]\.repeat\.steps\[2\]\.parallel\[1\]\.prot: there is no step prot; did you mean port\?/,
+        ),
+      ],
+    ],
+    [
+      'with an argument of another kind',
+      '- boot',
+      '- journal: { since: now }',
+      ['4:16: steps[1].journal.since: expected boot, scenario, or a time such as 10 min; got "now"'],
+    ],
+    [
+      'with two ways to a time',
+      '- boot',
+      '- time: { jump: 2 d, set: 2031-01-01T00:00:00Z }',
+      ['4:5: steps[1].time: give either jump: or set:'],
+    ],
+    [
+      'with a file that is to be saved from in two ways',
+      '- boot',
+      '- { get: /, save: { page: { json: a, header: b } } }',
+      ['4:23: steps[1].save.page: give one of json, match and header'],
+    ],
+    [
+      'with a value that an inner step uses before it is saved',
+      '- boot',
+      '- parallel: [{ run: "echo {{later}}" }]\n  - { run: date, save: later }',
+      [
+        '4:18: steps[1].parallel[1].run: {{later}} is not known here; give it under variables: or secrets: in the spec, or save it in an earlier step',
+      ],
+    ],
     [
       'with an argument too many',
       '- boot',
       '- boot: now',
-      ['4:5: steps[1].boot: this step takes no argument'],
+      ['4:5: steps[1].boot: expected no argument, or a map such as { nic: e1000 }; got "now"'],
     ],
     [
       'with a port beyond all',
@@ -481,7 +518,7 @@ describe('a scenario', () => {
       'with a misspelt expectation',
       'status: 200',
       'sttaus: 200',
-      ['9:31: unknown key sttaus; did you mean status? Known here: status, headers, json, body'],
+      ['9:31: unknown key sttaus; did you mean status? Known here: status, headers, json, json_at, body'],
     ],
     [
       'with two bodies',
@@ -512,7 +549,9 @@ describe('a scenario', () => {
   ]
   test.each(cases)('%s', async (_, from, to, expected) => {
     await put({ 'scenarios/works.yml': scenario.replace(from, to) })
-    expect(await faults()).toEqual(expected.map((line) => `scenarios/works.yml:${line}`))
+    expect(await faults()).toEqual(
+      expected.map((line) => (typeof line === 'string' ? `scenarios/works.yml:${line}` : line)),
+    )
   })
 
   test('of the same name as another is a fault of the later one; a label needs no value', async () => {

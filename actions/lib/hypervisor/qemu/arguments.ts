@@ -12,6 +12,9 @@ export interface Hardware {
     | 'controller'
     | 'readOnlyDisks'
     | 'moreDisks'
+    | 'dataDisks'
+    | 'clock'
+    | 'overlay'
     | 'cd'
     | 'floppy'
   >
@@ -23,6 +26,10 @@ export interface Hardware {
   mac: string
   /** The plug's `-netdev`, with id `net0`. */
   netdev: readonly string[]
+  /** Further cards: their MACs, and `-netdev`s with the ids `net1` and so on. */
+  moreNics?: readonly { mac: string; netdev: readonly string[] }[]
+  /** A second serial port: its socket. */
+  line?: string
   /** UEFI's code and the machine's own variables (qcow2). */
   uefi?: { code: string; variables: string }
   /** Waits to be told where a saved machine is, instead of booting. */
@@ -49,13 +56,26 @@ export function qemuArguments(hardware: Hardware): string[] {
     processor(hardware),
     ['-smp', `cpus=${spec.cpus},sockets=1,cores=${spec.cpus}`],
     ['-m', `${Math.ceil(spec.memory / 2 ** 20)}M`],
-    ['-rtc', 'base=utc,clock=host'],
+    ['-rtc', `base=${spec.clock ?? 'utc'},clock=host`],
     ['-display', 'none', '-vga', 'std'],
     ['-object', 'rng-random,id=rng0,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng0'],
     disks(hardware),
     // Without its boot ROM: an appliance starts from its disk, and looking for a boot server takes seconds.
     [...netdev, '-device', `${nicDevices[spec.nic]},netdev=net0,mac=${mac},romfile=`],
+    ...(hardware.moreNics ?? []).map((more, index) => [
+      ...more.netdev,
+      '-device',
+      `${nicDevices[spec.nic]},netdev=net${index + 1},mac=${more.mac},romfile=`,
+    ]),
     ['-chardev', `file,id=serial0,path=${value(serial)}`, '-serial', 'chardev:serial0'],
+    hardware.line
+      ? [
+          '-chardev',
+          `socket,id=line0,path=${value(hardware.line)},server=on,wait=off`,
+          '-serial',
+          'chardev:line0',
+        ]
+      : [],
     [
       '-chardev',
       `socket,id=qmp0,path=${value(monitor)},server=on,wait=off`,
@@ -99,17 +119,23 @@ function processor({ accel, version }: Hardware): string[] {
 const CACHE = 'cache=unsafe,discard=unmap,detect-zeroes=unmap'
 
 function disks({ spec, disk }: Hardware): string[] {
-  const { moreDisks = [], readOnlyDisks, controller: kind, cd, floppy } = spec
+  const { moreDisks = [], dataDisks = [], readOnlyDisks, controller: kind, cd, floppy } = spec
+  // A machine with other hardware may go on with the disk of one that is off, yet still there.
+  const locking = spec.overlay ? ',file.locking=off' : ''
   const writable = [disk, ...moreDisks.map((path) => ({ path, format: 'raw' }))]
   const drives = writable.flatMap(({ path, format }, index) => [
     '-drive',
-    `file=${value(path)},format=${format},if=none,id=disk${index},${CACHE}`,
+    `file=${value(path)},format=${format},if=none,id=disk${index},${CACHE}${index === 0 ? locking : ''}`,
+  ])
+  const data = dataDisks.flatMap(({ path, serial }, index) => [
+    ...['-drive', `file=${value(path)},format=raw,if=none,id=data${index},${CACHE}`],
+    ...['-device', `virtio-blk-pci,drive=data${index},serial=${value(serial)}`],
   ])
   const tools = readOnlyDisks.flatMap(({ path, serial }, index) => [
     ...['-drive', `file=${value(path)},format=raw,if=none,id=tools${index},readonly=on`],
     ...['-device', `virtio-blk-pci,drive=tools${index},serial=${value(serial)}`],
   ])
-  return [...drives, ...controller(kind, writable.length), ...removable({ cd, floppy }), ...tools]
+  return [...drives, ...controller(kind, writable.length), ...removable({ cd, floppy }), ...tools, ...data]
 }
 
 /** Drives a person puts something into. The disk comes first when booting: once it can be, the CD need not be ejected. */

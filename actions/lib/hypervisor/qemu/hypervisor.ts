@@ -17,7 +17,12 @@ const QEMU = 'qemu-system-x86_64'
 
 /** The driver that needs nothing but QEMU. */
 export function qemu(room: MachineRoom): Hypervisor {
-  return { name: 'qemu', preflight, boot: (spec, signal) => boot(room, spec, signal) }
+  return {
+    name: 'qemu',
+    can: ['power', 'console', 'cable', 'hardware'],
+    preflight,
+    boot: (spec, signal) => boot(room, spec, signal),
+  }
 }
 
 async function preflight(): Promise<Problem[]> {
@@ -48,6 +53,15 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     const mac = cleanup.claimMac(spec.resume?.mac ?? spec.mac)
     const address = spec.resume ? { address: spec.resume.address } : {}
     const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22], ...address }))
+    const moreNics: { mac: string; netdev: string[] }[] = []
+    for (let n = 1; n < (spec.nics ?? 1); n++) {
+      const more = cleanup.claimMac()
+      const { netdev } = cleanup.use(
+        await room.network().plug({ name: `${spec.name}, card ${n + 1}`, mac: more, ports: [] }),
+      )
+      moreNics.push({ mac: more, netdev: netdev.map((word) => word.replace('id=net0', `id=net${n}`)) })
+    }
+    const line = spec.throwAway ? { line: join(sockets, 'line') } : {}
     const serial = join(spec.evidence, `${spec.name}-serial.log`)
     const monitor = join(sockets, 'qmp')
     await rm(serial, { force: true })
@@ -61,6 +75,8 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       ...(spec.firmware === 'uefi' ? { uefi: await uefiFirmware(sockets) } : {}),
       ...(spec.login.credential ? { publicKey: await readFile(`${spec.login.key}.pub`, 'utf8') } : {}),
       ...(spec.resume ? { resumes: true } : {}),
+      ...(moreNics.length > 0 ? { moreNics } : {}),
+      ...line,
       monitor,
       serial,
     })
@@ -80,6 +96,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       plug,
       network: room.network().kind,
       serial,
+      ...line,
       sockets,
       close: () => cleanup.close(),
     })
@@ -92,11 +109,22 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
 /** The spec's disk, or an overlay over it that has no name any more once QEMU has it open: nothing can be left behind. */
 async function diskToWrite(room: MachineRoom, spec: MachineSpec, cleanup: Cleanup) {
   if (!spec.throwAway) return { disk: spec.disk, forget: async () => {} }
+  const create = async (path: string) => {
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', spec.disk.format, '-b', spec.disk.path, path])
+    if (spec.enlarge === undefined) return
+    const { stdout } = await run('qemu-img', ['info', '--output=json', path])
+    if (JSON.parse(stdout)['virtual-size'] < spec.enlarge)
+      await run('qemu-img', ['resize', '-q', path, String(spec.enlarge)])
+  }
+  if (spec.overlay) {
+    await create(spec.overlay)
+    return { disk: { path: spec.overlay, format: 'qcow2' }, forget: async () => {} }
+  }
   const folder = await cleanup.folder(
     join(room.workDirectory ?? process.env.RUNNER_TEMP ?? '/var/tmp', 'overlay-'),
   )
   const path = join(folder, `${spec.name}.qcow2`)
-  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', spec.disk.format, '-b', spec.disk.path, path])
+  await create(path)
   return { disk: { path, format: 'qcow2' }, forget: () => rm(folder, { recursive: true }) }
 }
 

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
+import type { Guest } from '../../guest/guest.ts'
+import { guestOnLine } from '../../guest/line.ts'
 import { freePort } from '../../network/free-port.ts'
 import type { RunningCommand } from '../../process/command.ts'
 import { BootedMachine, type Running } from '../booted.ts'
 import type { Endpoint, SavedMachine } from '../hypervisor.ts'
 import { QemuConsole } from './console.ts'
 import { saveMemory } from './memory.ts'
+import { QemuCable, QemuPower } from './power.ts'
 import type { Qmp } from './qmp.ts'
 
 /** What a running QEMU consists of. */
@@ -14,6 +17,8 @@ export interface Parts extends Omit<Running, 'ended' | 'said'> {
   process: RunningCommand
   qmp: Qmp
   network: 'private' | 'user'
+  /** The socket of the second serial port. */
+  line?: string
 }
 
 /** One QEMU. */
@@ -21,11 +26,18 @@ export class QemuMachine extends BootedMachine {
   readonly #parts: Parts
   readonly #forwards = new Map<number, number>()
   readonly console: QemuConsole
+  readonly power: QemuPower
+  readonly cable: QemuCable
 
   constructor(parts: Parts) {
     super({ ...parts, ended: parts.process.ended, said: () => parts.process.stderrTail() })
     this.#parts = parts
     this.console = new QemuConsole(parts.qmp, join(parts.sockets, 'screen'))
+    this.power = new QemuPower(parts.qmp, {
+      hangUp: () => this.hangUp(),
+      ask: (signal) => this.askToPowerOff(signal),
+    })
+    this.cable = new QemuCable(parts.qmp)
     // A guest that restarts says goodbye to nobody; without this, a command in it would be waited for for a minute.
     parts.qmp.on(({ event, data }) => {
       if (event === 'RESET' && data?.guest === true) void this.hangUp()
@@ -52,8 +64,17 @@ export class QemuMachine extends BootedMachine {
     await this.#snapshotCommand(qmp, 'savevm', name)
   }
 
-  protected load(name: string): Promise<void> {
-    return this.#snapshotCommand(this.#parts.qmp, 'loadvm', name)
+  protected async load(name: string): Promise<void> {
+    await this.power.readyToLoad()
+    await this.#snapshotCommand(this.#parts.qmp, 'loadvm', name)
+    await this.power.runs()
+    await this.cable.mend()
+  }
+
+  async line(guest: Guest, signal: AbortSignal): Promise<Guest> {
+    const { line, spec } = this.#parts
+    if (line) return await guestOnLine(line, guest, signal)
+    throw new ApplianceError('internal', `${spec.name}: it has no second serial port`)
   }
 
   async #snapshotCommand(qmp: Qmp, command: 'savevm' | 'loadvm', name: string): Promise<void> {

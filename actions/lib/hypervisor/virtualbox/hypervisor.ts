@@ -15,7 +15,7 @@ import { VirtualBoxMachine } from './machine.ts'
 
 /** The driver for VirtualBox, by VBoxManage and VBoxHeadless. */
 export function virtualbox(room: MachineRoom): Hypervisor {
-  return { name: 'virtualbox', preflight, boot: (spec, signal) => boot(room, spec, signal) }
+  return { name: 'virtualbox', can: ['console'], preflight, boot: (spec, signal) => boot(room, spec, signal) }
 }
 
 async function preflight(): Promise<Problem[]> {

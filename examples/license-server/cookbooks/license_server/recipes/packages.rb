@@ -6,7 +6,7 @@ file '/etc/postgresql-common/createcluster.conf' do
   content "# The cluster is made at the appliance's first boot.\ncreate_main_cluster = false\n"
 end
 
-package %w[cron git nginx-light postgresql puma ruby ruby-bundler ruby-pg] do
+package %w[cron git logrotate nginx-light postgresql puma ruby ruby-bundler ruby-pg] do
   options '--no-install-recommends'
 end
 

@@ -1,4 +1,4 @@
-import type { Guest } from '../lib/guest/guest.ts'
+import type { Guest } from '../../lib/guest/guest.ts'
 
 /** A check that only a sealed disk, booted for the first time, can pass. */
 export interface HygieneCheck {

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { ApplianceError } from '../errors/error.ts'
+import type { Guest, GuestResult, GuestRunOptions } from './guest.ts'
+import { exports, quote } from './quote.ts'
+
+/** The guest's end of a PC's second serial port. */
+const DEVICE = '/dev/ttyS1'
+/** Bytes of a command that are sent at once: a terminal holds 4,096. */
+const PIECE = 1500
+/** Bytes that are kept of a command's output, each of stdout and stderr: its end. */
+const KEPT = 1 << 20
+
+/**
+ * A guest at the other end of a serial line: a shell of root's on it, started over `guest` while that answers. It needs
+ * no network and no password. Commands are run one at a time; files cannot be copied.
+ *
+ * @param socket of the line, on this computer
+ */
+export async function guestOnLine(socket: string, guest: Guest, signal: AbortSignal): Promise<Guest> {
+  const shell = `stty -F ${DEVICE} raw -echo; exec /bin/sh <${DEVICE} >${DEVICE} 2>/dev/null`
+  await guest.run(`setsid -f /bin/sh -c ${quote(shell)} </dev/null >/dev/null 2>&1`, {
+    signal,
+    title: 'a shell on the second serial port',
+  })
+  const line = await dial(socket)
+  let heard = ''
+  let news = () => {}
+  line.setEncoding('latin1').on('data', (text: string) => {
+    heard = (heard + text).slice(-4 * KEPT)
+    news()
+  })
+  line.on('close', () => news())
+
+  /** What is heard between two lines with a token. */
+  const between = async (token: string, limit: number, signal: AbortSignal | undefined): Promise<string> => {
+    const end = performance.now() + limit
+    for (;;) {
+      const found = new RegExp(`${token}<\\r?\\n([\\s\\S]*?)>${token}`).exec(heard)
+      if (found) {
+        heard = heard.slice(found.index + found[0].length)
+        return found[1]!
+      }
+      signal?.throwIfAborted()
+      if (line.destroyed) throw new ApplianceError('no-answer', 'the serial line broke')
+      if (performance.now() > end) throw new ApplianceError('timeout', 'no answer on the serial line')
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 200)
+        news = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  let last: Promise<unknown> = Promise.resolve()
+  const run = async (commandLine: string, options: GuestRunOptions): Promise<GuestResult> => {
+    const token = `line${randomBytes(6).toString('hex')}`
+    const file = `/run/${token}`
+    const text = Buffer.from(`${exports(options.env ?? {})}${commandLine}\n`).toString('base64')
+    const say = (words: string) => line.write(`${words}\n`)
+    say(`umask 077; : >${file}.in`)
+    for (let at = 0; at < text.length; at += PIECE)
+      say(`printf %s ${text.slice(at, at + PIECE)} >>${file}.in`)
+    const become = options.as === undefined ? '' : `runuser -u ${quote(options.as)} -- `
+    // The command comes by a pipe, so that whoever runs it need not be allowed to read the file.
+    say(`base64 -d ${file}.in | ${become}/bin/sh >${file}.out 2>${file}.err; s=$?`)
+    const tail = (name: string) => `tail -c ${KEPT} ${file}.${name} | base64 -w 0; echo`
+    say(`echo; echo '${token}<'; echo $s; ${tail('out')}; ${tail('err')}; rm -f ${file}.*; echo '>${token}'`)
+    const answer = await between(token, options.timeout ?? 300_000, options.signal)
+    const [status = '', out = '', err = ''] = answer.split(/\r?\n/)
+    const decoded = (word: string) => Buffer.from(word, 'base64').toString('utf8')
+    const result = { status: Number(status), stdout: decoded(out), stderr: decoded(err) }
+    if (result.status !== 0 && !options.allowFailure)
+      throw new ApplianceError(
+        'guest-failed',
+        `in the guest, ${options.title ?? commandLine} failed (${result.status})`,
+      )
+    return result
+  }
+  const noCopy = async () => {
+    throw new ApplianceError(
+      'guest-failed',
+      'the network is cut, and over the serial line no files are copied',
+    )
+  }
+  return {
+    run(commandLine, options = {}) {
+      const next = last.then(() => run(commandLine, options))
+      last = next.catch(() => {})
+      return next
+    },
+    terminal: noCopy,
+    upload: noCopy,
+    download: noCopy,
+    async [Symbol.asyncDispose]() {
+      line.destroy()
+    },
+  }
+}
+
+function dial(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path)
+    socket.once('connect', () => resolve(socket))
+    socket.once('error', reject)
+  })
+}

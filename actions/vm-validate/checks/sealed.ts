@@ -1,0 +1,65 @@
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { dataExtents } from '../../lib/disk/extents.ts'
+import { run } from '../../lib/process/command.ts'
+import { formatSize } from '../../lib/units/size.ts'
+import type { Check, CheckContext, Found } from './check.ts'
+import { faultsFound, hygieneChecks } from './hygiene.ts'
+
+/** Those of the hygiene checks that are about the machine's identity. */
+const identity = /machine-id|host keys/
+
+async function hygiene({ course, spec, publicKey, signal }: CheckContext, which: boolean): Promise<Found> {
+  const faults: string[] = []
+  for (const check of hygieneChecks({ publicKey, hostname: spec.name, root: '' })) {
+    if (identity.test(check.title) !== which) continue
+    const found = await faultsFound(course.test.guest, check, signal)
+    faults.push(...found.map((fault) => `not so: ${check.title}: ${fault}`))
+  }
+  return { faults, finding: 'so it is' }
+}
+
+/** Reads every byte of the disk that is no hole, and looks for what must not be there. */
+async function secrets({ course, publicKey, disk, signal }: CheckContext): Promise<Found> {
+  const key = publicKey.trim().split(/\s+/)[1]
+  const wanted = [
+    ...(key ? [{ name: 'the build’s SSH key', bytes: Buffer.from(key) }] : []),
+    // Short ones are found by chance.
+    ...[...course.secrets].flatMap((secret, index) =>
+      secret.length >= 8 ? [{ name: `secret ${index + 1} of the spec`, bytes: Buffer.from(secret) }] : [],
+    ),
+  ]
+  const folder = await mkdtemp(join(course.workDirectory, 'bytes-'))
+  try {
+    const raw = join(folder, 'disk.raw')
+    await run('qemu-img', ['convert', '-q', '-f', disk.format, '-O', 'raw', disk.path, raw], { signal })
+    const longest = Math.max(...wanted.map(({ bytes }) => bytes.length))
+    const found = new Set<string>()
+    let read = 0
+    for (const { start, length } of await dataExtents(raw, signal)) {
+      let before: Buffer = Buffer.alloc(0)
+      const bytes = createReadStream(raw, { start, end: start + length - 1, highWaterMark: 4 << 20, signal })
+      for await (const chunk of bytes) {
+        const window = Buffer.concat([before, chunk as Buffer])
+        for (const { name, bytes } of wanted) if (window.includes(bytes)) found.add(name)
+        before = window.subarray(-longest)
+        read += (chunk as Buffer).length
+      }
+    }
+    const size = (await stat(raw)).size
+    return {
+      faults: [...found].map((name) => `${name} is on the disk`),
+      finding: `none of ${wanted.length} in ${formatSize(read)} of ${formatSize(size)}`,
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** What only a sealed disk, booted for the first time, can pass. */
+export const sealedChecks: readonly Check[] = [
+  { name: 'identity', sealed: true, limit: 5 * 60_000, look: (context) => hygiene(context, true) },
+  { name: 'sealed', sealed: true, limit: 10 * 60_000, look: (context) => hygiene(context, false) },
+  { name: 'secrets', sealed: true, limit: 15 * 60_000, look: secrets },
+]

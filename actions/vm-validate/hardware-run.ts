@@ -1,0 +1,109 @@
+import { toApplianceError } from '../lib/errors/error.ts'
+import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import type { Scenario } from '../lib/spec/scenario.ts'
+import type { Matrix } from '../lib/spec/validate.ts'
+import { formatSize } from '../lib/units/size.ts'
+import type { CheckContext } from './checks/check.ts'
+import { failedUnits, wrongPorts } from './checks/inside.ts'
+import type { Course } from './course.ts'
+import { folderName } from './evidence.ts'
+import { each, pairwise } from './pairwise.ts'
+import { report, type StepRun } from './report.ts'
+import { runScenario } from './scenario-run.ts'
+import { testMachine } from './test-machine.ts'
+import { failedStep, type ScenarioResult } from './verdict.ts'
+
+type Hardware = Partial<
+  Pick<MachineSpec, 'firmware' | 'controller' | 'nic' | 'nics' | 'cpus' | 'memory' | 'clock' | 'enlarge'>
+>
+
+/** The hardware that a matrix names, in combinations. */
+export function combinations({ combine, scenarios: _, ...choices }: Matrix): Hardware[] {
+  const given: Record<string, readonly unknown[]> = Object.fromEntries(
+    Object.entries(choices).flatMap(([name, values]) => (values?.length ? [[name, values]] : [])),
+  )
+  if (combine === 'pairwise') return pairwise(given) as Hardware[]
+  if (combine === 'each') return each(given) as Hardware[]
+  return Object.entries(given).reduce<Hardware[]>(
+    (all, [name, values]) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  )
+}
+
+/** `bios, lsi, e1000, 4 cpus`. */
+export function hardwareName(hardware: Hardware): string {
+  return Object.entries(hardware)
+    .map(([name, value]) => {
+      if (name === 'memory' || name === 'enlarge')
+        return `${name === 'enlarge' ? 'disk ' : ''}${formatSize(Number(value))}`
+      return name === 'cpus' || name === 'nics' || name === 'clock' ? `${name} ${value}` : String(value)
+    })
+    .join(', ')
+}
+
+/**
+ * Boots the subject as a customer would who has such hardware: it must finish its first boot, no unit may fail, it must
+ * offer its ports, and the scenarios that the matrix names must pass.
+ */
+export async function runHardware(
+  hardware: Hardware,
+  course: Course,
+  context: Omit<CheckContext, 'signal' | 'course'>,
+  scenarios: readonly Scenario[],
+  driver: Hypervisor,
+  welcome: string | undefined,
+): Promise<ScenarioResult> {
+  const began = performance.now()
+  const name = `Boots with ${hardwareName(hardware)}`
+  const folder = folderName(name, course.folders)
+  const { overlay: _, ...spec } = course.test.spec
+  // A date alone is midnight.
+  const clock = hardware.clock === undefined ? {} : { clock: `${hardware.clock}T00:00:00` }
+  await using test = testMachine(
+    driver,
+    { ...spec, ...hardware, ...clock, name: 'matrix' },
+    course.log,
+    welcome,
+  )
+  const own = { ...course, test }
+  const steps: [title: string, look: () => Promise<string[]>][] = [
+    ['boots, answers, and finishes its first boot', () => test.start(course.signal).then(() => [])],
+    [
+      'no unit has failed',
+      async () => (await failedUnits({ ...context, course: own, signal: course.signal })).faults,
+    ],
+    [
+      'it offers the declared ports',
+      async () => (await wrongPorts({ ...context, course: own, signal: course.signal })).faults,
+    ],
+    ...scenarios.map((scenario): [string, () => Promise<string[]>] => [
+      scenario.name,
+      async () => {
+        const result = await runScenario(scenario, own)
+        const failed = failedStep(result)
+        return failed ? [`${failed.title}: ${failed.finding}`] : []
+      },
+    ]),
+  ]
+  const runs: StepRun[] = []
+  for (const [title, look] of steps) {
+    const start = performance.now()
+    const broken = runs.some(({ result }) => result.status === 'failed')
+    const faults = broken
+      ? []
+      : await look().catch((thrown) => {
+          course.signal.throwIfAborted()
+          return [toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')]
+        })
+    runs.push({
+      result: {
+        title,
+        status: broken ? 'skipped' : faults.length > 0 ? 'failed' : 'passed',
+        finding: broken ? 'an earlier step failed' : faults.join('; ') || 'so it is',
+        remarks: [],
+        duration: performance.now() - start,
+      },
+    })
+  }
+  return await report({ name, kind: 'hardware', began, folder }, runs, course.secrets, own)
+}

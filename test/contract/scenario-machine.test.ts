@@ -1,0 +1,169 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { buildKey } from '../../actions/lib/guest/key.ts'
+import type { MachineSpec } from '../../actions/lib/hypervisor/hypervisor.ts'
+import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
+import type { MachineNetwork } from '../../actions/lib/network/network.ts'
+import { privateNetwork } from '../../actions/lib/network/private.ts'
+import { browser } from '../../actions/vm-validate/browser.ts'
+import { boot } from '../../actions/vm-validate/steps/machine.ts'
+import { lookAtPort } from '../../actions/vm-validate/steps/port.ts'
+import { answerPrompts } from '../../actions/vm-validate/steps/terminal.ts'
+import { type TestMachine, testMachine } from '../../actions/vm-validate/test-machine.ts'
+import { isInside, testsInside } from '../fixtures/inside.ts'
+import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
+import { cannotMakeSmallDisk, smallDisk } from '../fixtures/small-disk.ts'
+
+const lacking = await cannotMakeSmallDisk()
+
+if (lacking !== undefined) test.skip(`skipped, because ${lacking}`, () => {})
+else if (!isInside()) await testsInside(import.meta.url)
+else
+  describe('the machine of scenarios, in QEMU', () => {
+    const log = keptLog()
+    const { signal } = new AbortController()
+    let folder: string
+    let network: MachineNetwork
+    let machine: TestMachine
+    const said = async (command: string) => {
+      if (process.env.APPLIANCE_TEST_LOUD)
+        process.stderr.write(`> ${command}
+`)
+      return (await machine.guest.run(command, { signal, timeout: 60_000 })).stdout.trim()
+    }
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'appliance-scenario-'))
+      network = await privateNetwork({ serve: serveEcho, log })
+      const spec: MachineSpec = {
+        name: 'validate',
+        disk: { path: await smallDisk(), format: 'qcow2' },
+        throwAway: true,
+        overlay: join(folder, 'overlay.qcow2'),
+        cpus: 1,
+        memory: 512 * 2 ** 20,
+        firmware: 'bios',
+        nic: 'virtio',
+        controller: 'virtio',
+        readOnlyDisks: [],
+        login: { user: 'root', key: await buildKey(folder), credential: true },
+        evidence: join(folder, 'evidence'),
+        accel: 'auto',
+      }
+      machine = testMachine(qemu({ network: () => network, log, workDirectory: folder }), spec, log)
+      await machine.start(signal)
+      await machine.keep(signal)
+    })
+    afterAll(async () => {
+      await machine?.[Symbol.asyncDispose]()
+      await network?.[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
+    })
+
+    test('answers prompts on a real terminal, with secrets in no command line', async () => {
+      const around = {
+        ...{ guest: machine.guest, machine: machine.machine!, scratch: folder, project: folder },
+        ...{ browser: browser(), began: 0, log, limit: 60_000, signal },
+      }
+      const command =
+        'tty; printf "Name: "; read name; stty -echo; printf "Word: "; read word; stty echo; echo; echo "<$name|$word|$P>"; ps -e -o args= | grep -c secret-1'
+      const outcome = await answerPrompts(
+        { command, stdout: '^<box\\|hush\\|secret-1>$', status: 1, env: { P: 'secret-1' } },
+        [
+          { expect: 'Name: ', answer: 'box' },
+          { expect: 'Word:', answer: 'hush' },
+        ],
+        around,
+      )
+      expect(outcome).toMatchObject({ met: true, finding: 'exit status 1' })
+      expect(outcome.value).toMatch(/^\/dev\/pts\/\d/)
+    })
+
+    test('keeps of endless output its end, takes what is no text, and ends what goes on for ever', async () => {
+      const flood = "head -c 40000000 /dev/zero | tr '\\0' x; printf '\\377\\376::error::\\033[2Jend'"
+      const { stdout } = await machine.guest.run(flood, { signal, timeout: 300_000 })
+      expect(stdout.length).toBeLessThan(33_600_000)
+      expect(stdout.endsWith('\u{FFFD}\u{FFFD}::error::\u001b[2Jend')).toBe(true)
+      const endless = machine.guest.run('yes', { signal, timeout: 2_000, allowFailure: true })
+      await expect(endless).rejects.toMatchObject({ code: 'timeout' })
+      expect(await said('for one in /proc/[0-9]*/comm; do cat $one; done | grep -cx yes; true')).toBe('0')
+    })
+
+    test('judges UDP ports by what comes back', async () => {
+      const perl =
+        'use IO::Socket::INET; $s = IO::Socket::INET->new(Proto=>"udp", LocalPort=>5353) or die; while ($p = $s->recv($m, 99)) { $s->send("got $m") }'
+      machine.touch()
+      await machine.guest.run(`setsid -f perl -e '${perl}' </dev/null >/dev/null 2>&1`, { signal })
+      const around = { guest: machine.guest, machine: machine.machine!, signal } as never
+      for (let tries = 0; tries < 50 && !(await said('ss -H -lun')).includes(':5353'); tries++);
+      const open = await lookAtPort(
+        { port: 5353, protocol: 'udp', send: 'ping', answer: '^got ping$' },
+        around,
+      )
+      expect(open).toMatchObject({ state: 'open', finding: 'port 5353/udp answers "got ping"' })
+      const closed = await lookAtPort({ port: 5354, protocol: 'udp' }, around)
+      expect(closed.state).toBe('closed')
+      expect(closed.finding).toMatch(/^port 5354\/udp refuses; the guest offers .*5353\/udp/)
+    })
+
+    test('is reached by a serial line while its network cable is unplugged', async () => {
+      await machine.cable(false, signal)
+      expect(await said('cat /sys/class/net/e*/carrier')).toBe('0')
+      const failing = await machine.guest.run('echo out; echo wrong >&2; exit 3', {
+        signal,
+        allowFailure: true,
+      })
+      expect(failing).toEqual({ status: 3, stdout: 'out\n', stderr: 'wrong\n' })
+      const long = 'x'.repeat(9000)
+      expect(await said(`printf %s "$WORD" | wc -c; : ${long}`)).toBe('0')
+      await machine.cable(true, signal)
+      expect(await said('cat /sys/class/net/e*/carrier')).toBe('1')
+    })
+
+    test('loses in a power cut what was not on the disk, keeps what was, and boots', async () => {
+      machine.touch()
+      await machine.guest.run('echo kept >/var/kept; sync; echo lost >/var/lost', { signal })
+      await machine.off('cut', signal)
+      expect(machine.running).toBe(false)
+      await machine.on(signal)
+      expect(await said('cat /var/kept; ls /var/lost 2>&1 | tail -n 1')).toMatch(/^kept\n.*No such file/)
+    })
+
+    test('shut down, goes on with other hardware and a further disk, then with its own again', async () => {
+      await machine.guest.run('echo changed >/var/changed', { signal })
+      const disks = new Map<string, string>()
+      const room = { test: machine, project: folder, scratch: folder, disks, signal }
+      await boot(
+        {
+          nic: 'e1000',
+          mac: '52:54:00:12:34:56',
+          memory: 640 * 2 ** 20,
+          clock: '2031-05-01T00:00:00',
+          disks: [{ disk: 'data', size: 2 ** 26 }],
+        },
+        room,
+      )
+      expect(await said('cat /var/changed; cat /sys/class/net/e*/address; date +%Y')).toBe(
+        'changed\n52:54:00:12:34:56\n2031',
+      )
+      expect(await said('blockdev --getsize64 /dev/disk/by-id/virtio-data')).toBe(String(2 ** 26))
+    })
+
+    test('comes back to the pristine running machine, whatever became of it, and quickly', async () => {
+      await machine.rewind(signal)
+      expect(await said('ls /var/kept /var/changed 2>&1 | grep -c "No such file"')).toBe('2')
+      expect(Number(await said('date +%s'))).toBeGreaterThan(Date.now() / 1000 - 60)
+      machine.touch()
+      await machine.rewind(signal)
+      expect(machine.rollbacks).toHaveLength(2)
+    })
+
+    test('restarts by itself and is waited for', async () => {
+      const before = await said('cat /proc/sys/kernel/random/boot_id')
+      machine.touch()
+      await machine.reboot(signal)
+      expect(await said('cat /proc/sys/kernel/random/boot_id')).not.toBe(before)
+    })
+  })

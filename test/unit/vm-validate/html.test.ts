@@ -1,0 +1,198 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { exists } from '../../../actions/lib/files/exists.ts'
+import { run } from '../../../actions/lib/process/command.ts'
+import { browser } from '../../../actions/vm-validate/browser.ts'
+import { casesIn } from '../../../actions/vm-validate/junit-read.ts'
+import { distribute, machinesFor } from '../../../actions/vm-validate/machines.ts'
+import { reportHtml } from '../../../actions/vm-validate/report-html.ts'
+import { parseCron } from '../../../actions/vm-validate/steps/plans.ts'
+import { type ScenarioResult, verdictOn } from '../../../actions/vm-validate/verdict.ts'
+
+const hostile = '<script>document.title="owned"</script> & "quotes" \u001b[31m \u0000 \ud800 ::error::x'
+const results: ScenarioResult[] = [
+  {
+    name: 'A licence survives a restore',
+    kind: 'scenario',
+    file: 'scenarios/licence.yml',
+    status: 'passed',
+    began: 0,
+    duration: 30_000,
+    remarks: [],
+    evidence: [],
+    steps: [
+      { title: 'boot', status: 'passed', finding: 'it runs', remarks: [], duration: 10 },
+      {
+        title: 'post /licenses',
+        status: 'passed',
+        finding: 'status 201 Created',
+        remarks: [],
+        duration: 900,
+      },
+    ],
+  },
+  {
+    name: `Hostile ${hostile}`,
+    kind: 'scenario',
+    status: 'failed',
+    began: 30_000,
+    duration: 10_000,
+    remarks: [],
+    evidence: ['evidence/hostile/screen.png', 'evidence/hostile/journal.txt'],
+    steps: [
+      {
+        title: hostile,
+        status: 'failed',
+        finding: hostile,
+        output: `${hostile}\n`.repeat(30),
+        remarks: ['judged by the guest'],
+        duration: 5_000,
+      },
+      { title: 'get /', status: 'skipped', finding: 'an earlier step failed', remarks: [], duration: 0 },
+    ],
+  },
+]
+const subject = {
+  kind: 'ova' as const,
+  name: 'box-1.0.ova',
+  diskSha256: 'a'.repeat(64),
+  ovaSha256: 'b'.repeat(64),
+}
+// A grey pixel.
+const picture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==',
+  'base64',
+)
+const html = reportHtml(verdictOn(subject, results, ['booted by BIOS'], []), {
+  title: 'License Server',
+  version: '1.4.0',
+  date: '2026-11-26T00:00:00.000Z',
+  rollbacks: [300, 500, 900],
+  machines: 2,
+  pictures: new Map([['evidence/hostile/screen.png', picture]]),
+})
+
+const chromium = '/usr/bin/chromium'
+const there = await exists(chromium)
+
+describe('the HTML report', () => {
+  test('needs nothing from elsewhere and lets nothing run', () => {
+    expect(html).not.toMatch(/(src|href)="(?!data:|#)/)
+    expect(html).not.toContain('<script')
+    expect(html).toContain("default-src 'none'")
+    expect(html).not.toMatch(/[\u0000\u001b\ud800]/)
+  })
+
+  test('has every step with its seconds, failures open, pictures, and how long rollbacks took', () => {
+    expect(html).toContain('3 rollbacks, the middle one 0.5 s, the slowest 0.9 s')
+    expect(html).toMatch(/<details id="r1" class="result failed" open>/)
+    expect(html).toMatch(/<details id="r0" class="result passed">/)
+    expect(html).toContain('status 201 Created')
+    expect(html).toContain(`data:image/png;base64,${picture.toString('base64')}`)
+    expect(html.indexOf('id="r1"')).toBeLessThan(html.indexOf('id="r0"'))
+  })
+
+  const look = async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'appliance-report-'))
+    try {
+      await writeFile(join(folder, 'report.html'), html)
+      const args = ['--headless=new', '--no-sandbox', '--disable-gpu', `--user-data-dir=${folder}/profile`]
+      const { stdout } = await run(chromium, [...args, '--dump-dom', `file://${folder}/report.html`])
+      return stdout
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+  const where = there ? test : test.skip
+  where('is what a browser makes of it (skipped where there is no chromium)', async () => {
+    const dom = await look()
+    // What a hostile guest printed is text, and its title is still ours.
+    expect(dom).toContain('<title>License Server 1.4.0: failed</title>')
+    expect(dom).toContain('&lt;script&gt;document.title')
+    expect(dom.match(/<tr class="(passed|failed|skipped)"/g)).toHaveLength(4)
+  })
+})
+
+describe('how many machines', () => {
+  const machine = { cpus: 2, memory: 2 * 2 ** 30 }
+  test.each([
+    ['cores', 100, { cores: 8, memory: 2 ** 40 }, 'auto', 4],
+    ['memory', 100, { cores: 64, memory: 8 * 2 ** 30 }, 'auto', 2],
+    ['work', 6, { cores: 64, memory: 2 ** 40 }, 'auto', 2],
+    ['a small computer', 100, { cores: 1, memory: 2 ** 30 }, 'auto', 1],
+    ['the spec', 100, { cores: 2, memory: 2 ** 30 }, 5, 5],
+    ['the spec, but not more than there are scenarios', 3, { cores: 2, memory: 2 ** 30 }, 5, 3],
+  ] as const)('%s decides', (_, scenarios, computer, asked, expected) => {
+    expect(machinesFor(scenarios, machine, computer, asked)).toBe(expected)
+  })
+
+  test('work goes to whoever is free, results stay in order', async () => {
+    const by: string[] = []
+    const worker = (name: string, ms: number) => async (n: number) => {
+      by[n] = name
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      return n * n
+    }
+    expect(await distribute([0, 1, 2, 3, 4, 5], [worker('slow', 200), worker('quick', 5)])).toEqual([
+      0, 1, 4, 9, 16, 25,
+    ])
+    expect(by).toEqual(['slow', 'quick', 'quick', 'quick', 'quick', 'quick'])
+  })
+})
+
+test('cookies are kept by path, age and secrecy', () => {
+  const jar = browser()
+  const take = (...cookies: string[]) => jar.take({ 'set-cookie': cookies }, '/app/login?x=1', 0)
+  take('a=1', 'b=2; Path=/', 'c=3; Path=/; Secure', 'd=4; Path=/; Max-Age=10', '=no', 'e')
+  expect(jar.cookiesFor('/app/page?y', false, 5_000)).toBe('a=1; b=2; d=4')
+  expect(jar.cookiesFor('/apple', false, 5_000)).toBe('b=2; d=4')
+  expect(jar.cookiesFor('/', true, 11_000)).toBe('b=2; c=3')
+  take('b=; Path=/; Max-Age=0', 'c=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT')
+  expect(jar.cookiesFor('/', true, 11_000)).toBeUndefined()
+})
+
+test('crontabs are read as cron reads them', () => {
+  const text = `# in /etc/crontab
+SHELL=/bin/sh
+# m h dom mon dow user command
+17 *  * * *  root  cd / && run-parts --report /etc/cron.hourly
+# in /etc/cron.d/app
+PATH="/usr/local/bin:/bin"
+30 2 * * 1-5 app backup day-$(date +\\%u).tar%input
+@reboot root /bin/true
+# in /var/spool/cron/crontabs/mary
+*/5 * * * * echo hers
+`
+  expect(parseCron(text)).toEqual([
+    {
+      schedule: '17 * * * *',
+      owner: 'root',
+      command: 'cd / && run-parts --report /etc/cron.hourly',
+      env: { SHELL: '/bin/sh' },
+    },
+    {
+      schedule: '30 2 * * 1-5',
+      owner: 'app',
+      command: 'backup day-$(date +%u).tar',
+      env: { PATH: '/usr/local/bin:/bin' },
+    },
+    { schedule: '@reboot', owner: 'root', command: '/bin/true', env: { PATH: '/usr/local/bin:/bin' } },
+    { schedule: '*/5 * * * *', owner: 'mary', command: 'echo hers', env: {} },
+  ])
+})
+
+test('a suite’s JUnit cases are read; what is no JUnit is a failure', () => {
+  const xml = `<?xml version="1.0"?><testsuites><testsuite name="s"><testcase classname="App" name="works" time="1.5"/>
+<testcase classname="App" name="breaks" time="2"><failure message="expected 1">at app.rb:3</failure></testcase>
+<testcase name="later"><skipped message="not here"/></testcase></testsuite></testsuites>`
+  expect(
+    casesIn(xml, 'x.xml').map(({ result }) => [result.title, result.status, result.finding, result.duration]),
+  ).toEqual([
+    ['App works', 'passed', 'passed', 1500],
+    ['App breaks', 'failed', 'expected 1', 2000],
+    ['later', 'skipped', 'not here', 0],
+  ])
+  expect(casesIn('<html', 'x.xml')[0]!.result).toMatchObject({ status: 'failed', title: 'x.xml' })
+})
