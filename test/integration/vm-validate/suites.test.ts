@@ -86,8 +86,8 @@ exit 1
     expect((await suite('exec no-such-program-here')).result.steps[0].finding).toContain(
       'is its program installed',
     )
-    expect((await suite('sleep 60', ', timeout: 1 s')).result.steps[0].finding).toContain(
-      'was stopped after 1 s',
+    expect((await suite('sleep 60', ', timeout: 1 s')).result.steps[0].finding).toBe(
+      'sh mine.sh took longer than 1.0 s',
     )
   })
 })
