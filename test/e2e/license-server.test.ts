@@ -95,6 +95,11 @@ if (!isInside()) {
         const lacking = await readFile(join(exampleBuild, folder, 'lacking.json'), 'utf8')
         expect(JSON.parse(lacking)).toEqual([])
       }
+      // A machine that went on from a layer has asked before.
+      const { steps } = JSON.parse(
+        await readFile(join(exampleBuild, 'chef-provision', 'report.json'), 'utf8'),
+      )
+      if (steps.some(({ from }: { from: string }) => from === 'layer')) return
       const access = await readFile(join(exampleBuild, 'chef-provision', 'access.log'), 'utf8')
       expect(access).toMatch(/^GET \/deb\/debian\/dists\/appliance\/InRelease 200 \d+$/m)
     })
