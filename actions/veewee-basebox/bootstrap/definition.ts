@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Definition } from '../../lib/definition/definition.ts'
 import type { Recipe } from '../../lib/definition/recipe-types.ts'
 import { ApplianceError } from '../../lib/errors/error.ts'
@@ -11,6 +10,7 @@ import { driverNamed } from '../../lib/hypervisor/drivers.ts'
 import type { Login } from '../../lib/hypervisor/hypervisor.ts'
 import { run } from '../../lib/process/command.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
+import { keyFile } from '../install/machine.ts'
 import { runPostinstall } from '../install/postinstall.ts'
 import { mirrorForScripts } from '../install/script-mirror.ts'
 import { shutDown } from '../install/shutdown.ts'
@@ -88,10 +88,6 @@ async function loginOf({ recipe, folder }: Definition, buildDirectory: string): 
   if (user === 'root') return { user, key: await buildKey(buildDirectory), credential: true }
   if (key !== undefined) return { user, key: keyFile(folder, key), credential: false }
   return { user, password: password!, credential: false }
-}
-
-function keyFile(folder: string, key: string): string {
-  return resolve(folder, key.replace(/^~(?=\/)/, homedir()))
 }
 
 async function publicKeyOf(path: string): Promise<string> {

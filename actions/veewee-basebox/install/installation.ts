@@ -49,7 +49,7 @@ export async function installByDefinition(work: StageWork, order: InstallOrder):
 
   const host = addressOfOurs(work)
   await using answers = recipe.kickstart ? await serveAnswers(recipe.kickstart, folder, host, log) : undefined
-  const spec = installingMachine(work, recipe, { raw, iso, floppy, more })
+  const spec = installingMachine(work, definition, { raw, iso, floppy, more })
   const hypervisor = await driverNamed(work.project.spec.basebox.hypervisor, work)
   await using machine = await hypervisor.boot(spec, signal)
   await using film = await startFilm(machine.console, join(spec.evidence, 'film'))

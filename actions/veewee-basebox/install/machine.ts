@@ -1,5 +1,6 @@
+import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { Recipe } from '../../lib/definition/recipe-types.ts'
+import type { Definition } from '../../lib/definition/definition.ts'
 import type { MachineSpec } from '../../lib/hypervisor/hypervisor.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 
@@ -12,9 +13,9 @@ interface Media {
 }
 
 /** The machine that VeeWee made in VirtualBox, as QEMU has it: a SATA disk, an Intel network card, a BIOS. */
-export function installingMachine(work: StageWork, recipe: Recipe, media: Media): MachineSpec {
+export function installingMachine(work: StageWork, definition: Definition, media: Media): MachineSpec {
   const { spec } = work.project
-  const { ssh } = recipe
+  const { ssh } = definition.recipe!
   return {
     name: 'install',
     disk: { path: media.raw, format: 'raw' },
@@ -31,7 +32,7 @@ export function installingMachine(work: StageWork, recipe: Recipe, media: Media)
     login: {
       user: ssh.user,
       ...(ssh.password === undefined ? {} : { password: ssh.password }),
-      ...(ssh.key ? { key: resolve(ssh.key) } : {}),
+      ...(ssh.key ? { key: keyFile(definition.folder, ssh.key) } : {}),
       port: ssh.guestPort,
       old: true,
       credential: false,
@@ -39,4 +40,9 @@ export function installingMachine(work: StageWork, recipe: Recipe, media: Media)
     evidence: join(work.outDirectory, 'evidence'),
     accel: spec.accel,
   }
+}
+
+/** A private key that a definition names, `~/` being the user's own home. */
+export function keyFile(folder: string, key: string): string {
+  return resolve(folder, key.replace(/^~(?=\/)/, homedir()))
 }

@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readDefinition } from '../../../actions/lib/definition/definition.ts'
@@ -7,6 +7,7 @@ import { run } from '../../../actions/lib/process/command.ts'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import { accountsOf } from '../../../actions/veewee-basebox/bootstrap/definition.ts'
 import { described, systemOf } from '../../../actions/veewee-basebox/bootstrap/system.ts'
+import { keyFile } from '../../../actions/veewee-basebox/install/machine.ts'
 import { openingScript } from '../../../actions/veewee-basebox/install/script-mirror.ts'
 import { lockOf } from '../../fixtures/lock.ts'
 
@@ -85,6 +86,12 @@ describe('the user of a definition that is made from the mirror', () => {
       'basebox.bootstrap.users: vagrant is the definition’s user; leave it out here',
     )
   })
+})
+
+test('a key is looked for beside the definition, or where it is said to be', () => {
+  expect(keyFile('/project/base', 'keys/id')).toBe('/project/base/keys/id')
+  expect(keyFile('/project/base', '/etc/id')).toBe('/etc/id')
+  expect(keyFile('/project/base', '~/.ssh/id')).toBe(join(homedir(), '.ssh/id'))
 })
 
 describe('what lets scripts use the mirror', () => {
