@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import { chooseAccel } from '../lib/hypervisor/accel.ts'
@@ -58,7 +58,8 @@ export async function machineFits(
     // A translated processor is the same everywhere; a real one is shown as it is.
     processor: accel === 'kvm' ? sha256(await processorFlags()) : '',
     size: `${cpus} ${memory}`,
-    tools: basename(tools.path),
+    // Its folder is named after what it is made of, the file after how.
+    tools: join(basename(dirname(tools.path)), basename(tools.path)),
     network: network().kind,
   }
 }
