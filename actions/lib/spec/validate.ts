@@ -114,7 +114,7 @@ export const validate = (directory: string) =>
       memory: size('700 MiB').optional().describe('May be used when it has booted; by default 90 %'),
       answer: duration('90 s')
         .optional()
-        .describe('From switching on to the first answer; by default 10 min'),
+        .describe('From switching on to the end of its first boot; by default any time will do'),
     }).prefault({}),
     machines: z
       .union([z.literal('auto', { error: expected('auto or a whole number') }), count(1, 64)])

@@ -51,10 +51,10 @@ rm -rf /var/tmp/power-cut; true`,
   }
 }
 
-/** Time from switching on to the first answer: of a declared port, SSH excepted, or of SSH. */
+/** Time from switching on to the end of booting. How long that may take depends on the computer: the spec says. */
 async function firstAnswer({ course, spec }: CheckContext): Promise<Found> {
   const took = course.test.bootTime
-  const most = spec.validate.budget.answer ?? 10 * 60_000
+  const most = spec.validate.budget.answer ?? Number.POSITIVE_INFINITY
   if (took === undefined) return { faults: [], finding: '', skipped: 'it was not measured' }
   const what = `booted, first boot and all, within ${formatDuration(took)}`
   return { faults: took <= most ? [] : [`${what}; the budget is ${formatDuration(most)}`], finding: what }
