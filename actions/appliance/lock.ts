@@ -28,6 +28,8 @@ export async function lock(values: Record<string, unknown>, { log, signal }: Doo
     return log.info(`wrote ${project.lockFile}: commit it`)
   }
   const changes = describeLockChanges(there, resolved)
-  log.info(changes.length === 0 ? 'nothing changed' : `${changes.length} changes:`)
+  log.info(
+    changes.length === 0 ? 'nothing changed' : `${changes.length} change${changes.length === 1 ? '' : 's'}:`,
+  )
   for (const change of changes) log.info(`  ${change}`)
 }

@@ -1,8 +1,10 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { refuse } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
-import type { Lock } from '../lib/lock/lock.ts'
+import type { Lock, LockedGit } from '../lib/lock/lock.ts'
 import { lockParts } from '../lib/lock/parts.ts'
+import { gitRepositoriesOf } from '../lib/lock/repositories.ts'
+import { packPath } from '../lib/mirror/store.ts'
 import { namedSources } from '../lib/spec/mirror/mirror.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
@@ -60,8 +62,8 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     deb,
     rpm: await resolveRpms(resolver, toolsDeb),
     gem: gems.filter(({ for: whom }) => whom !== 'tools'),
-    git: await eachSource('git', spec.mirror.git, there?.git ?? [], resolver, (entry) =>
-      lockGit(entry, settings),
+    git: await eachSource('git', spec.mirror.git, there?.git ?? [], resolver, async (entry) =>
+      noted(await lockGit(entry, settings), resolver),
     ),
     file: await eachSource('file', spec.mirror.file, there?.file ?? [], resolver, (entry) =>
       lockFile('file', entry, resolver),
@@ -73,6 +75,15 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
   }
   await noteHashed(resolver)
   return lock
+}
+
+/** A repository just fetched, and its submodules, in the summary. */
+async function noted(git: LockedGit, { paths, ledger }: Resolver): Promise<LockedGit> {
+  for (const { objects } of gitRepositoriesOf(git)) {
+    const { size } = await stat(packPath(paths.store, objects))
+    ledger.note(`git ${git.name}`, { sha256: objects, size }, 'downloaded', size)
+  }
+  return git
 }
 
 async function archiveOf({ work, there, stays }: Resolver): Promise<Pick<Lock, 'archive'>> {

@@ -1,15 +1,15 @@
 import { rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { refuse } from '../lib/errors/fault.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { describeLockChanges } from '../lib/lock/changes.ts'
 import { readLock, writeLock } from '../lib/lock/file.ts'
-import type { Lock } from '../lib/lock/lock.ts'
+import type { Digest, Lock } from '../lib/lock/lock.ts'
 import { lockParts, misfits } from '../lib/lock/parts.ts'
 import { gitRepositoriesIn } from '../lib/lock/repositories.ts'
 import { packPath } from '../lib/mirror/store.ts'
 import { versionsOf } from '../lib/process/version.ts'
-import { flag, names, path, text } from '../lib/stage/input.ts'
 import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
 import { ArchiveSource } from './archive/source.ts'
@@ -22,8 +22,9 @@ import { fetchAll, type LockedWanted, lacking, partialsOf } from './fetch/fetch.
 import { Ledger } from './fetch/ledger.ts'
 import { wantedOfFiles } from './file/source.ts'
 import { wantedOfGems } from './gem/source.ts'
-import { removeUnsoundPacks } from './git/sound-packs.ts'
+import { notePacks, removeUnsoundPacks, unsoundPacks } from './git/sound-packs.ts'
 import { fetchGit } from './git/source.ts'
+import { faultsOf, inputs } from './inputs.ts'
 import { mirrorKey } from './mirror-key.ts'
 import { mirrorPaths } from './paths.ts'
 import { prove } from './proof/prove.ts'
@@ -31,23 +32,12 @@ import { refuseUnknown, resolveLock } from './resolve.ts'
 import { wantedOfRpms } from './rpm/source.ts'
 import { summaryMarkdown, summaryTable } from './summary.ts'
 import { signs, writeTree } from './tree.ts'
+import { changedInTree } from './tree-record.ts'
 
 const RECIPE = '3'
 
 /** Those whose `update:` has been done: from then on the lock counts, as in every later run. */
 const updated = new WeakSet<object>()
-
-const inputs = {
-  verify: flag(
-    'Prove offline that the mirror is what the lock and upstream’s signatures say; changes nothing',
-  ),
-  frozen: flag('Never write a lock: the one that is there must fit the spec'),
-  update: names('Resolve these sources anew (or all) and write the lock, although it fits the spec'),
-  archive: path('Write the mirror into this file (.tar.zst), to build from it years later'),
-  'from-archive': text(
-    'Take what is lacking from this archive before upstream is asked: a file, or the address in the lock',
-  ),
-}
 
 /** Everything the appliance is made of, locked by digest, as working repositories any web server can serve. */
 export const mirrorDeps: Stage<typeof inputs> = {
@@ -64,17 +54,24 @@ export const mirrorDeps: Stage<typeof inputs> = {
   place: 'host',
 
   async dependsOn(work) {
-    const { project, outDirectory, signal, inputs, rereads } = work
+    const { project, outDirectory, signal, rereads } = work
+    refuse(faultsOf(work.inputs))
     const lock = await readLock(project.lockFile)
     const spec = sha256(JSON.stringify(await lockParts(project.spec)))
-    if (!lock || (inputs.update && !updated.has(work))) return { recipe: RECIPE, spec, lock: 'to be made' }
-    const { store } = mirrorPaths({ outDirectory })
-    const missing = await lacking(wantedOf(lock, project), { store, signal, verify: rereads })
+    if (!lock || (work.inputs.update && !updated.has(work)))
+      return { recipe: RECIPE, spec, lock: 'to be made' }
+    const { store, tree } = mirrorPaths({ outDirectory })
+    const options = { store, signal, verify: rereads }
+    const scratch = join(work.workDirectory, 'packs')
+    const packs = await unsoundPacks(lock, { ...options, scratch })
+    const missing = (await lacking(wantedOf(lock, project), options)) + packs.damaged.size + packs.absent.size
+    const changed = missing === 0 ? await changedInTree(tree, rereads) : []
     return {
       recipe: RECIPE,
       spec,
       lock: sha256(JSON.stringify(lock)),
       mirror: missing === 0 ? 'whole' : `lacks ${missing} artefacts`,
+      tree: changed.length === 0 ? 'as written' : `changed: ${changed.join('; ')}`,
     }
   },
 
@@ -101,6 +98,7 @@ export const mirrorDeps: Stage<typeof inputs> = {
         archive: archive && ((absent: readonly LockedWanted[]) => archive.take(absent)),
       }
       const scratch = join(workDirectory, 'packs')
+      const fresh: Digest[] = []
       const unsound = await removeUnsoundPacks(lock, { store, scratch, signal, verify: work.rereads })
       await fetchAll(wantedOf(lock, work.project), options).catch(async (error: unknown) => {
         throw await explainGone(error, debGroups(lock, work.project.spec), work)
@@ -113,11 +111,13 @@ export const mirrorDeps: Stage<typeof inputs> = {
           signal,
           log,
         })
+        if (fetched > 0) fresh.push(git.objects)
         const { size } = await stat(packPath(store, git.objects))
         const found = archive?.packs.has(git.objects) ? 'archive' : 'store'
         const whence = fetched === 0 ? found : unsound.has(git.objects) ? 'refetched' : 'downloaded'
         ledger.note(`git ${git.source}`, { sha256: git.objects, size }, whence, fetched)
       }
+      await notePacks(store, fresh)
     })
     await key
     const bytes = ledger.downloadedBytes
@@ -147,11 +147,13 @@ export const mirrorDeps: Stage<typeof inputs> = {
 
   async prove(work): Promise<void> {
     const { project } = work
+    refuse(faultsOf(work.inputs))
     const lock = await readLock(project.lockFile)
     const outOfStep = lock ? await misfits(project.spec, lock) : []
     if (!lock || outOfStep.length > 0) throw unfitting(project, outOfStep)
     const options = { paths: mirrorPaths(work), work: work as unknown as StageWork }
     await prove(lock, wantedOf(lock, project), options)
+    await this.afterwards?.(work)
   },
 }
 

@@ -13,6 +13,7 @@ import { writeGitRepositories } from './git/tree.ts'
 import { type MirrorKey, mirrorKey } from './mirror-key.ts'
 import { type MirrorPaths, mirrorPaths } from './paths.ts'
 import { writeRpmTrees } from './rpm/tree.ts'
+import { recordTree } from './tree-record.ts'
 
 /** Name of the mirror's public key in the tree's deb folder. */
 export const PUBLIC_KEY = 'appliance-mirror.gpg'
@@ -57,6 +58,7 @@ export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
   const old = join(work.workDirectory, 'old-tree')
   await rename(paths.tree, old).catch(() => {})
   await rename(fresh, paths.tree)
+  await recordTree(paths.tree)
   await rm(old, { recursive: true, force: true })
 }
 

@@ -69,7 +69,17 @@ export function exitStatus(error: unknown): 1 | 2 | 130 {
   return error.code === 'internal' ? 2 : 1
 }
 
-/** Whatever was thrown, as an `ApplianceError`; a full disk and an abort are recognised by what Node calls them. */
+/** What Node calls a file that may not be written, or not at all be used; and what it is for a person. */
+const FORBIDDEN: Readonly<Record<string, string>> = {
+  EROFS: 'its file system is read-only',
+  EACCES: 'this user may not',
+  EPERM: 'it is not permitted',
+}
+
+/**
+ * Whatever was thrown, as an `ApplianceError`; a full disk, a file that may not be written and an abort are recognised
+ * by what Node calls them.
+ */
 export function toApplianceError(thrown: unknown): ApplianceError {
   if (thrown instanceof ApplianceError) return thrown
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -84,6 +94,15 @@ export function toApplianceError(thrown: unknown): ApplianceError {
         cause: error,
       },
     )
+  }
+  const { path, syscall } = error as NodeJS.ErrnoException
+  const why = FORBIDDEN[code ?? '']
+  if (why !== undefined && path !== undefined) {
+    const does = code === 'EROFS' ? 'written' : `used (${syscall})`
+    return new ApplianceError('missing-tool', `${path} cannot be ${does}: ${why}`, {
+      hint: 'Make it accessible for this user, or work in another folder (--working-directory).',
+      cause: error,
+    })
   }
   if (error.name === 'AbortError' || code === 'ABORT_ERR')
     return new ApplianceError('interrupted', 'interrupted', { cause: error })

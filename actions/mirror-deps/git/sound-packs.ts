@@ -40,29 +40,43 @@ export async function packHolds(
 }
 
 /**
- * Removes packs that are not what the lock promises (a cache gave them, a disk changed them), and says which. Those
+ * Packs that are not what the lock promises (a cache gave them, a disk changed them) or are not there at all. Those
  * that look as they did when they were last looked into are not looked into again.
- *
- * @param verify look into all of them
  */
-export async function removeUnsoundPacks(
+export async function unsoundPacks(
   lock: Lock,
   { store, verify, ...options }: PackOptions & { store: string; verify: boolean },
-): Promise<Set<Digest>> {
+): Promise<{ damaged: Set<Digest>; absent: Set<Digest> }> {
   const verified = await verifiedOf(store)
-  const unsound = new Set<Digest>()
+  const [damaged, absent] = [new Set<Digest>(), new Set<Digest>()]
   for (const [objects, root] of promisedBy(lock).packs) {
     const pack = packPath(store, objects)
     const status = await lstat(pack).catch(() => undefined)
-    if (!status || (!verify && status.isFile() && verified.vouchesFor(objects, status))) continue
-    if (status.isFile() && (await packHolds(pack, { objects, root }, options)))
+    if (!status) absent.add(objects)
+    else if (!verify && status.isFile() && verified.vouchesFor(objects, status)) continue
+    else if (status.isFile() && (await packHolds(pack, { objects, root }, options)))
       // Its time and mode may be others now; its bytes are not.
       verified.note(objects, await lstat(pack))
-    else {
-      await rm(pack, { recursive: true, force: true })
-      unsound.add(objects)
-    }
+    else damaged.add(objects)
   }
+  await rm(options.scratch, { recursive: true, force: true })
   await verified.write()
-  return unsound
+  return { damaged, absent }
+}
+
+/** Removes damaged packs, to be fetched again, and says which. */
+export async function removeUnsoundPacks(
+  lock: Lock,
+  options: PackOptions & { store: string; verify: boolean },
+): Promise<Set<Digest>> {
+  const { damaged } = await unsoundPacks(lock, options)
+  for (const objects of damaged) await rm(packPath(options.store, objects), { recursive: true, force: true })
+  return damaged
+}
+
+/** Notes packs that have just been fetched, and checked on the way. */
+export async function notePacks(store: string, packs: Iterable<Digest>): Promise<void> {
+  const verified = await verifiedOf(store)
+  for (const objects of packs) verified.note(objects, await lstat(packPath(store, objects)))
+  await verified.write()
 }

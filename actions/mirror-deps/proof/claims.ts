@@ -9,6 +9,7 @@ import { proveGems } from '../gem/proof.ts'
 import { proveGit } from '../git/proof.ts'
 import { proveRpmChain, proveRpmClosure, type RpmProof, rpmProof } from '../rpm/proof.ts'
 import { toolsRuby } from '../tree.ts'
+import { changedInTree } from '../tree-record.ts'
 import { damagedIn } from './bytes.ts'
 import type { ProofOptions } from './proof.ts'
 
@@ -33,6 +34,12 @@ export function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: P
       says: `every byte, ${formatSize(bytes)}`,
       code: 'digest-mismatch',
       prove: () => damagedIn(paths.store, wanted, work.signal),
+    },
+    {
+      of: 'the repositories',
+      says: 'every file as it was written, and no other',
+      code: 'digest-mismatch',
+      prove: () => changedInTree(paths.tree, true),
     },
     ...fileClaims(lock, options),
     ...debChains(lock, options),

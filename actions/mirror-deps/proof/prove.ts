@@ -29,7 +29,9 @@ export async function prove(
     const found = await prove()
     const time = formatDuration(performance.now() - began)
     log.info(
-      found.length === 0 ? `proved ${of}: ${says} (${time})` : `${of}: ${found.length} faults (${time})`,
+      found.length === 0
+        ? `proved ${of}: ${says} (${time})`
+        : `${of}: ${found.length} fault${found.length === 1 ? '' : 's'} (${time})`,
     )
     faults.push(...found)
     if (found.length > 0) codes.add(code)

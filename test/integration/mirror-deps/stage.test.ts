@@ -1,4 +1,15 @@
-import { access, appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  access,
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import { defaults } from '../../../actions/appliance/build.ts'
@@ -51,7 +62,14 @@ mirror:
   return directory
 }
 
-async function mirror(directory: string, inputs: { verify?: true; frozen?: true; update?: 'all' } = {}) {
+interface Asked {
+  verify?: true
+  frozen?: true
+  update?: 'all'
+  archive?: string
+}
+
+async function mirror(directory: string, inputs: Asked = {}) {
   const log = new Lines()
   const execution = await execute(
     mirrorDeps,
@@ -151,6 +169,57 @@ describe('mirror-deps', () => {
     expect(healed.log.lines.join('\n')).toContain('mirror changed')
     expect(await readFile(join(tree, 'file/jdk/jdk 1.tar.gz'), 'utf8')).toBe('a runtime')
     expect((await mirror(directory, { verify: true })).state).toBe('up-to-date')
+  })
+
+  test('so are objects of git that a disk changed, and repositories that somebody has been at', async () => {
+    await using from = await files()
+    const directory = await project(from)
+    const { tree } = await mirror(directory)
+    const packs = join(directory, 'build/mirror-deps/store/git')
+    const [pack] = await readdir(packs)
+    const whole = await readFile(join(packs, pack!))
+    await writeFile(
+      join(packs, pack!),
+      whole.map((byte, index) => (index === 40 ? byte ^ 1 : byte)),
+    )
+    const healed = await mirror(directory)
+    expect(healed.log.lines.join('\n')).toContain('mirror changed')
+    expect((await mirror(directory, { verify: true })).state).toBe('up-to-date')
+
+    await rm(join(tree, 'file/jdk/jdk 1.tar.gz'))
+    await symlink('/etc/passwd', join(tree, 'file/jdk/passwd'))
+    const index = join(tree, 'deb/dists/appliance/main/binary-amd64/Packages')
+    const { atime, mtime } = await stat(index)
+    await writeFile(index, (await readFile(index, 'utf8')).replace('1.22-9', '1.22-8'))
+    await utimes(index, atime, mtime)
+    await expect(mirror(directory, { verify: true })).rejects.toMatchObject({
+      code: 'digest-mismatch',
+      message: expect.stringMatching(
+        /tree\/deb\/dists\/appliance\/main\/binary-amd64\/Packages has other bytes than were written\ntree\/file\/jdk\/jdk 1\.tar\.gz is no longer there\ntree\/file\/jdk\/passwd is not the mirror's/,
+      ),
+    })
+    expect((await mirror(directory)).log.lines.join('\n')).toContain('tree changed')
+    expect((await mirror(directory, { verify: true })).state).toBe('up-to-date')
+    expect((await mirror(directory)).state).toBe('up-to-date')
+    await rm(tree, { recursive: true })
+    expect((await mirror(directory)).state).toBe('done')
+  })
+
+  test('an archive is called one; what verifies changes nothing', async () => {
+    await using from = await files()
+    const directory = await project(from)
+    await expect(mirror(directory, { archive: '/tmp/mirror.zip' })).rejects.toMatchObject({
+      code: 'input',
+      message: expect.stringContaining('a name that ends in .tar.zst'),
+    })
+    await mirror(directory)
+    await expect(mirror(directory, { verify: true, update: 'all' })).rejects.toMatchObject({
+      code: 'input',
+      message: 'verify changes nothing, so neither update nor from-archive goes with it',
+    })
+    const file = join(directory, 'mirror.tar.zst')
+    await mirror(directory, { verify: true, archive: file })
+    expect((await stat(file)).size).toBeGreaterThan(0)
   })
 
   test('what upstream has dropped since is gone, by name, and nothing of the old mirror is harmed', async () => {
