@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { figure, median, table, timed } from './figures.js'
 import { apt, aptly, aptUpdate, copyOfDebian, packages } from './mirror-debian.js'
+import { bundleCache, bundleLock, copyOfGems, gems } from './mirror-gems.js'
+import { dnfDownload, repositoryOfRpms, top } from './mirror-rpms.js'
 
 // Everything comes from web servers on the loopback: Debian's real packages and signatures from a copy that is kept in
 // /var/tmp for the next time, so that the network decides nothing.
@@ -84,6 +86,84 @@ async function firstFetch() {
   figure('mirror.first-fetch-vs-apt', median(seconds.apt) / median(seconds.ours), 'x', 'none')
   if (seconds.aptly.length > 0)
     figure('mirror.first-fetch-vs-aptly', median(seconds.aptly) / median(seconds.ours), 'x', 'none')
+}
+
+/** Fetches anew what a lock names of one kind; the build tools, and the roots they run in, are there, as the peers' are. */
+function refetch(directory, digests) {
+  const mirror = join(directory, 'build/mirror-deps')
+  for (const digest of digests)
+    rmSync(join(mirror, 'store/sha256', digest.slice(0, 2), digest), { force: true })
+  return appliance(directory, 'mirror-deps').seconds
+}
+
+/** Three rounds of ours and a peer's, by turns. */
+function sideBySide(what, bytes, ours, peer, theirs) {
+  const seconds = { ours: [], peer: [] }
+  for (let round = 0; round < 3; round++) {
+    seconds.ours.push(ours())
+    seconds.peer.push(theirs())
+  }
+  const row = (name, list) => [name, median(list).toFixed(1), (bytes / 1e6 / median(list)).toFixed(0)]
+  table([
+    [`${what}, ${(bytes / 1e6).toFixed(0)} MB`, 'seconds', 'MB/s'],
+    row('mirror-deps (verified, as a repository)', seconds.ours),
+    row(peer, seconds.peer),
+  ])
+  const ratio = median(seconds.peer) / median(seconds.ours)
+  ratios.push(ratio)
+  return ratio
+}
+
+const lockOf = (directory) => JSON.parse(readFileSync(join(directory, 'appliance.lock.json'), 'utf8'))
+const sizeOf = (artefacts) => artefacts.reduce((sum, { size }) => sum + size, 0)
+
+async function rubyGems() {
+  const copy = '/var/tmp/appliance-bench-gems'
+  copyOfGems(copy, appliance)
+  const url = await serve(copy)
+  const directory = project(
+    'gems',
+    `  gem:\n    - { name: bench, source: '${url}/', gems: ${JSON.stringify(gems)}, platforms: [ruby], for: host }\n`,
+  )
+  appliance(directory, 'mirror-deps')
+  const locked = lockOf(directory).gem[0].gems
+  bundleLock(at('bundle'), url)
+  const ratio = sideBySide(
+    `${locked.length} gems`,
+    sizeOf(locked),
+    () =>
+      refetch(
+        directory,
+        locked.map(({ sha256 }) => sha256),
+      ),
+    'bundle cache --no-install',
+    () => bundleCache(at('bundle')),
+  )
+  figure('mirror.first-fetch-vs-bundle', ratio, 'x', 'none')
+}
+
+async function rpms() {
+  const repository = '/var/tmp/appliance-bench-rpms'
+  repositoryOfRpms(repository)
+  const url = await serve(repository)
+  const directory = project(
+    'rpms',
+    `  rpm:\n    - { name: bench, baseurl: '${url}', gpgkey: '${repository}/RPM-GPG-KEY-bench', releasever: "9", packages: [${top}] }\n`,
+  )
+  appliance(directory, 'mirror-deps')
+  const locked = lockOf(directory).rpm[0].packages
+  const ratio = sideBySide(
+    `${locked.length} RPMs`,
+    sizeOf(locked),
+    () =>
+      refetch(
+        directory,
+        locked.map(({ sha256 }) => sha256),
+      ),
+    'dnf download --resolve',
+    () => dnfDownload(at('dnf'), url),
+  )
+  figure('mirror.first-fetch-vs-dnf', ratio, 'x', 'none')
 }
 
 /** Ten thousand small files, the first time and the second. */
@@ -179,8 +259,7 @@ process.on('exit', () => {
 })
 timed('node_modules/.bin/tsc', ['-p', 'tsconfig.bundle.json'])
 const wanted = process.argv.slice(2)
-for (const part of [firstFetch, many, large])
+for (const part of [firstFetch, rubyGems, rpms, many, large])
   if (wanted.length === 0 || wanted.includes(part.name)) await part()
 if (ratios.length > 0) figure('mirror.first-fetch-vs-best', Math.min(...ratios), 'x', '≥ 1')
-console.log('not measured: bundle cache, dnf download --resolve (no upstream of theirs on the loopback)')
 process.exit()
