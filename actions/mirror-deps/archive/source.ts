@@ -120,7 +120,10 @@ export class ArchiveSource {
     const gave = objects.size + taken.packs.size
     log.info(`archive ${title}: gave ${gave} of the ${absent.length + packs} artefacts that were lacking`)
     if (unknown > 0) log.info(`archive ${title}: passed over ${unknown} entries that this lock does not name`)
-    if (damaged > 0) log.warn(`archive ${title}: ${damaged} entries have other bytes than the lock promises`)
+    if (damaged > 0)
+      log.warn(
+        `archive ${title}: ${damaged === 1 ? 'an entry has' : `${damaged} entries have`} other bytes than the lock promises`,
+      )
     if (truncated !== undefined)
       log.warn(`archive ${title} is cut off or damaged (${truncated}); what it gave until then is kept`)
     const rest = absent.filter(({ sha256 }) => !objects.has(sha256)).map((one) => one.title)

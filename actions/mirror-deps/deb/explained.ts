@@ -42,6 +42,9 @@ const TROUBLES: readonly Trouble[] = [
   },
 ]
 
+/** What apt adds to every failure. */
+const CONSEQUENCE = /Some index files failed to download/
+
 /**
  * apt's failure to get indexes in one line: which source, and what is wrong with it (a key by its id).
  *
@@ -57,8 +60,14 @@ export function explained(
   const known = ofSignature(lines, sources) ?? tooOld(lines, sources)
   if (known) return new ApplianceError(known.code, known.message, { hint: known.hint, cause: error })
   const said = lines.filter((line) => /^(E: |W: .*(Failed|key|sign))/.test(line))
-  const words = (said.length > 0 ? said : lines).filter(Boolean).slice(0, 12).join('; ')
-  return new ApplianceError('unreachable', `${what}: ${words}`, {
+  const reasons = (said.length > 0 ? said : lines).filter((line) => line !== '' && !CONSEQUENCE.test(line))
+  const words = reasons
+    .slice(0, 12)
+    .map((line) => line.replace(/^[EW]: /, ''))
+    .join('; ')
+  const whose = new Set(reasons.flatMap((line) => sourceOf(line, sources)?.name ?? []))
+  const where = whose.size > 0 ? `deb ${[...whose].join(', ')}: ` : ''
+  return new ApplianceError('unreachable', `${where}${what}: ${words}`, {
     hint: /\b40[13]\b/.test(words)
       ? 'Does it want credentials? Put them into ~/.netrc.'
       : 'Look at mirror.deb[…]: uri, suites and signed_by; and at the network.',

@@ -115,7 +115,8 @@ export function verdict(title: string, failures: readonly Failure[], locked = tr
         : 'Correct the address in the spec.',
     })
   }
-  return new ApplianceError('unreachable', `${title}: ${said.join('; ')}`, {
+  const missing = dropped.length === 0 ? [] : [`it is not at ${dropped.map(({ url }) => url).join(' and ')}`]
+  return new ApplianceError('unreachable', `${title}: ${[...said, ...missing].join('; ')}`, {
     hint: hintFor(first.error),
     cause: others.at(-1)!.error,
   })

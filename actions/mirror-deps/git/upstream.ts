@@ -111,10 +111,15 @@ export class Upstream {
       const said = error.stderrTail
         .trim()
         .split('\n')
-        .filter((line) => !/^(fatal: Could not read|and the rep)/i.test(line))
+        .filter((line) => !/^(fatal: Could not read from|and the rep)/i.test(line))
+      // Nobody is ever asked at a prompt, whose failure is what git would tell.
+      const asks = said.some((line) =>
+        /askpass|could not read (Username|Password)|Authentication failed/i.test(line),
+      )
+      const why = asks ? 'it wants credentials, and has not been given the right ones' : said.at(-1)?.trim()
       throw new ApplianceError(
         'unreachable',
-        `git ${this.name}: ${this.from} could not be read: ${said.at(-1)?.trim() ?? 'git gave no reason'}`,
+        `git ${this.name}: ${this.from} could not be read: ${why ?? 'git gave no reason'}`,
         {
           hint: 'Is the address right, and may this computer read it? Credentials come from ~/.netrc or the SSH agent.',
           cause: error,

@@ -11,6 +11,7 @@ import { fetchGit, type GitEntry, type GitOptions, lockGit } from '../../../acti
 import { writeGitRepositories } from '../../../actions/mirror-deps/git/tree.ts'
 import { scratch } from './folder.ts'
 import { Lines } from './lines.ts'
+import { type Answer, upstream } from './upstream.ts'
 
 const folder = await scratch()
 const signal = new AbortController().signal
@@ -21,6 +22,9 @@ const author = {
   GIT_COMMITTER_EMAIL: 'a@example.test',
   GIT_CONFIG_GLOBAL: '/dev/null',
 }
+
+const wantsLogin: Answer = (_, response) =>
+  void response.writeHead(401, { 'www-authenticate': 'Basic realm="x"', 'content-length': 0 }).end()
 
 /** Brings everything of a source into the store; returns the bytes. */
 async function fetched(locked: LockedGit, options: GitOptions): Promise<number> {
@@ -188,6 +192,11 @@ describe('a git repository', () => {
     await expect(lockGit(entry(nowhere, 'v1'), await places())).rejects.toMatchObject({
       code: 'unreachable',
       message: expect.stringContaining(nowhere),
+    })
+    await using closed = await upstream({ '/x.git/info/refs?service=git-upload-pack': wantsLogin })
+    await expect(lockGit(entry(`${closed.url}/x.git`, 'v1'), await places())).rejects.toMatchObject({
+      code: 'unreachable',
+      message: `git catalogue: ${closed.url}/x.git could not be read: it wants credentials, and has not been given the right ones`,
     })
   })
 })
