@@ -18,8 +18,8 @@ export async function recordTree(tree: string): Promise<void> {
   const lines: string[] = []
   for (const [path, status] of filesOf(tree)) {
     // What is linked is held against the lock where it is linked to.
-    const own = status.isFile() && status.nlink === 1
-    lines.push(JSON.stringify([path, look(status), own ? await sha256File(join(tree, path)) : '']))
+    const own = status.isFile() && status.nlink === 1 ? await sha256File(join(tree, path)) : ''
+    lines.push(JSON.stringify([path, look(status, own === ''), own]))
   }
   await writeAtomically(recordOf(tree), `${lines.join('\n')}\n`)
 }
@@ -39,7 +39,8 @@ export async function changedInTree(tree: string, reread = false): Promise<strin
     const before = written.get(path)
     written.delete(path)
     if (!before) faults.push(`tree/${path} is not the mirror's`)
-    else if (before.look !== look(status)) faults.push(`tree/${path} is not as it was written`)
+    else if (before.look !== look(status, before.sha256 === ''))
+      faults.push(`tree/${path} is not as it was written`)
     else if (reread && before.sha256 !== '' && (await sha256File(join(tree, path))) !== before.sha256)
       faults.push(`tree/${path} has other bytes than were written`)
   }
@@ -60,8 +61,9 @@ function filesOf(tree: string): [path: string, status: Stats][] {
     .sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-function look({ size, mtimeMs, ino, mode }: Stats): string {
-  return `${size} ${mtimeMs} ${ino} ${mode}`
+/** @param linked it is a file of the store, whose bytes are held against the lock: only that it is that one counts */
+function look({ size, mtimeMs, ino, mode }: Stats, linked: boolean): string {
+  return linked ? `${ino} ${mode}` : `${size} ${mtimeMs} ${ino} ${mode}`
 }
 
 async function readRecord(tree: string): Promise<Written | undefined> {

@@ -116,6 +116,7 @@ describe('--verify', () => {
     expect(state).toBe('up-to-date')
     expect(lines).toEqual([
       expect.stringMatching(/^proved 6 artefacts: every byte, 4\.\d kB \(\d.*s\)$/),
+      expect.stringMatching(/^proved the repositories: every file as it was written, and no other \(/),
       expect.stringMatching(/^proved deb debian: signature → index → 3 packages \(/),
       expect.stringMatching(/^proved deb debian: all install into an empty root from the mirror alone \(/),
     ])
@@ -253,7 +254,7 @@ describe('--verify', () => {
     expect(fault).toMatchObject({
       code: 'digest-mismatch',
       message: expect.stringMatching(
-        /is not in the mirror\n.*is in no signed index\n.*does not have a Release file/,
+        /is not in the mirror\n(tree\/.*dists.* is no longer there\n)+.*is in no signed index\n.*does not have a Release file/,
       ),
     })
   })

@@ -189,9 +189,10 @@ describe('mirror-deps', () => {
     await rm(join(tree, 'file/jdk/jdk 1.tar.gz'))
     await symlink('/etc/passwd', join(tree, 'file/jdk/passwd'))
     const index = join(tree, 'deb/dists/appliance/main/binary-amd64/Packages')
-    const { atime, mtime } = await stat(index)
+    const saved = join(directory, 'saved')
+    await run('cp', ['-p', index, saved])
     await writeFile(index, (await readFile(index, 'utf8')).replace('1.22-9', '1.22-8'))
-    await utimes(index, atime, mtime)
+    await run('touch', ['-r', saved, index])
     await expect(mirror(directory, { verify: true })).rejects.toMatchObject({
       code: 'digest-mismatch',
       message: expect.stringMatching(
