@@ -46,9 +46,10 @@ export function terminalLog({
   }
   const draw = () => {
     if (moving.size === 0) return clear()
-    const width = (screen.columns ?? 80) - 1
+    // Some pseudo-terminals say that they have no columns at all.
+    const width = (screen.columns || 80) - 1
     // Where there is no room for all of them the last ones count: the sum is among them.
-    const shown = [...moving].slice(-Math.max(1, (screen.rows ?? 24) - 1))
+    const shown = [...moving].slice(-Math.max(1, (screen.rows || 24) - 1))
     const texts = shown.map((line) => line.text(now()).slice(0, width))
     screen.write((cleared() || CLEAR) + texts.join('\n'))
     drawn = texts.length

@@ -13,12 +13,12 @@ function shownBy(written: string): string[] {
   return rows
 }
 
-function terminal(rows = 24) {
+function terminal(rows = 24, columns = 80) {
   let clock = 0
   let written = ''
   const log = terminalLog({
     debug: false,
-    screen: { columns: 80, rows, write: (text) => (written += text) },
+    screen: { columns, rows, write: (text) => (written += text) },
     lines: { out: (line) => (written += `${line}\n`), err: (line) => (written += `${line}\n`) },
     now: () => clock,
   })
@@ -53,6 +53,12 @@ describe('several long things at once', () => {
     for (const line of [deb, iso, all]) line.done()
     log.info('bye')
     expect(shown()).toEqual(['hello', 'bye', '', '', ''].slice(0, shown().length))
+  })
+
+  test('a terminal that says it has no room at all is taken for one of the usual size', () => {
+    const { log, shown } = terminal(0, 0)
+    for (const title of ['one', 'two']) log.progress(title, 1000, 'bytes')
+    expect(shown()).toEqual(['one  0 %  0 B of 1.0 kB', 'two  0 %  0 B of 1.0 kB'])
   })
 
   test('what was here from an earlier run does not count for the rate, and a stall is seen', () => {
