@@ -1,6 +1,7 @@
 import { link, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { ApplianceError } from '../../lib/errors/error.ts'
 import { sha256 } from '../../lib/files/digest.ts'
 import type { LockedDebRepository } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
@@ -116,7 +117,9 @@ async function packagesIndex(
     .filter((stanza) => stanza !== '')
     .map((stanza) => {
       const [, path = ''] = /^Filename: (.*)$/m.exec(stanza) ?? []
-      return stanza.replace(/^Size: .*$/m, `$&\nSHA256: ${digests.get(path)}`)
+      const digest = digests.get(path)
+      if (!digest) throw new ApplianceError('internal', `the pool has ${path}, which the lock does not name`)
+      return stanza.replace(/^Size: .*$/m, `$&\nSHA256: ${digest}`)
     })
     .sort()
 }
