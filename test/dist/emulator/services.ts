@@ -85,7 +85,7 @@ export class Services implements AsyncDisposable {
     const method = /^\/twirp\/github\.actions\.results\.api\.v1\.(\w+\/\w+)$/.exec(url.pathname)?.[1]
     const [, place, path] = /^\/(api|upload)\/repos\/[^/]+\/[^/]+(\/.*)$/.exec(url.pathname) ?? []
     if (place !== undefined) {
-      if (!request.headers.authorization?.startsWith('Bearer '))
+      if (!/^(Bearer|token) ./.test(request.headers.authorization ?? ''))
         return json(response, 401, { message: 'Requires authentication' })
       if (path!.startsWith('/actions/artifacts')) return this.#earlier(path!, url, response)
       return await this.releases.answer(request, response, path!, url, this.#url)

@@ -1,0 +1,205 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { sha256, sha256File } from '../../actions/lib/files/digest.ts'
+import { Services } from '../dist/emulator/services.ts'
+import type { RunnerMachine } from '../dist/runner/machine.ts'
+import { type RunOptions, type RunResult, runWorkflow } from '../dist/runner/run.ts'
+import { buildExample, exampleOva } from '../fixtures/example.ts'
+import { type ReleaseTree, releaseTree } from '../fixtures/release-tree.ts'
+import { EXAMPLE, freshRunner, repositoryOf, runOptions, seededRunner } from '../fixtures/workflow-runs.ts'
+
+// The workflow files that ship, as they are, with the committed dist/ under Node 24, on the example that was built.
+
+const full = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
+const machines: RunnerMachine[] = []
+let release: ReleaseTree
+let repository: string
+let services: Services
+
+beforeAll(async () => {
+  await buildExample()
+  release = await releaseTree()
+  repository = await repositoryOf(release)
+  services = await Services.start()
+}, 2_400_000)
+
+afterAll(async () => {
+  for (const machine of machines) await machine[Symbol.asyncDispose]()
+  await services?.[Symbol.asyncDispose]()
+  await release?.[Symbol.asyncDispose]()
+})
+
+async function fresh(): Promise<RunnerMachine> {
+  const machine = await freshRunner()
+  machines.push(machine)
+  return machine
+}
+
+async function seeded(): Promise<RunnerMachine> {
+  const machine = await seededRunner()
+  machines.push(machine)
+  return machine
+}
+
+function outcomes({ jobs }: RunResult): Record<string, string> {
+  return Object.fromEntries(Object.entries(jobs).map(([name, { result }]) => [name, result]))
+}
+
+/** A workflow that calls one of ours, as a user's does. */
+async function calling(
+  workflow: string,
+  inputs: Record<string, unknown>,
+  runId: number,
+  machineFor: () => Promise<RunnerMachine>,
+  more: Partial<RunOptions> = {},
+) {
+  const folder = await mkdtemp('/tmp/appliance-calling-')
+  try {
+    const text = JSON.stringify({
+      on: 'push',
+      jobs: {
+        appliance: {
+          uses: `./.github/workflows/${workflow}`,
+          with: { 'working-directory': EXAMPLE, ...inputs },
+        },
+      },
+    })
+    await writeFile(join(folder, 'w.yml'), text)
+    const options = runOptions(repository, services, runId)
+    return await runWorkflow({ ...options, workflow: join(folder, 'w.yml'), machineFor, ...more })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+test('appliance.yml, on the runner that built it: all is up to date, the mirror is cached, the OVA an artifact', async () => {
+  const machine = await seeded()
+  const run = await runWorkflow({
+    ...runOptions(repository, services, 1),
+    workflow: '.github/workflows/appliance.yml',
+    machineFor: async () => machine,
+  })
+  expect([outcomes(run), run.log]).toEqual([{ 'license-server / build': 'success' }, expect.any(String)])
+  const job = run.jobs['license-server / build']!
+  expect(job.leftovers).toEqual([])
+  expect(job.substituted).toEqual(['actions/checkout'])
+  expect(run.log).not.toMatch(/: again, because|is not as it was made/)
+  expect(services.caches.map(({ key }) => key)).toEqual([
+    expect.stringMatching(/^appliance-mirror-1-[0-9a-f]{64}$/),
+  ])
+  const [ova] = services.artifacts
+  expect(ova).toMatchObject({ name: 'license-server-1.4.0.ova' })
+  expect(sha256(ova!.content)).toBe(await sha256File(exampleOva))
+  expect(job.outputs).toEqual({ ova: 'license-server-1.4.0.ova', 'ova-sha256': sha256(ova!.content) })
+})
+
+describe('appliance-fleet.yml', () => {
+  test('asks for no runner with virtualization when an earlier run made the same', async () => {
+    const machine = await seeded()
+    const steps = ['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'].map((stage) => ({
+      uses: `$/actions/${stage}`,
+      with: {
+        'working-directory': EXAMPLE,
+        carry: 'artifact',
+        ...(stage === 'ova-pack' && { upload: false }),
+      },
+    }))
+    const folder = await mkdtemp('/tmp/appliance-carrying-')
+    const checkout = { uses: 'actions/checkout@v5', with: { clean: false } }
+    const text = JSON.stringify({
+      on: 'push',
+      jobs: { all: { 'runs-on': 'x', steps: [checkout, ...steps] } },
+    })
+    await writeFile(join(folder, 'w.yml'), text)
+    const carried = await runWorkflow({
+      ...runOptions(repository, services, 2),
+      workflow: join(folder, 'w.yml'),
+      machineFor: async () => machine,
+    })
+    await rm(folder, { recursive: true })
+    expect([carried.result, carried.log]).toEqual([
+      'success',
+      expect.stringContaining('ova-pack: carried as'),
+    ])
+    const names = services.artifacts.filter(({ run }) => run === 'run-2').map(({ name }) => name)
+    expect(names.map((name) => name.replace(/-[0-9a-f]{20}/, ''))).toEqual([
+      'appliance-veewee-basebox.tar.zst',
+      'appliance-veewee-basebox.json',
+      'appliance-chef-provision.tar.zst',
+      'appliance-chef-provision.json',
+      'appliance-vm-validate.tar.zst',
+      'appliance-vm-validate.json',
+      'appliance-ova-pack.json',
+    ])
+
+    const run = await calling('appliance-fleet.yml', {}, 3, fresh)
+    expect([outcomes(run), run.log]).toEqual([
+      {
+        'appliance / plan': 'success',
+        'appliance / mirror': 'skipped',
+        'appliance / basebox': 'skipped',
+        'appliance / provision': 'skipped',
+        'appliance / validate': 'skipped',
+        'appliance / pack': 'skipped',
+      },
+      expect.stringContaining('everything is up to date'),
+    ])
+  })
+
+  full('packs on a machine that has nothing but cache and artifacts', async () => {
+    for (const artifact of services.artifacts)
+      if (artifact.name.startsWith('appliance-ova-pack-')) artifact.name = 'gone'
+    const run = await calling('appliance-fleet.yml', {}, 4, fresh)
+    expect([outcomes(run), run.log]).toEqual([
+      expect.objectContaining({
+        'appliance / mirror': 'success',
+        'appliance / provision': 'skipped',
+        'appliance / pack': 'success',
+      }),
+      expect.stringMatching(/cache: restored appliance-mirror-1-[\s\S]*ova-pack: carried as/),
+    ])
+    const made = services.artifacts.findLast(({ name }) => name === 'license-server-1.4.0.ova')!
+    expect(made.run).toBe('run-4')
+    expect(sha256(made.content)).toBe(await sha256File(exampleOva))
+  })
+
+  test('takes nothing that the code of a fork made', async () => {
+    for (const artifact of services.artifacts) artifact.fork = true
+    // Without any result the first stage has to work; that is known before a machine is booted.
+    const onLine: RunOptions['onLine'] = (line, { cancel }) => void (line.startsWith('to do: ') && cancel())
+    const run = await calling('appliance-fleet.yml', {}, 5, fresh, { onLine })
+    expect(run.log).toContain('to do: veewee-basebox, chef-provision, vm-validate, ova-pack')
+    expect(run.result).toBe('cancelled')
+  })
+})
+
+full(
+  'appliance-release.yml: no cache, every scenario on the OVA, the complete set of files, verified and published',
+  async () => {
+    services.calls.length = 0
+    const machine = await seeded()
+    const run = await calling('appliance-release.yml', { 'part-size': '200 MB' }, 6, async () => machine, {
+      event: { name: 'push', ref: 'refs/tags/v1.4.0' },
+    })
+    expect([run.result, run.log]).toEqual([
+      'success',
+      expect.stringContaining('cache: a release takes nothing'),
+    ])
+    expect(services.calls.filter((call) => call.startsWith('CacheService'))).toEqual([])
+    const [published] = services.releases.releases
+    expect(published).toMatchObject({ tag_name: 'v1.4.0', draft: false })
+    const names = published!.assets.map(({ name }) => name)
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'SHA256SUMS.release',
+        'join.sh',
+        'join.ps1',
+        'license-server-1.4.0.ova.part01',
+        'appliance.lock.json',
+      ]),
+    )
+    expect(names.some((name) => name.startsWith('mirror.tar.zst'))).toBe(true)
+    expect(run.jobs['appliance / release']!.outputs.url).toContain('/releases/v1.4.0')
+  },
+)
