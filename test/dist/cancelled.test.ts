@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
+import { expect, test } from '@jest/globals'
+import { Services } from './emulator/services.ts'
+import { Workspace } from './emulator/step.ts'
+import { RunnerMachine } from './runner/machine.ts'
+import { runWorkflow } from './runner/run.ts'
+
+test('a cancelled job leaves nothing running, and what it had fetched of the mirror is there for the next', async () => {
+  let stalls = false
+  let cancel = () => {}
+  const server = createServer((request, response) => {
+    if (stalls && request.url === '/second') {
+      response.writeHead(200, { 'content-length': 6 }).write('sec')
+      setTimeout(() => cancel(), 1500)
+    } else response.end(request.url!.slice(1))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await using services = await Services.start()
+  await using laptop = await Workspace.create()
+  const files = ['first', 'second'].map((name) => `    - url: ${url}/${name}\n`).join('')
+  await writeFile(laptop.path('appliance.yml'), `name: tiny\nversion: 1.0.0\nmirror:\n  file:\n${files}`)
+  await laptop.lock()
+  const folder = await mkdtemp('/tmp/appliance-cancelled-')
+  const steps = '[{ uses: actions/checkout@v5 }, { uses: org/appliance/actions/mirror-deps@v1 }]'
+  await writeFile(join(folder, 'w.yml'), `on: push\njobs: { j: { runs-on: x, steps: ${steps} } }\n`)
+  const runs = async () => {
+    await using machine = await RunnerMachine.create({ APPLIANCE_CACHE: 'off' })
+    return await runWorkflow({
+      repository: { name: 'someone/tiny', folder: laptop.directory },
+      workflow: join(folder, 'w.yml'),
+      event: { name: 'push', ref: 'refs/heads/main' },
+      machineFor: async () => machine,
+      others: { 'org/appliance': resolve('.') },
+      substitutes: {
+        'actions/checkout': async ({ workspace }) => {
+          for (const name of ['appliance.yml', 'appliance.lock.json'])
+            await cp(laptop.path(name), join(workspace, name))
+          return undefined
+        },
+      },
+      services: services.environment,
+      onLine: (_, at) => {
+        cancel = at.cancel
+      },
+    })
+  }
+
+  stalls = true
+  const cancelled = await runs()
+  const job = cancelled.jobs.j!
+  expect(job.steps.map(({ outcome, signalled }) => [outcome, signalled])).toEqual([
+    ['success', undefined],
+    ['cancelled', 'SIGINT'],
+    ['success', undefined],
+  ])
+  expect(job.leftovers).toEqual([])
+  expect(services.caches.map(({ key }) => key)).toEqual([
+    expect.stringMatching(/^appliance-mirror-1-[0-9a-f]{64}-part-1-1$/),
+  ])
+
+  stalls = false
+  const next = await runs()
+  expect([next.result, next.log]).toEqual([
+    'success',
+    expect.stringMatching(/cache: restored appliance-mirror-1-.*-part-1-1/),
+  ])
+  expect(next.jobs.j!.summary).toMatch(/\| file first \| 1 \| 5 B \| 0 \| 1 \|/)
+  expect(next.log).toMatch(/cache: saved appliance-mirror-1-[0-9a-f]{64}$/m)
+  server.closeAllConnections()
+  server.close()
+  await rm(folder, { recursive: true })
+})
