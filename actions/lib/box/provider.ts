@@ -45,12 +45,14 @@ export function vagrantfile(provider: Provider, { cpus, memory, user, mac }: Box
 }
 
 const settings: Record<Provider, (cpus: number, mebibytes: number, mac: string) => string[]> = {
+  // vagrant-qemu takes boxes of libvirt, and none of its own name (0.7.0, plugin.rb: box_format).
   libvirt: (cpus, memory) => [
     block('config.vm.provider :libvirt do |libvirt|', [
       `libvirt.cpus = ${cpus}`,
       `libvirt.memory = ${memory}`,
       'libvirt.disk_bus = "virtio"',
     ]),
+    qemuBlock(cpus, memory),
   ],
   virtualbox: (cpus, memory, mac) => [
     `config.vm.base_mac = ${JSON.stringify(mac)}`,
@@ -59,15 +61,17 @@ const settings: Record<Provider, (cpus: number, mebibytes: number, mac: string) 
       `virtualbox.memory = ${memory}`,
     ]),
   ],
-  qemu: (cpus, memory) => [
-    block('config.vm.provider :qemu do |qemu|', [
-      'qemu.arch = "x86_64"',
-      'qemu.machine = "q35"',
-      'qemu.net_device = "virtio-net-pci"',
-      `qemu.smp = ${JSON.stringify(String(cpus))}`,
-      `qemu.memory = ${JSON.stringify(`${memory}M`)}`,
-    ]),
-  ],
+  qemu: (cpus, memory) => [qemuBlock(cpus, memory)],
+}
+
+function qemuBlock(cpus: number, memory: number): string {
+  return block('config.vm.provider :qemu do |qemu|', [
+    'qemu.arch = "x86_64"',
+    'qemu.machine = "q35"',
+    'qemu.net_device = "virtio-net-pci"',
+    `qemu.smp = ${JSON.stringify(String(cpus))}`,
+    `qemu.memory = ${JSON.stringify(`${memory}M`)}`,
+  ])
 }
 
 function block(head: string, lines: readonly string[]): string {

@@ -40,7 +40,7 @@ else
         disk,
         name: 'small-base',
         version: '20261122.1',
-        providers: ['qemu'],
+        providers: ['libvirt'],
         machine: { cpus: 2, memory: 2 ** 30, disk: 2 ** 30, user: 'root', mac: '080027ABCDEF' },
         folder: join(folder, 'boxes'),
         work,
@@ -49,7 +49,8 @@ else
         signal,
       })
       await vagrant('plugin', 'install', ...PLUGIN)
-      await vagrant('box', 'add', '--provider', 'qemu', catalogue)
+      // The plugin takes boxes of libvirt's format.
+      await vagrant('box', 'add', '--provider', 'libvirt', catalogue)
       // Of the machine the box says all but where it is; the port is this computer's affair.
       await writeFile(
         join(folder, 'project/Vagrantfile'),
