@@ -35,7 +35,12 @@ export function repositoryOfRpms(folder) {
     spec,
   ])
   const rpms = readdirSync(join(work, 'rpms/noarch')).map((name) => join(work, 'rpms/noarch', name))
-  const sign = ['--addsign', ...define('_gpg_name bench'), ...define(`_gpg_path ${home}`)]
+  const sign = [
+    '--addsign',
+    ...define('__gpg /usr/bin/gpg'),
+    ...define('_gpg_name bench'),
+    ...define(`_gpg_path ${home}`),
+  ]
   timed('rpmsign', [...sign, ...rpms], { env: { ...process.env, GNUPGHOME: home } })
   timed('createrepo_c', ['--quiet', join(work, 'rpms')])
   timed('gpgconf', ['--homedir', home, '--kill', 'all'])
