@@ -67,7 +67,8 @@ const settings: Record<Provider, (cpus: number, mebibytes: number, mac: string) 
 function qemuBlock(cpus: number, memory: number): string {
   return block('config.vm.provider :qemu do |qemu|', [
     'qemu.arch = "x86_64"',
-    'qemu.machine = "q35"',
+    'qemu.machine = "q35,accel=kvm:tcg"',
+    'qemu.cpu = "max"', // its own default, host, is for KVM alone
     'qemu.net_device = "virtio-net-pci"',
     `qemu.smp = ${JSON.stringify(String(cpus))}`,
     `qemu.memory = ${JSON.stringify(`${memory}M`)}`,

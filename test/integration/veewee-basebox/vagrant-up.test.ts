@@ -51,13 +51,16 @@ else
       await vagrant('plugin', 'install', ...PLUGIN)
       // The plugin takes boxes of libvirt's format.
       await vagrant('box', 'add', '--provider', 'libvirt', catalogue)
-      // Of the machine the box says all but where it is; the port is this computer's affair.
+      // Of the machine the box says all but where it is; the port and the accelerator are this computer's affair.
       await writeFile(
         join(folder, 'project/Vagrantfile'),
         `Vagrant.configure("2") do |config|
   config.vm.box = "small-base"
   config.vm.boot_timeout = 900
-  config.vm.provider(:qemu) { |qemu| qemu.ssh_port = ${await freePort()} }
+  config.vm.provider :qemu do |qemu|
+    qemu.ssh_port = ${await freePort()}
+    qemu.machine = "q35,accel=tcg"
+  end
 end
 `,
       )
