@@ -68,7 +68,7 @@ else
         ...{ browser: browser(), began: 0, log, limit: 60_000, signal },
       }
       const command =
-        'tty; printf "Name: "; read name; stty -echo; printf "Word: "; read word; stty echo; echo; echo "<$name|$word|$P>"; ps -e -o args= | grep -c secret-1'
+        'tty; printf "Name: "; read name; stty -echo; printf "Word: "; read word; stty echo; echo; echo "<$name|$word|$P>"; ps -e -o args= | grep -c "[s]ecret-1"'
       const outcome = await answerPrompts(
         { command, stdout: '^<box\\|hush\\|secret-1>$', status: 1, env: { P: 'secret-1' } },
         [
@@ -137,7 +137,7 @@ else
       const room = { test: machine, project: folder, scratch: folder, disks, signal }
       await boot(
         {
-          nic: 'e1000',
+          nic: 'vmxnet3', // the small disk's kernel has no driver of Intel's
           mac: '52:54:00:12:34:56',
           memory: 640 * 2 ** 20,
           clock: '2031-05-01T00:00:00',

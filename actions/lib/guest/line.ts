@@ -6,6 +6,9 @@ import { exports, quote } from './quote.ts'
 
 /** The guest's end of a PC's second serial port. */
 const DEVICE = '/dev/ttyS1'
+/** What the shell says once it listens, and how long it may take (ms). */
+const READY = 'listening'
+const PATIENCE = 60_000
 /** Bytes of a command that are sent at once: a terminal holds 4,096. */
 const PIECE = 1500
 /** Bytes that are kept of a command's output, each of stdout and stderr: its end. */
@@ -18,11 +21,6 @@ const KEPT = 1 << 20
  * @param socket of the line, on this computer
  */
 export async function guestOnLine(socket: string, guest: Guest, signal: AbortSignal): Promise<Guest> {
-  const shell = `stty -F ${DEVICE} raw -echo; exec /bin/sh <${DEVICE} >${DEVICE} 2>/dev/null`
-  await guest.run(`setsid -f /bin/sh -c ${quote(shell)} </dev/null >/dev/null 2>&1`, {
-    signal,
-    title: 'a shell on the second serial port',
-  })
   const line = await dial(socket)
   let heard = ''
   let news = () => {}
@@ -53,6 +51,14 @@ export async function guestOnLine(socket: string, guest: Guest, signal: AbortSig
       })
     }
   }
+
+  // What is said before the port is open and raw is lost, or heard twice; so the shell speaks first.
+  const shell = `exec <${DEVICE} >${DEVICE} 2>/dev/null; stty raw -echo; echo '${READY}<'; echo '>${READY}'; exec /bin/sh`
+  await guest.run(`setsid -f /bin/sh -c ${quote(shell)} </dev/null >/dev/null 2>&1`, {
+    signal,
+    title: 'a shell on the second serial port',
+  })
+  await between(READY, PATIENCE, signal)
 
   let last: Promise<unknown> = Promise.resolve()
   const run = async (commandLine: string, options: GuestRunOptions): Promise<GuestResult> => {
