@@ -11,7 +11,8 @@ const STAMP = '/var/lib/appliance/first-boot.done'
 /** What the customer said on import, and what is so where nothing was said (ova-pack puts both there). */
 const GIVEN = '/var/lib/appliance/properties'
 const DEFAULTS = '/usr/lib/appliance/properties'
-const LOG = '/var/log/appliance-first-boot.log'
+/** Not under /var/log: it is written once and does not grow, so that nothing need rotate it. The journal has it, too. */
+const LOG = '/var/lib/appliance/first-boot.log'
 
 /**
  * The unit that runs the user's `first_boot:` scripts once, in order, at the customer's, after the settings given on
@@ -50,9 +51,9 @@ for file in ${DEFAULTS}/* ${GIVEN}/*; do
   value=$(cat "$file")
   export "PROPERTY_$key=$value"
 done
-(umask 077; : >>${LOG})
 done=${STAMP}.d
 mkdir -p "$done"
+(umask 077; : >>${LOG})
 for script in ${FIRST_BOOT}/*; do
   name=\${script##*/}
   [ -e "$script" ] || continue
