@@ -169,7 +169,7 @@ test.each([
 })
 
 test('what only looks like a token is let be: examples in manuals, patterns of scanners', async () => {
-  const file = join(folder, 'examples')
+  const file = join(folder, 'manual.txt')
   await writeFile(
     file,
     'AKIAIOSFODNN7EXAMPLE AKIA[A-Z0-9]{16} ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx MAKIAQ3EGRZ7LMPT4XW2V\n',
