@@ -70,7 +70,7 @@ test('every action runs from every address', async () => {
         await run('cp', ['-r', `${release.folder}/.`, workspace])
         await writeFile(
           join(workspace, 'appliance.yml'),
-          'name: tiny\nversion: 1.0.0\nbasebox: { bootstrap: { suite: bookworm } }\n',
+          'name: tiny\nversion: 1.0.0\nmirror: { deb: [{ name: debian, uri: "https://deb.debian.org/debian", suites: [bookworm] }] }\nbasebox: { bootstrap: { suite: bookworm } }\n',
         )
         return undefined
       },

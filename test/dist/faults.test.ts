@@ -56,7 +56,7 @@ test.each(['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'])(
   async (stage) => {
     await writeFile(
       workspace.path('appliance.yml'),
-      'name: tiny\nversion: 1.0.0\nbasebox: { bootstrap: { suite: bookworm } }\n',
+      'name: tiny\nversion: 1.0.0\nmirror: { deb: [{ name: debian, uri: "https://deb.debian.org/debian", suites: [bookworm] }] }\nbasebox: { bootstrap: { suite: bookworm } }\n',
     )
     const { status, stdout, summary } = await workspace.run(stage)
     expect(status).toBe(1)
