@@ -147,11 +147,11 @@ if (!isInside()) {
       async (action, promised) => {
         await using services = await Services.start()
         await using workspace = await Workspace.create(services.environment)
-        const { status, outputs, stdout } = await workspace.run(action, {
+        const { status, outputs, stdout, summary } = await workspace.run(action, {
           'working-directory': exampleFolder,
         })
         expect(`${status}\n${stdout}`).toMatch(/^0\n/)
-        expect(stdout).toMatch(/\bup to date\b/)
+        expect(summary).toMatch(/\bup to date\b/)
         expect(stdout).not.toMatch(/\bagain\b/)
         expect(Object.keys(outputs)).toEqual(expect.arrayContaining(promised))
         if (!outputs.ova) return

@@ -24,10 +24,11 @@ module LicenseServer
       raise Failure, "#{argv.first} failed: #{said.strip.lines.first&.strip || status}"
     end
 
-    # As the application's own user, who owns the database. `input` and `output` are open files.
+    # As the application's own user, who owns the database. `input` and `output` are open files. By its full path:
+    # cron's PATH has no sbin.
     def run_as_owner(*argv, input: File::NULL, output: File::NULL)
       errors, writer = IO.pipe
-      child = spawn('runuser', '-u', Places::USER, '--', *argv, in: input, out: output, err: writer, chdir: '/')
+      child = spawn('/usr/sbin/runuser', '-u', Places::USER, '--', *argv, in: input, out: output, err: writer, chdir: '/')
       writer.close
       said = errors.read
       _, status = Process.wait2(child)
