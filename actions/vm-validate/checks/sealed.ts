@@ -1,11 +1,13 @@
-import { createReadStream } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dataExtents } from '../../lib/disk/extents.ts'
 import { run } from '../../lib/process/command.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import type { Check, CheckContext, Found } from './check.ts'
 import { faultsFound, hygieneChecks } from './hygiene.ts'
+
+/** Bytes of a disk that are looked through at a time. */
+const CHUNK = 1 << 20
 
 /** Those of the hygiene checks that are about the machine's identity. */
 const identity = /machine-id|host keys/
@@ -34,17 +36,24 @@ async function secrets({ course, publicKey, disk, signal }: CheckContext): Promi
   try {
     const raw = join(folder, 'disk.raw')
     await run('qemu-img', ['convert', '-q', '-f', disk.format, '-O', 'raw', disk.path, raw], { signal })
-    const longest = Math.max(...wanted.map(({ bytes }) => bytes.length))
+    const longest = Math.max(0, ...wanted.map(({ bytes }) => bytes.length))
     const found = new Set<string>()
     let read = 0
+    // One buffer for all: what was read last, as long as the longest that is wanted, stands before what is read next.
+    const buffer = Buffer.alloc(longest + CHUNK)
+    await using file = await open(raw)
     for (const { start, length } of await dataExtents(raw, signal)) {
-      let before: Buffer = Buffer.alloc(0)
-      const bytes = createReadStream(raw, { start, end: start + length - 1, highWaterMark: 4 << 20, signal })
-      for await (const chunk of bytes) {
-        const window = Buffer.concat([before, chunk as Buffer])
+      let kept = 0
+      for (let at = start; at < start + length; ) {
+        signal.throwIfAborted()
+        const { bytesRead } = await file.read(buffer, kept, Math.min(CHUNK, start + length - at), at)
+        if (bytesRead === 0) break
+        const window = buffer.subarray(0, kept + bytesRead)
         for (const { name, bytes } of wanted) if (window.includes(bytes)) found.add(name)
-        before = window.subarray(-longest)
-        read += (chunk as Buffer).length
+        kept = Math.min(longest, window.length)
+        window.copy(buffer, 0, window.length - kept)
+        at += bytesRead
+        read += bytesRead
       }
     }
     const size = (await stat(raw)).size
