@@ -3,6 +3,7 @@ import { basename, join, relative } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import { sha256File } from '../lib/files/digest.ts'
+import { exists } from '../lib/files/exists.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import type { Spec } from '../lib/spec/spec.ts'
@@ -117,6 +118,10 @@ export const ovaPack: Stage<typeof inputs> = {
 /** The disk to pack and its digest: as chef-provision recorded them, or the one given. */
 async function provisionedDisk(work: Work): Promise<{ path: string; sha256: string }> {
   const given = work.inputs.disk
+  if (given && !(await exists(given)))
+    throw new ApplianceError('input', `there is no disk ${given}`, {
+      hint: 'A path that is not absolute begins at the working directory.',
+    })
   if (given) return { path: given, sha256: await sha256File(given, work.signal) }
   const earlier = await work.earlier('chef-provision')
   return { path: earlier.path('disk'), sha256: earlier.sha256('disk') }

@@ -250,7 +250,7 @@ describe('the mirror over HTTP', () => {
     })
     const began = performance.now()
     await server[Symbol.asyncDispose]()
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(4000) // an idle connection is closed after 5 s by itself
     await expect(ask(server.port, '/empty')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
 })

@@ -62,6 +62,6 @@ describe('eventually', () => {
     )
     expect(answer).toBe('no')
     expect(attempts).toBe(2)
-    expect(performance.now() - began).toBeLessThan(1500)
+    expect(performance.now() - began).toBeLessThan(15_000)
   })
 })
