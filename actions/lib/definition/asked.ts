@@ -1,4 +1,4 @@
-import type { Declared } from './definition.ts'
+import type { Declared } from './declared.ts'
 import type { Span } from './source.ts'
 import { leadingInteger } from './string-methods.ts'
 import { inspect, RubyFloat, RubySymbol, type RubyValue, toText, type Unknown } from './value.ts'

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path'
+import type { Declared } from './declared.ts'
 import { Evaluator, type Node } from './evaluate.ts'
 import { type DefinitionFiles, decode, definitionFiles } from './files.ts'
 import { keyNamed } from './keys.ts'
@@ -20,17 +21,6 @@ import {
 } from './value.ts'
 import type { World } from './world.ts'
 import { readYaml } from './yaml.ts'
-
-/** One key as it was declared last. */
-export interface Declared {
-  /** Without the colon: `:a` and `'a'` are one key. */
-  readonly name: string
-  readonly value: RubyValue
-  readonly keyPlace: Place
-  readonly valuePlace: Place
-  /** Set by the environment (`VEEWEE_MEMORY_SIZE`, `VEEWEE_CPU_COUNT`) instead. */
-  readonly overridden?: string
-}
 
 /** A VeeWee definition as it was read. */
 export interface Definition {

@@ -1,5 +1,6 @@
 import { formatSize } from '../units/size.ts'
-import type { Declared, Definition } from './definition.ts'
+import type { Declared } from './declared.ts'
+import type { Definition } from './definition.ts'
 import type { Recipe, RecipeFile } from './recipe-types.ts'
 import {
   inspect,

@@ -1,7 +1,7 @@
 import { nearest } from '../errors/nearest.ts'
 import { Asked } from './asked.ts'
 import { readBoot } from './boot.ts'
-import type { Declared } from './definition.ts'
+import type { Declared } from './declared.ts'
 import { readHypervisors } from './hypervisors.ts'
 import { readIso } from './iso.ts'
 import { KEYS, keyNamed, MISSPELT } from './keys.ts'

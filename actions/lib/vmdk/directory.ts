@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib'
 import type { Bytes } from '../files/bytes.ts'
+import type { NoteFault } from './fault.ts'
 import type { SparseHeader } from './header.ts'
-import type { NoteFault } from './read.ts'
 import { GRAIN_MARKER, SECTOR } from './vmdk.ts'
 
 /** Grains kept unpacked for those who read the disk here and there: 4 MiB of 64 KiB each. */

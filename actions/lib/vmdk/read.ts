@@ -2,35 +2,10 @@ import { isZero } from '../files/archive.ts'
 import type { Bytes } from '../files/bytes.ts'
 import { readAhead } from '../files/read-ahead.ts'
 import { GrainDirectory } from './directory.ts'
+import type { NoteFault, VmdkFault, VmdkFaultKind } from './fault.ts'
 import { descriptorValues, FLAG, readSparseHeader, type SparseHeader } from './header.ts'
 import { SECTOR } from './vmdk.ts'
 import { walkStream } from './walk.ts'
-
-/** What can be wrong in a streamOptimized VMDK; the lint has a rule of each name. */
-export type VmdkFaultKind =
-  | 'vmdk-header'
-  | 'vmdk-version'
-  | 'vmdk-type'
-  | 'vmdk-flags'
-  | 'vmdk-text-mode'
-  | 'vmdk-descriptor'
-  | 'vmdk-content-id'
-  | 'vmdk-extent'
-  | 'vmdk-grain'
-  | 'vmdk-order'
-  | 'vmdk-table'
-  | 'vmdk-directory'
-  | 'vmdk-footer'
-  | 'vmdk-end'
-  | 'vmdk-slack'
-  | 'vmdk-padding'
-
-export interface VmdkFault {
-  kind: VmdkFaultKind
-  /** Byte in the file. */
-  at: number
-  evidence: string
-}
 
 export interface VmdkReading {
   faults: VmdkFault[]
@@ -84,8 +59,6 @@ export async function readVmdk(bytes: Bytes, thorough: boolean, signal: AbortSig
   }
   return { faults, capacity: header.capacity, disk: directory?.disk(), values }
 }
-
-export type NoteFault = (kind: VmdkFaultKind, at: number, evidence: string) => void
 
 async function firstBytes(bytes: Bytes): Promise<string> {
   const begin = await bytes.read(0, 16)

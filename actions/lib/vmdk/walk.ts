@@ -1,8 +1,8 @@
 import { inflateSync } from 'node:zlib'
 import { isZero } from '../files/archive.ts'
 import type { Bytes } from '../files/bytes.ts'
+import type { NoteFault } from './fault.ts'
 import { readSparseHeader, type SparseHeader } from './header.ts'
-import type { NoteFault } from './read.ts'
 import { GRAIN_MARKER, SECTOR } from './vmdk.ts'
 
 const MARKER = { endOfStream: 0, table: 1, directory: 2, footer: 3 } as const

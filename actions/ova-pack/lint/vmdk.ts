@@ -1,4 +1,4 @@
-import type { VmdkFaultKind } from '../../lib/vmdk/read.ts'
+import type { VmdkFaultKind } from '../../lib/vmdk/fault.ts'
 import type { Rule } from './rule.ts'
 
 const damaged = 'Fetch it again; if it was made so, make the VMDK anew and compare it with the disk.'
