@@ -3,6 +3,7 @@ import { writeLock } from '../lib/lock/file.ts'
 import { misfits } from '../lib/lock/parts.ts'
 import { stageWork } from '../lib/stage/execute.ts'
 import { occupy } from '../lib/stage/workplace.ts'
+import { counted } from '../lib/units/counted.ts'
 import { describeContents } from '../mirror-deps/contents.ts'
 import { refuseUnknown, resolveLock } from '../mirror-deps/resolve.ts'
 import { mirrorDeps } from '../mirror-deps/stage.ts'
@@ -28,8 +29,6 @@ export async function lock(values: Record<string, unknown>, { log, signal }: Doo
     return log.info(`wrote ${project.lockFile}: commit it`)
   }
   const changes = describeLockChanges(there, resolved)
-  log.info(
-    changes.length === 0 ? 'nothing changed' : `${changes.length} change${changes.length === 1 ? '' : 's'}:`,
-  )
+  log.info(changes.length === 0 ? 'nothing changed' : `${counted(changes.length, 'change')}:`)
   for (const change of changes) log.info(`  ${change}`)
 }

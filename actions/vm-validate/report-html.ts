@@ -1,4 +1,5 @@
 import { escapeLine, grave } from '../lib/network/attempts.ts'
+import { counted } from '../lib/units/counted.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { REPORT_STYLE } from './report-style.ts'
 import { failedStep, type ScenarioResult, type StepResult, type Verdict } from './verdict.ts'
@@ -43,7 +44,7 @@ ${fact('Subject', esc(subject.name))}
 ${fact('Disk SHA-256', `<code>${esc(subject.diskSha256)}</code>`)}
 ${subject.ovaSha256 ? fact('OVA SHA-256', `<code>${esc(subject.ovaSha256)}</code>`) : ''}
 ${fact('Checked', `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} left out`)}
-${fact('Took', `${formatDuration(end)} on ${facts.machines} machine${facts.machines === 1 ? '' : 's'}${rolledBack(facts.rollbacks)}`)}
+${fact('Took', `${formatDuration(end)} on ${counted(facts.machines, 'machine')}${rolledBack(facts.rollbacks)}`)}
 ${fact('Date', esc(facts.date))}
 </dl>
 </header>

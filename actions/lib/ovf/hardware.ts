@@ -1,3 +1,4 @@
+import { counted } from '../units/counted.ts'
 import { type Element, element } from './xml.ts'
 
 /** A CIM_ResourceAllocationSettingData: property → value. */
@@ -49,7 +50,7 @@ export function hardwareItems(hardware: Hardware): HardwareItem[] {
     {
       AllocationUnits: 'hertz * 10^6',
       Description: 'Number of virtual processors',
-      ElementName: `${cpus} virtual processor${cpus === 1 ? '' : 's'}`,
+      ElementName: counted(cpus, 'virtual processor'),
       InstanceID: 1,
       ResourceType: TYPE.processor,
       VirtualQuantity: cpus,

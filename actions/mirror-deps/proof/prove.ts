@@ -1,5 +1,6 @@
 import { ApplianceError, type ErrorCode } from '../../lib/errors/error.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
+import { counted } from '../../lib/units/counted.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
 import { claimsOf } from './claims.ts'
@@ -31,7 +32,7 @@ export async function prove(
     log.info(
       found.length === 0
         ? `proved ${of}: ${says} (${time})`
-        : `${of}: ${found.length} fault${found.length === 1 ? '' : 's'} (${time})`,
+        : `${of}: ${counted(found.length, 'fault')} (${time})`,
     )
     faults.push(...found)
     if (found.length > 0) codes.add(code)

@@ -1,3 +1,4 @@
+import { counted } from '../../lib/units/counted.ts'
 import type { Lint } from './lint.ts'
 import { rules } from './lint.ts'
 import type { Finding, Severity } from './rule.ts'
@@ -16,7 +17,7 @@ export function findingLines(finding: Finding): string[] {
 export function summaryOf({ findings }: Lint): string {
   const counts = (['error', 'warning', 'note'] as const).flatMap((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length
-    return count === 0 ? [] : [`${count} ${severity}${count === 1 ? '' : 's'}`]
+    return count === 0 ? [] : [counted(count, severity)]
   })
   return counts.length === 0 ? 'nothing found' : counts.join(', ')
 }
