@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { commands } from '../../actions/appliance/command.ts'
 import { everywhere } from '../../actions/appliance/project.ts'
+import { vmActions } from '../../actions/appliance/vm.ts'
 import { publishedSchemas } from '../../actions/lib/spec/json-schema.ts'
 import { readWorkflow } from '../dist/runner/workflow.ts'
 
@@ -62,8 +63,11 @@ function unknownWords(line: string): string[] {
   const [, word, rest = ''] =
     /(?:^|[\s/])appliance ([a-z][a-z-]+)((?: .*)?)$/.exec(line.replace(/#.*/, '').trimEnd()) ?? []
   if (word === undefined || !/^(?:\$ |\S*\/)?appliance /.test(line.trim())) return []
-  const command = commands[word]
-  if (!command) return word === 'vm' || word === 'help' ? [] : [`appliance ${word}`]
+  if (word === 'help') return []
+  const action = word === 'vm' ? (/^ ([a-z-]+)/.exec(rest)?.[1] ?? 'help') : undefined
+  const command: { inputs?: object } | undefined =
+    action === undefined ? commands[word] : action === 'help' ? {} : vmActions[action]
+  if (!command) return [`appliance ${[word, ...(action ? [action] : [])].join(' ')}`]
   const known = [...Object.keys({ ...everywhere, ...command.inputs }), 'json', 'debug', 'help']
   const flags = [...rest.split('|')[0]!.matchAll(/(?:^| )\[?--([a-z-]+)/g)].map(([, flag]) => flag!)
   return flags.filter((flag) => !known.includes(flag)).map((flag) => `appliance ${word} --${flag}`)
