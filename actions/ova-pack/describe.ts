@@ -5,13 +5,14 @@ import { type DescribedIcon, type Description, descriptor, type GuestSystem } fr
 import type { NicKind } from '../lib/ovf/hardware.ts'
 import type { Property } from '../lib/ovf/properties.ts'
 import type { Spec } from '../lib/spec/spec.ts'
+import type { DiskSize } from './disk-size.ts'
 import { settingProperties } from './settings/properties.ts'
 
 /** Sizes of the build hold unless the spec enlarges them for the customer. Bytes. */
 export function hardwareOf({ basebox, pack }: Spec): {
   cpus: number
   memory: number
-  disk: number | undefined
+  disk: DiskSize | undefined
 } {
   const { cpus, memory, disk } = pack.hardware
   return { cpus: cpus ?? basebox.cpus, memory: memory ?? basebox.memory, disk }

@@ -1,6 +1,7 @@
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { writeAt } from '../lib/files/at.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { BLOCK, padded, ustarHeader } from '../lib/files/ustar.ts'
 import type { Log } from '../lib/log/log.ts'
@@ -163,11 +164,4 @@ async function writeHead(
 
 async function writeMember(file: FileHandle, at: number, name: string, content: Buffer): Promise<void> {
   await writeAt(file, at, Buffer.concat([ustarHeader(name, content.length), content]))
-}
-
-async function writeAt(file: FileHandle, position: number, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
-    done += bytesWritten
-  }
 }

@@ -1,45 +1,10 @@
-import { open, stat } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { dataExtents, type Extent } from '../lib/disk/extents.ts'
-import { GPT_HEAD, relocateBackup } from '../lib/disk/gpt.ts'
-import { ApplianceError } from '../lib/errors/error.ts'
 import { run } from '../lib/process/command.ts'
-import { formatSize } from '../lib/units/size.ts'
-
-const MIB = 2 ** 20
 
 /** Writes a qcow2 disk as a sparse raw one. */
 export async function toRaw(qcow2: string, raw: string, signal: AbortSignal): Promise<void> {
   await run('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', 'raw', '-S', '4k', qcow2, raw], { signal })
-}
-
-/**
- * Makes a raw disk larger, to `wanted` bytes or at least to a whole MiB: the backup partition table moves to the new
- * end, partitions stay as they are (the guest may grow them at its first boot).
- *
- * @returns its size
- */
-export async function enlarge(disk: string, wanted: number | undefined): Promise<number> {
-  const before = (await stat(disk)).size
-  const size = Math.ceil(Math.max(wanted ?? 0, before) / MIB) * MIB
-  if (wanted !== undefined && wanted < before)
-    throw new ApplianceError(
-      'input',
-      `pack.hardware.disk: ${formatSize(wanted)} is less than the disk has (${formatSize(before)})`,
-      { hint: 'A disk can be packed larger than it was built, never smaller.' },
-    )
-  if (size === before) return size
-  const file = await open(disk, 'r+')
-  try {
-    const head = Buffer.alloc(GPT_HEAD)
-    await file.read(head, 0, GPT_HEAD, 0)
-    await file.truncate(size)
-    for (const { position, bytes } of relocateBackup(head, before, size))
-      await file.write(bytes, 0, bytes.length, position)
-  } finally {
-    await file.close()
-  }
-  return size
 }
 
 /**

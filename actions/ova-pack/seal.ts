@@ -1,10 +1,10 @@
-import { stat } from 'node:fs/promises'
 import { Ext4, type Tools } from '../lib/disk/ext4.ts'
 import { dataExtents } from '../lib/disk/extents.ts'
 import { rootPartition } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import type { GuestSystem } from '../lib/ovf/descriptor.ts'
+import { type DiskSize, resizeDisk } from './disk-size.ts'
 import { missingDrivers } from './drivers.ts'
 import { proveFreeSpaceEmpty } from './free-space.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
@@ -24,6 +24,8 @@ export interface SealOrder {
   generalisation: Generalisation
   /** What else must not be on the disk: the build's key, secrets of the spec. */
   needles: readonly Needle[]
+  /** What the disk is to have; default: what it has, rounded up to a whole MiB. */
+  size?: DiskSize | undefined
   /** Patterns of files in which private keys are expected. */
   allowed: readonly string[]
   log: Log
@@ -31,6 +33,8 @@ export interface SealOrder {
 }
 
 export interface SealReport {
+  /** Of the disk. Bytes. */
+  capacity: number
   /** Every operation, with the paths it changed; each was proved by reading the disk again. */
   operations: { name: string; reason: string; changed: string[] }[]
   /** Bytes of the root file system that are free, and zero on the disk. */
@@ -61,6 +65,8 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   const plans = await plan(wanted, root)
   await root.apply(plans.flatMap(({ changes }) => changes))
   await renewJournal(root)
+  const capacity = await resizeDisk(order, root, partition)
+  const placed = await rootPartition(disk)
   await discardFreeSpace(root)
 
   prove(await plan(wanted, root))
@@ -75,11 +81,11 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     ...generalisation.mirrorUrls.map(mirrorAddress),
     ...order.needles,
   ]
-  const size = (await stat(disk)).size
-  const finds = await scan(disk, size, await dataExtents(disk, signal), needles, log, signal)
-  const suspects = await judge(finds, root, partition.start, partition.length, order.allowed)
+  const finds = await scan(disk, capacity, await dataExtents(disk, signal), needles, log, signal)
+  const suspects = await judge(finds, root, partition.start, placed.length, order.allowed)
   refuseSecrets(suspects.filter(({ tolerated }) => tolerated === undefined))
   return {
+    capacity,
     operations: plans.map(({ operation: { name, reason }, changes }) => ({
       name,
       reason,

@@ -19,7 +19,7 @@ import { lintOva } from './lint/lint.ts'
 import { atLeast, findingLines } from './lint/present.ts'
 import type { Finding } from './lint/rule.ts'
 import { packOva } from './ova.ts'
-import { enlarge, rawSha256, toRaw } from './raw-disk.ts'
+import { rawSha256, toRaw } from './raw-disk.ts'
 import { type PackedFile, type PackReport, reportMarkdown } from './report.ts'
 import { rootAccessOf } from './root-access-of.ts'
 import { type SealReport, seal } from './seal.ts'
@@ -29,7 +29,7 @@ import { certificateFile, openSigner, type Signer } from './trust/signer.ts'
 import { writeTrust } from './trust/write.ts'
 import { permission } from './verdict.ts'
 
-const RECIPE = '2'
+const RECIPE = '3'
 
 /** The mirror as guests see it: by name, in the private network, and in QEMU's own. */
 const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
@@ -86,7 +86,7 @@ export const ovaPack: Stage<typeof inputs> = {
     const disk = join(work.workDirectory, 'disk.raw')
     await work.timed('unpack', () => toRaw(provisioned.path, disk, signal))
     const { installed, ...sealed } = await work.timed('seal', () => sealDisk(work, disk, tools))
-    const capacity = await enlarge(disk, hardwareOf(spec).disk)
+    const { capacity } = sealed
 
     await mkdir(work.outDirectory, { recursive: true })
     const rawDigest = rawSha256(disk, capacity, signal)
@@ -151,6 +151,7 @@ async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<Sea
       ...project.spec.pack.seal,
     },
     needles: [publicKey(key), ...secretNeedles(project.spec)],
+    size: hardwareOf(project.spec).disk,
     allowed: [],
     log,
     signal,

@@ -11,6 +11,14 @@ export type Tools = Pick<ToolsRoot, 'run'>
 /** What the e2fsprogs call "now": nothing we write carries a clock. */
 const NOW = { debugfs: '20000101000000', seconds: '946684800' }
 
+/** Has every program of e2fsprogs take that for the time. */
+export const FIXED_TIME = {
+  E2FSPROGS_FAKE_TIME: NOW.seconds,
+  E2FSCK_TIME: NOW.seconds,
+  SOURCE_DATE_EPOCH: NOW.seconds,
+  TZ: 'UTC',
+}
+
 export interface Entry {
   path: string
   kind: 'file' | 'folder' | 'link' | 'other'
@@ -61,12 +69,7 @@ export class Ext4 {
       signal: this.#signal,
       allowFailure,
       keep: 64 << 20,
-      env: {
-        E2FSPROGS_FAKE_TIME: NOW.seconds,
-        E2FSCK_TIME: NOW.seconds,
-        SOURCE_DATE_EPOCH: NOW.seconds,
-        TZ: 'UTC',
-      },
+      env: FIXED_TIME,
     })
   }
 

@@ -1,4 +1,5 @@
 import { ApplianceError } from '../errors/error.ts'
+import { crc32 } from '../files/crc.ts'
 
 /**
  * GUID partition tables on disks with sectors of 512 bytes.
@@ -20,8 +21,14 @@ export interface Partition {
   length: number
 }
 
+/** Where a partition lies, and is to end. */
+export type Placed = Pick<Partition, 'number' | 'start' | 'length'>
+
 /** Bytes at the beginning of a disk that hold its protective MBR, primary GPT header and entries. */
 export const GPT_HEAD = 34 * SECTOR
+
+/** Bytes at its end that hold the backup of both. */
+export const GPT_TAIL = 33 * SECTOR
 
 interface Table {
   header: Buffer
@@ -66,21 +73,31 @@ export function partitions(head: Buffer): Partition[] {
   return found
 }
 
-/** What is to be written where so that a table fits a disk that has become larger. */
+/** What is to be written where so that a table fits a disk that has become larger or smaller. */
 export interface Relocation {
   position: number
   bytes: Buffer
 }
 
 /**
- * Moves the backup table to the new end of a disk and makes the room before it usable; partitions stay as they are.
+ * Moves the backup table to the new end of a disk and makes the room before it usable; partitions stay as they are, but
+ * for one that is to have another length.
  *
  * @param head the first {@link GPT_HEAD} bytes
  * @param oldSize bytes the disk had
  * @param newSize bytes it has now
  */
-export function relocateBackup(head: Buffer, oldSize: number, newSize: number): Relocation[] {
+export function relocateBackup(
+  head: Buffer,
+  oldSize: number,
+  newSize: number,
+  resized?: Placed,
+): Relocation[] {
   const { header: primary, entries } = readTable(head)
+  if (resized) {
+    const lastLba = (resized.start + resized.length) / SECTOR - 1
+    entries.writeBigUInt64LE(BigInt(lastLba), (resized.number - 1) * primary.readUInt32LE(84) + 40)
+  }
   const entrySectors = Math.ceil(entries.length / SECTOR)
   const lastSector = newSize / SECTOR - 1
   primary.writeBigUInt64LE(BigInt(lastSector), 32)
@@ -97,9 +114,12 @@ export function relocateBackup(head: Buffer, oldSize: number, newSize: number): 
   const mbr = Buffer.from(head.subarray(0, SECTOR))
   if (mbr[450] === 0xee) mbr.writeUInt32LE(Math.min(lastSector, 0xffff_ffff), 458)
   const oldBackup = oldSize - (entrySectors + 1) * SECTOR
+  const before = { position: oldBackup, bytes: Buffer.alloc((entrySectors + 1) * SECTOR) }
   return [
-    { position: oldBackup, bytes: Buffer.alloc((entrySectors + 1) * SECTOR) },
+    ...(oldSize < newSize ? [before] : []),
     { position: 0, bytes: Buffer.concat([mbr, primary]) },
+    // Where the primary's entries lie is not always right behind it.
+    { position: Number(primary.readBigUInt64LE(72)) * SECTOR, bytes: entries },
     { position: newSize - (entrySectors + 1) * SECTOR, bytes: Buffer.concat([paddedEntries, backup]) },
   ]
 }
@@ -123,14 +143,4 @@ function guid(bytes: Buffer): string {
     .map((part) => part.toString('hex'))
     .join('-')
     .toUpperCase()
-}
-
-/** CRC-32 of ISO 3309; zlib's own is not in every Node 20. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb8_8320 : 0)
-  }
-  return (crc ^ 0xffff_ffff) >>> 0
 }

@@ -1,4 +1,4 @@
-import type { Partition } from './gpt.ts'
+import type { Partition, Placed } from './gpt.ts'
 
 const SECTOR = 512
 /** Where the four entries of a table begin; its signature follows them. */
@@ -31,6 +31,13 @@ export async function mbrPartitions(sector: (at: number) => Promise<Buffer>): Pr
     at = next && EXTENDED.includes(next.type) ? extended.start + next.start : undefined
   }
   return found
+}
+
+/** The first sector of a disk whose primary partition has another length. */
+export function primaryResized(sector: Buffer, { number, length }: Placed): Buffer {
+  const changed = Buffer.from(sector)
+  changed.writeUInt32LE(length / SECTOR, ENTRIES + (number - 1) * 16 + 12)
+  return changed
 }
 
 function partition(number: number, type: number, start: number, length: number): Partition {

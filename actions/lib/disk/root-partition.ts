@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { ApplianceError } from '../errors/error.ts'
+import { bytesAt } from '../files/at.ts'
 import { GPT_HEAD, isGpt, LINUX_ROOT_X86_64, type Partition, partitions } from './gpt.ts'
 import { mbrPartitions } from './mbr.ts'
 
@@ -40,14 +41,8 @@ export async function rootPartition(disk: string): Promise<Partition> {
   })
 }
 
-async function partitionsOf(file: FileHandle): Promise<Partition[]> {
+/** All partitions of an open raw disk, whichever table it has. */
+export async function partitionsOf(file: FileHandle): Promise<Partition[]> {
   const head = await bytesAt(file, 0, GPT_HEAD)
   return isGpt(head) ? partitions(head) : await mbrPartitions((at) => bytesAt(file, at, 512))
-}
-
-/** Zeros beyond the end. */
-async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(length)
-  await file.read(bytes, 0, length, position)
-  return bytes
 }

@@ -32,7 +32,14 @@ const hardware = (directory: string) =>
   section({
     cpus: count(1).optional(),
     memory: size('2 GiB').optional().describe('E.g. 2 GiB'),
-    disk: size('20 GiB').optional().describe('E.g. 20 GiB'),
+    disk: z
+      .union([oneOf(['minimal']), size('20 GiB')], {
+        error: expected('a size such as 20 GiB, or minimal'),
+      })
+      .optional()
+      .describe(
+        'E.g. 20 GiB; the root fills it. minimal: as small as its content allows, for customers who enlarge it',
+      ),
     networks: list(network, 'a list of networks')
       .default([])
       .describe('A network card each; default: one, VM Network'),
@@ -85,7 +92,7 @@ export const pack = (directory: string) =>
   section({
     formats: list(oneOf(formats), 'a list of ova, qcow2, vmdk, vhdx, raw.zst, box').default(['ova']),
     level: oneOf(levels).default('normal').describe('How hard disks are compressed'),
-    hardware: hardware(directory).describe('What the customer gets; not less than the basebox has'),
+    hardware: hardware(directory).describe('What the customer gets'),
     eula: z
       .union([existing(directory, 'a text file'), mapOf(existing(directory, 'a text file'), 'a map')], {
         error: expected('a text file, or a map from languages (en, de-CH) to text files'),

@@ -1,13 +1,29 @@
+import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import {
   type GrainWorkerData,
   grainWorker,
   type PackedStretch,
+  type Packing,
   type Stretch,
   type StretchDigest,
   type Task,
 } from './grain-worker.ts'
 import { GRAIN, GRAIN_MARKER, SECTOR } from './vmdk.ts'
+
+/** What one thread takes at a time: divides the span of a VMDK's grain table, so that no stretch crosses two. */
+export const STRETCH = 1 << 20
+
+/** zlib's usual level: 5 is a fifth quicker than 6 for half a percent in size (`script/bench pack`). */
+export const LEVEL = 5
+
+/** More threads than this would take us past our memory, not past the disk's speed. */
+const MOST_THREADS = 8
+
+/** @param wanted default: one a core */
+export function threadsFor(stretches: number, wanted = availableParallelism()): number {
+  return Math.min(wanted, MOST_THREADS, Math.max(stretches, 1))
+}
 
 interface Job {
   stretch: Stretch
@@ -28,8 +44,9 @@ export class GrainPool implements AsyncDisposable {
   #failure: Error | undefined
 
   /** @param level of zlib, 1 to 9 */
-  constructor(disk: string, threads: number, level: number) {
-    const workerData: GrainWorkerData = { disk, grain: GRAIN, sector: SECTOR, marker: GRAIN_MARKER, level }
+  constructor(disk: string, packing: Packing, threads: number, level: number) {
+    const sizes = { grain: GRAIN, sector: SECTOR, marker: GRAIN_MARKER }
+    const workerData: GrainWorkerData = { disk, packing, ...sizes, level }
     this.#workers = Array.from({ length: threads }, () => this.#start(workerData))
     this.#idle = [...this.#workers]
   }

@@ -1,5 +1,9 @@
+/** As what grains are compressed. */
+export type Packing = 'vmdk' | 'qcow2'
+
 /** Where a worker reads, and how it compresses. */
 export interface GrainWorkerData {
+  packing: Packing
   /** The raw disk. */
   disk: string
   /** Bytes of a grain, a sector, and of the marker before a grain's data. */
@@ -19,12 +23,15 @@ export interface Stretch {
 /** What is to be done with a stretch. */
 export type Task = 'pack' | 'digest'
 
-/** A stretch as it stands in a VMDK. */
+/** A stretch as it stands in a VMDK or a qcow2. */
 export interface PackedStretch {
-  /** Marker, compressed data and padding of every grain that is not all zeros, one after the other. */
+  /**
+   * Every grain that is not all zeros, one after the other: in a VMDK marker, zlib's data and padding to whole
+   * sectors; in a qcow2 deflated data, or the grain as it is where that would not be less.
+   */
   bytes: Uint8Array<ArrayBuffer>
-  /** For each grain of the stretch the sectors it takes in `bytes`; 0 for one of zeros. */
-  sectors: number[]
+  /** For each grain of the stretch the bytes it takes in `bytes`; 0 for one of zeros. */
+  sizes: number[]
 }
 
 /** SHA-256 in hex; undefined for a stretch of zeros. */
@@ -41,8 +48,8 @@ export function grainWorker(load: NodeJS.Require): void {
   const { openSync, readSync } = load('node:fs') as typeof import('node:fs')
   const { setFlagsFromString } = load('node:v8') as typeof import('node:v8')
   const { runInNewContext } = load('node:vm') as typeof import('node:vm')
-  const { deflateSync } = load('node:zlib') as typeof import('node:zlib')
-  const { disk, grain, sector, marker, level } = workerData as GrainWorkerData
+  const { deflateSync, deflateRawSync } = load('node:zlib') as typeof import('node:zlib')
+  const { packing, disk, grain, sector, marker, level } = workerData as GrainWorkerData
   const file = openSync(disk, 'r')
   const zeros = Buffer.alloc(grain)
   // A grain that cannot be compressed grows by a few bytes; with room for that, zlib never asks for more.
@@ -98,17 +105,30 @@ export function grainWorker(load: NodeJS.Require): void {
 
   function pack(grains: (Buffer | undefined)[], offset: number): PackedStretch {
     let end = 0
-    const sectors = grains.map((data, index) => {
+    const sizes = grains.map((data, index) => {
       if (data === undefined) return 0
-      const compressed = deflateSync(data, options)
-      packed.writeBigUInt64LE(BigInt((offset + index * grain) / sector), end)
-      packed.writeUInt32LE(compressed.length, end + 8)
-      compressed.copy(packed, end + marker)
-      const size = Math.ceil((marker + compressed.length) / sector)
-      packed.fill(0, end + marker + compressed.length, end + size * sector)
-      end += size * sector
-      return size
+      const at = end
+      end += packing === 'vmdk' ? packForVmdk(data, offset + index * grain, at) : packForQcow2(data, at)
+      return end - at
     })
-    return { bytes: new Uint8Array(packed.buffer.slice(packed.byteOffset, packed.byteOffset + end)), sectors }
+    return { bytes: new Uint8Array(packed.buffer.slice(packed.byteOffset, packed.byteOffset + end)), sizes }
+  }
+
+  function packForVmdk(data: Buffer, offset: number, at: number): number {
+    const compressed = deflateSync(data, options)
+    packed.writeBigUInt64LE(BigInt(offset / sector), at)
+    packed.writeUInt32LE(compressed.length, at + 8)
+    compressed.copy(packed, at + marker)
+    const size = Math.ceil((marker + compressed.length) / sector) * sector
+    packed.fill(0, at + marker + compressed.length, at + size)
+    return size
+  }
+
+  /** QEMU inflates with a window of 4 KiB (block/qcow2-threads.c). */
+  function packForQcow2(data: Buffer, at: number): number {
+    const compressed = deflateRawSync(data, { ...options, windowBits: 12 })
+    const shorter = compressed.length < grain ? compressed : data
+    shorter.copy(packed, at)
+    return shorter.length
   }
 }

@@ -1,12 +1,13 @@
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { BoxMachine } from '../../lib/box/provider.ts'
-import { packQcow2 } from '../../lib/disk/compressed-qcow2.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { run } from '../../lib/process/command.ts'
+import { packQcow2 } from '../../lib/qcow2/file.ts'
 import type { Format, Level } from '../../lib/spec/pack.ts'
 import { writeVmdk } from '../../lib/vmdk/file.ts'
 import { packBox } from './box.ts'
+import { packVhdx } from './vhdx.ts'
 
 /** zlib's and zstd's level for each of ours (`script/bench pack` measures them). */
 export const zlibLevels: Record<Level, number> = { fast: 3, normal: 5, small: 9 }
@@ -27,21 +28,18 @@ export interface FormatOrder {
 
 /** Every format but the OVA; each has its final name only when it is whole. */
 const writers: Record<Exclude<Format, 'ova'>, (path: string, order: FormatOrder) => Promise<void>> = {
-  async qcow2(path, { disk, signal }) {
-    await packQcow2(disk, path, signal)
+  async qcow2(path, { disk, level, signal }) {
+    await packQcow2(disk, path, { signal, level: zlibLevels[level] })
   },
   vmdk: (path, order) => whole(path, (partial) => streamOptimized(partial, basename(path), order)),
-  vhdx: (path, { disk, signal }) =>
-    whole(path, async (partial) => {
-      const options = ['-q', '-f', 'raw', '-O', 'vhdx', '-o', 'subformat=dynamic']
-      await run('qemu-img', ['convert', ...options, disk, partial], { signal })
-    }),
+  vhdx: (path, { disk, signal }) => whole(path, (partial) => packVhdx(disk, partial, signal)),
   'raw.zst': (path, { disk, level, signal }) =>
     whole(path, async (partial) => {
       // Several threads or one, zstd's bytes are the same as long as it is told that there may be several.
       await run('zstd', ['-q', '-f', '-T0', `-${zstdLevels[level]}`, '-o', partial, disk], { signal })
     }),
-  box: (path, { disk, machine, work, signal }) => packBox(disk, path, machine, work, signal),
+  box: (path, { disk, level, machine, work, signal }) =>
+    packBox(disk, path, machine, work, { signal, level: zlibLevels[level] }),
 }
 
 /** @returns the file's path */

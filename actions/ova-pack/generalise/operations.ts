@@ -3,6 +3,7 @@ import { unknownWords } from '../../lib/errors/unknown-words.ts'
 import type { Property } from '../../lib/ovf/properties.ts'
 import { settingsOperation } from '../settings/operation.ts'
 import { accounts } from './accounts.ts'
+import { growth } from './growth.ts'
 import { identity } from './identity.ts'
 import { network } from './network.ts'
 import { type Operation, remove } from './operation.ts'
@@ -32,6 +33,7 @@ export function operations(wanted: Generalisation): Operation[] {
     // What is put there comes first: no later operation takes it away again.
     ...rootAccess(root),
     ...settingsOperation(properties),
+    ...growth(),
     ...identity(hostname),
     ...network(mirrorUrls),
     ...accounts(),
@@ -43,7 +45,7 @@ export function operations(wanted: Generalisation): Operation[] {
 
 /** A fault for every name that no operation has. */
 export function skippedFaults(names: readonly string[]): Fault[] {
-  const all = [...identity('x'), ...network(['http://x']), ...accounts(), ...traces(undefined)]
+  const all = [...growth(), ...identity('x'), ...network(['http://x']), ...accounts(), ...traces(undefined)]
   return unknownWords(
     'pack.seal.skip',
     names,

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Member, writeBox } from '../../lib/box/archive.ts'
 import { type BoxMachine, metadata, type Provider, vagrantfile } from '../../lib/box/provider.ts'
-import { packQcow2 } from '../../lib/disk/compressed-qcow2.ts'
 import { Ext4 } from '../../lib/disk/ext4.ts'
 import { Pattern } from '../../lib/disk/pattern.ts'
 import { rootPartition } from '../../lib/disk/root-partition.ts'
 import { sha256File } from '../../lib/files/digest.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { descriptor } from '../../lib/ovf/descriptor.ts'
+import { packQcow2 } from '../../lib/qcow2/file.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { writeVmdk } from '../../lib/vmdk/file.ts'
 import { type CataloguedBox, catalogue } from './catalogue.ts'
@@ -83,7 +83,7 @@ function imagesOf(order: BoxOrder) {
   const { disk, name, machine, work, log, signal } = order
   let qcow2: Promise<Member[]> | undefined
   const makeQcow2 = async (): Promise<Member[]> => {
-    const file = await packQcow2(disk, join(work, 'box.qcow2'), signal)
+    const file = await packQcow2(disk, join(work, 'box.qcow2'), { signal })
     return [{ name: 'box.img', content: { file } }]
   }
   const virtualbox = async (): Promise<Member[]> => {

@@ -1,15 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import { packQcow2 } from '../../../actions/lib/disk/compressed-qcow2.ts'
+import fc from 'fast-check'
+import { readArchive } from '../../../actions/lib/files/archive.ts'
+import { fileBytes } from '../../../actions/lib/files/bytes.ts'
+import { BLOCK, padded, ustarHeader } from '../../../actions/lib/files/ustar.ts'
 import { type DescribedDisk, descriptor } from '../../../actions/lib/ovf/descriptor.ts'
 import { run } from '../../../actions/lib/process/command.ts'
+import { packQcow2 } from '../../../actions/lib/qcow2/file.ts'
+import { writeVmdk } from '../../../actions/lib/vmdk/file.ts'
 import { packOva } from '../../../actions/ova-pack/ova.ts'
-import { enlarge, rawSha256 } from '../../../actions/ova-pack/raw-disk.ts'
+import { rawSha256, toRaw } from '../../../actions/ova-pack/raw-disk.ts'
 import { quietLog } from './quiet-log.ts'
-import { ROOT, sampleDisk } from './sample-disk.ts'
+import { sampleDisk } from './sample-disk.ts'
 
 jest.setTimeout(120_000)
 
@@ -168,42 +173,121 @@ test('a disk that cannot be read is an error, not a shorter appliance', async ()
   expect(await readdir(join(folder, 'gone'))).toEqual([])
 })
 
-test('a qcow2 is the disk, compressed, and the same every time', async () => {
-  const paths = ['one.qcow2', 'two.qcow2'].map((name) => join(folder, name))
-  for (const path of paths) await packQcow2(disk, path, new AbortController().signal)
+test('bsdtar unpacks the same as GNU tar', async () => {
+  const { path } = await pack('readers')
+  for (const tar of ['tar', 'bsdtar']) {
+    await mkdir(join(folder, `by-${tar}`))
+    await run(tar, ['-xf', path, '-C', join(folder, `by-${tar}`)])
+  }
+  await run('diff', ['-r', join(folder, 'by-tar'), join(folder, 'by-bsdtar')])
+})
+
+test('a member of more than 8 GiB, and what follows it, is found by tar, bsdtar and our own reader', async () => {
+  const path = join(folder, 'large.tar')
+  const members = { 'large.ovf': 7, 'large-disk1.vmdk': 9 * 2 ** 30 + 3, 'large-disk2.vmdk': 5 }
+  {
+    await using file = await open(path, 'w')
+    let at = 0
+    for (const [name, size] of Object.entries(members)) {
+      await file.write(ustarHeader(name, size), 0, BLOCK, at)
+      at += BLOCK + padded(size)
+    }
+    await file.truncate(at + 2 * BLOCK)
+  }
+  // `-rw-r--r-- root/root 7 2000-01-01 …`, and `-rw-r--r--  0 root   root   7 Jan  1  2000 …`
+  for (const [tar, column] of [
+    ['tar', 2],
+    ['bsdtar', 4],
+  ] as const) {
+    const { stdout } = await run(tar, ['-tvf', path])
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/\s+/))
+    const sizes = lines.map((words) => [words.at(-1)!, Number(words[column])])
+    expect([tar, Object.fromEntries(sizes)]).toEqual([tar, members])
+  }
+  await using file = await open(path)
+  const archive = await readArchive(
+    fileBytes(file, 0, (await file.stat()).size),
+    new AbortController().signal,
+  )
+  expect(archive.faults).toEqual([])
+  expect(Object.fromEntries(archive.members.map(({ name, size }) => [name, size]))).toEqual(members)
+})
+
+test('a chain of overlays is read whole: what each of them changed, and what none did', async () => {
+  const { signal } = new AbortController()
+  const [base, middle, top] = ['base.qcow2', 'middle.qcow2', 'top.qcow2'].map((name) => join(folder, name))
+  const expected = join(folder, 'expected.raw')
+  await run('qemu-img', ['convert', '-q', '-O', 'qcow2', disk, base!])
+  await run('cp', ['--sparse=always', disk, expected])
+  for (const [over, under, at] of [
+    [middle!, base!, 20],
+    [top!, middle!, 100],
+  ] as const) {
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', under, over])
+    const write = ['-c', `write -P 0x5a ${at}M 3M`, '-c', `write -z ${at + 10}M 1M`]
+    await run('qemu-io', ['-f', 'qcow2', ...write, over])
+    await run('qemu-io', ['-f', 'raw', ...write, expected])
+  }
+  const raw = join(folder, 'from-chain.raw')
+  await toRaw(top!, raw, signal)
+  await run('cmp', [raw, expected])
+})
+
+test('a qcow2 is the disk, compressed, and the same for any number of threads', async () => {
+  const paths = ['one.qcow2', 'two.qcow2', 'three.qcow2'].map((name) => join(folder, name))
+  const { signal } = new AbortController()
+  for (const [index, path] of paths.entries()) await packQcow2(disk, path, { signal, threads: index + 1 })
   await run('qemu-img', ['compare', '-f', 'raw', '-F', 'qcow2', disk, paths[0]!])
-  expect(await sha256(paths[0]!)).toBe(await sha256(paths[1]!))
+  expect(new Set(await Promise.all(paths.map(sha256))).size).toBe(1)
   expect((await stat(paths[0]!)).size).toBeLessThan(6 * MIB)
+})
+
+test('any disk is the same again when qemu-img reads the VMDK and the qcow2 of it, and neither has a fault', async () => {
+  const piece = fc.record({
+    // Also across the ends of grains, of grain tables (32 MiB) and of L2 tables (512 MiB).
+    at: fc.oneof(
+      fc.nat(1600 * MIB - 1),
+      fc.constantFrom(0, 32 * MIB - 5, 512 * MIB - 70_000, 1024 * MIB, 1600 * MIB - 3),
+    ),
+    length: fc.nat(300_000),
+    kind: fc.constantFrom('noise', 'text', 'zeros'),
+  })
+  const { signal } = new AbortController()
+  const [any, vmdk, qcow2] = ['any.raw', 'any.vmdk', 'any.qcow2'].map((name) => join(folder, name))
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
+      await rm(any!, { force: true })
+      const capacity = 1600 * MIB
+      {
+        await using file = await open(any!, 'w')
+        await file.truncate(capacity)
+        for (const { at, length, kind } of pieces) {
+          const bytes = Buffer.alloc(Math.min(length, capacity - at), kind === 'text' ? 'lorem ' : 0)
+          await file.write(kind === 'noise' ? randomBytes(bytes.length) : bytes, 0, bytes.length, at)
+        }
+      }
+      await packQcow2(any!, qcow2!, { signal })
+      {
+        await using file = await open(vmdk!, 'w')
+        const order = { disk: any!, capacity, name: 'any.vmdk', log: quietLog(), signal }
+        await writeVmdk(order, (bytes) => file.writeFile(bytes))
+      }
+      for (const [format, path] of [
+        ['vmdk', vmdk!],
+        ['qcow2', qcow2!],
+      ] as const) {
+        await run('qemu-img', ['check', '-q', '-f', format, path])
+        await run('qemu-img', ['compare', '-q', '-f', 'raw', '-F', format, any!, path])
+      }
+    }),
+    { numRuns: 15, seed: 8 },
+  )
 })
 
 test("the raw disk's digest is sha256sum's", async () => {
   const { stdout } = await run('sha256sum', [disk])
   expect(await rawSha256(disk, 160 * MIB, new AbortController().signal)).toBe(stdout.slice(0, 64))
-})
-
-describe('a larger disk', () => {
-  test('has its backup table at the new end, and the same root', async () => {
-    const grown = join(folder, 'grown.raw')
-    await cp(disk, grown)
-    const before = JSON.parse((await run('sfdisk', ['-J', grown])).stdout).partitiontable
-    expect(await enlarge(grown, 300 * MIB)).toBe(300 * MIB)
-    const { stdout, stderr } = await run('sfdisk', ['--verify', grown])
-    expect(stdout + stderr).toContain('No errors detected')
-    const after = JSON.parse((await run('sfdisk', ['-J', grown])).stdout).partitiontable
-    expect(after.partitions).toEqual(before.partitions)
-    expect(after.lastlba).toBe((300 * MIB) / 512 - 34)
-    await run('e2fsck', ['-fn', `${grown}?offset=${ROOT}`])
-  })
-
-  test('one of half a MiB more is rounded up', async () => {
-    const odd = join(folder, 'odd.raw')
-    await cp(disk, odd)
-    await run('truncate', ['-s', `${160 * MIB + 512 * 1024}`, odd])
-    expect(await enlarge(odd, undefined)).toBe(161 * MIB)
-  })
-
-  test('a smaller one is refused', async () => {
-    await expect(enlarge(disk, 100 * MIB)).rejects.toMatchObject({ code: 'input' })
-    expect((await stat(disk)).size).toBe(160 * MIB)
-  })
 })
