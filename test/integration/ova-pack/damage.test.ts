@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { verifyOva } from '../../../actions/ova-pack/trust/verify.ts'
+import { quietLog } from './quiet-log.ts'
 import { bootableDisk, lintOf, ovfOf, parts, tar, vmdkOf } from './specimen.ts'
 
 let folder: string
@@ -15,11 +17,26 @@ beforeAll(async () => {
   const vmdk = await vmdkOf(await bootableDisk(join(folder, 'disk.raw')))
   ova = tar(parts(ovfOf(vmdk), vmdk))
   last = ova.length
-  expect(await lintOf(ova)).toEqual([])
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-describe('the lint finds', () => {
+/** With nothing but the OVA: no SHA256SUMS beside it, no certificate. */
+async function faultsByVerify(bytes: Buffer): Promise<string[]> {
+  const path = join(folder, 'verified', 'good.ova')
+  await mkdir(join(folder, 'verified'), { recursive: true })
+  await writeFile(path, bytes)
+  const checks = await verifyOva(path, { log: quietLog(), signal: new AbortController().signal })
+  return checks.flatMap(({ fault }) => fault ?? [])
+}
+
+describe.each([
+  ['lint', lintOf],
+  ['verify', faultsByVerify],
+] as const)('%s finds', (_, faultsOf) => {
+  test('nothing in a good one', async () => {
+    expect(await faultsOf(ova)).toEqual([])
+  })
+
   test('any flipped bit', async () => {
     // Headers and manifest are few among many bytes: they are hit as often as the rest.
     const anywhere = fc.nat(last - 1)
@@ -28,7 +45,7 @@ describe('the lint finds', () => {
       fc.asyncProperty(fc.oneof(anywhere, head), fc.nat(7), async (at, bit) => {
         const damaged = Buffer.from(ova)
         damaged[at]! ^= 1 << bit
-        expect(await lintOf(damaged)).not.toEqual([])
+        expect(await faultsOf(damaged)).not.toEqual([])
       }),
       { numRuns: 200, seed: 8 },
     )
@@ -37,7 +54,7 @@ describe('the lint finds', () => {
   test('any truncation', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(last - 1), async (length) => {
-        expect(await lintOf(ova.subarray(0, length))).not.toEqual([])
+        expect(await faultsOf(ova.subarray(0, length))).not.toEqual([])
       }),
       { numRuns: 100, seed: 8 },
     )

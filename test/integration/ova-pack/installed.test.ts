@@ -1,0 +1,53 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { Ext4 } from '../../../actions/lib/disk/ext4.ts'
+import { run } from '../../../actions/lib/process/command.ts'
+import { installedOn } from '../../../actions/ova-pack/trust/installed.ts'
+import type { Installed } from '../../../actions/ova-pack/trust/parts.ts'
+import { endAgents, fileName, publishRpms, signingKey } from '../mirror-deps/rpm-upstream.ts'
+import { type Files, ROOT, sampleDisk } from './sample-disk.ts'
+
+jest.setTimeout(120_000)
+
+let folder: string
+/** The database that rpm itself has made, by installing into a root. */
+let database: Buffer
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ova-installed-'))
+  const key = await signingKey(folder, 'small')
+  const rpms = [
+    { name: 'server', version: '2:1.4-3', arch: 'x86_64' as const },
+    { name: 'server-doc', version: '1.4-3' },
+  ]
+  await publishRpms(join(folder, 'repository'), rpms, key)
+  await endAgents(key)
+  const root = join(folder, 'root')
+  await mkdir(root)
+  const own = ['--root', root, '--define', '_dbpath /usr/lib/sysimage/rpm']
+  await run('rpm', [...own, '--import', key.file])
+  const files = rpms.map((rpm) => join(folder, 'repository/Packages', fileName(rpm)))
+  await run('rpm', [...own, '--install', '--nodeps', ...files])
+  database = await readFile(join(root, 'usr/lib/sysimage/rpm/rpmdb.sqlite'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function installed(name: string, files: Files): Promise<Installed[]> {
+  const disk = await sampleDisk(join(folder, name), files)
+  const scratch = join(folder, `${name}.scratch`)
+  const root = new Ext4({ run }, disk, ROOT, scratch, new AbortController().signal)
+  return await installedOn(root, { run }, scratch)
+}
+
+test.each(['/usr/lib/sysimage/rpm/rpmdb.sqlite', '/var/lib/rpm/rpmdb.sqlite'])(
+  "a disk of RPMs says by rpm's own database, in %s, what is on it",
+  async (path) => {
+    const found = await installed(`${path.replaceAll('/', '-')}.raw`, { [path]: database })
+    expect(found.sort((a, b) => a.name.localeCompare(b.name))).toEqual([
+      { kind: 'rpm', name: 'server', version: '2:1.4-3', arch: 'x86_64' },
+      { kind: 'rpm', name: 'server-doc', version: '1.4-3', arch: 'noarch' },
+    ])
+  },
+)
