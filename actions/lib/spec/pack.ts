@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { controllers } from '../ovf/hardware.ts'
 import { existing } from './existing.ts'
 import { property, settingGroups } from './property.ts'
-import { count, expected, list, mapOf, matching, oneOf, section, size, words } from './section.ts'
+import { count, expected, list, mapOf, matching, oneOf, section, size, sizeOr, words } from './section.ts'
 
 /** What one disk can be shipped as. */
 export const formats = ['ova', 'qcow2', 'vmdk', 'vhdx', 'raw.zst', 'box'] as const
@@ -32,10 +32,7 @@ const hardware = (directory: string) =>
   section({
     cpus: count(1).optional(),
     memory: size('2 GiB').optional().describe('E.g. 2 GiB'),
-    disk: z
-      .union([oneOf(['minimal']), size('20 GiB')], {
-        error: expected('a size such as 20 GiB, or minimal'),
-      })
+    disk: sizeOr('minimal', '20 GiB')
       .optional()
       .describe(
         'E.g. 20 GiB; the root fills it. minimal: as small as its content allows, for customers who enlarge it',

@@ -71,9 +71,17 @@ export function text(what = 'text') {
   return z.union([z.string({ error }), z.number({ error }), z.boolean({ error })]).transform(String)
 }
 
+const SIZE = '\\s*\\d+(\\.\\d+)?\\s*([kMGT]?B|[KMGT]iB)\\s*'
+
 /** `2 GiB` → bytes. */
 export function size(example = '2 GiB') {
-  return measure(parseSize, `a size such as ${example}`, '^\\s*\\d+(\\.\\d+)?\\s*([kMGT]?B|[KMGT]iB)\\s*$')
+  return measure(parseSize, `a size such as ${example}`, `^${SIZE}$`)
+}
+
+/** The same, or one word. */
+export function sizeOr<const W extends string>(word: W, example = '2 GiB') {
+  const parse = (text: string) => (text === word ? word : parseSize(text))
+  return measure<number | W>(parse, `a size such as ${example}, or ${word}`, `^(${word}|${SIZE})$`)
 }
 
 /** `90 s` → milliseconds. */
@@ -82,15 +90,20 @@ export function duration(example = '90 s') {
 }
 
 /** @param pattern for editors; `parse` is what counts */
-function measure(parse: (text: string) => number | undefined, what: string, pattern: string) {
+function measure<T extends number | string = number>(
+  parse: (text: string) => T | undefined,
+  what: string,
+  pattern: string,
+) {
   const error = expected(what)
   return z
     .string({ error })
     .meta({ pattern })
-    .transform((written, context) => {
+    .transform((written, context): T => {
       const value = parse(written)
-      if (!value) context.addIssue({ code: 'custom', message: error({ input: written }) })
-      return value ?? 0
+      if (value) return value
+      context.addIssue({ code: 'custom', message: error({ input: written }) })
+      return z.NEVER
     })
 }
 

@@ -52,6 +52,8 @@ function withPassword(shadow: string, password: string): string {
 const console = `[Service]
 ExecStart=
 ExecStart=-${ASK} - $TERM
+StandardInput=tty
+StandardOutput=tty
 `
 
 const askScript = `#!/bin/sh
@@ -60,9 +62,9 @@ if [ ! -e ${DONE} ]; then
   trap '' INT QUIT TSTP
   while :; do
     printf '\\n%s: choose a password for root.\\nPassword: ' "$(hostname)"
-    stty -echo; IFS= read -r one; stty echo
+    stty -echo; IFS= read -r one || exit 1; stty echo
     printf '\\nOnce more: '
-    stty -echo; IFS= read -r two; stty echo
+    stty -echo; IFS= read -r two || exit 1; stty echo
     echo
     if [ -z "$one" ]; then echo 'An empty password is none.'
     elif [ "$one" != "$two" ]; then echo 'They differ.'
@@ -72,5 +74,6 @@ if [ ! -e ${DONE} ]; then
     fi
   done
 fi
-exec /sbin/agetty -o '-p -- \\\\u' --noclear "$@"
+trap - INT QUIT TSTP
+exec /sbin/agetty -o '-p -- \\u' --noclear "$@"
 `
