@@ -7,6 +7,7 @@ import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import { type DiskSize, resizeDisk } from './disk-size.ts'
 import { missingDrivers } from './drivers.ts'
 import { proveFreeSpaceEmpty } from './free-space.ts'
+import { cannotGrow } from './generalise/growth.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
 import { scan } from './scan.ts'
@@ -62,6 +63,8 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   const lacking = await missingDrivers(root)
   if (lacking.length > 0)
     log.warn(`the kernel lacks ${lacking.join(', ')}: some hypervisors will not boot this appliance`)
+  const stuck = await cannotGrow(root, generalisation.skip)
+  if (stuck) log.warn(stuck)
   const plans = await plan(wanted, root)
   await root.apply(plans.flatMap(({ changes }) => changes))
   await renewJournal(root)

@@ -1,7 +1,10 @@
+import type { Ext4 } from '../../lib/disk/ext4.ts'
+import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
 import type { Operation, Rule } from './operation.ts'
 
 const GROW = '/usr/lib/appliance/grow'
 const UNIT = 'appliance-grow.service'
+const SYSTEMD = '/usr/lib/systemd/systemd'
 
 /**
  * What makes the root fill the disk, at every boot: customers enlarge disks long after they have imported them. By
@@ -23,9 +26,22 @@ export function growth(): Operation[] {
       name: 'growth',
       reason:
         'A customer who enlarges the disk expects the room in it: the root grows into it at the next boot.',
-      rules: rules.map((rule) => ({ ...rule, where: '/usr/lib/systemd/systemd' })) as Rule[],
+      rules: rules.map((rule) => ({ ...rule, where: SYSTEMD })) as Rule[],
     },
   ]
+}
+
+/** Any one of these can make a partition larger. */
+const GROWERS = ['growpart', 'sfdisk', 'systemd-repart'].map((name) => `/{,usr/}{,s}bin/${name}`)
+
+/** Why the machine will not grow into a larger disk; undefined: it will, or is not to. */
+export async function cannotGrow(root: Ext4, skip: readonly string[] = []): Promise<string | undefined> {
+  if (skip.includes('growth')) return undefined
+  const patterns = [...GROWERS, SYSTEMD].flatMap(expandBraces)
+  const found = [...(await root.tree(patterns.map((path) => new Pattern(path)))).values()]
+  const files = found.filter(({ kind }) => kind === 'file' || kind === 'link').map(({ path }) => path)
+  if (!files.includes(SYSTEMD) || files.length > 1) return undefined
+  return 'nothing on the disk can make a partition larger: where a customer enlarges the disk, the room stays unused (install systemd-repart or cloud-guest-utils, or leave growth out by pack.seal.skip)'
 }
 
 const unit = `[Unit]

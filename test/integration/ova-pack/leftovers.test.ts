@@ -82,6 +82,7 @@ async function sealed(
   const disk = join(folder, name)
   await cp(provisioned, disk)
   await change?.(disk)
+  const log = quietLog()
   const report = await seal({
     disk,
     tools: { run },
@@ -89,10 +90,10 @@ async function sealed(
     generalisation: { hostname: 'good', mirrorUrls: ['http://mirror'], buildUser: undefined, ...more },
     needles: [],
     allowed: [],
-    log: quietLog(),
+    log,
     signal: new AbortController().signal,
   })
-  return { disk, report, bytes: await readFile(disk) }
+  return { disk, report, bytes: await readFile(disk), lines: log.lines }
 }
 
 test(`nothing of ${Object.keys(leftovers).length} kinds of leftovers is anywhere on the disk, and the report names each`, async () => {
@@ -118,6 +119,29 @@ test('the spec skips an operation by its name and adds its own', async () => {
   expect(skippedFaults(['mial', 'mail'])).toEqual([
     { message: 'pack.seal.skip: unknown mial; did you mean mail?' },
   ])
+})
+
+describe('growth', () => {
+  const unit = '/etc/systemd/system/multi-user.target.wants/appliance-grow.service'
+  const file = join(tmpdir(), 'ova-leftovers-program')
+  beforeAll(() => writeFile(file, 'x'))
+  afterAll(() => rm(file))
+  const systemd = ['cd /usr/lib/systemd', `write ${file} systemd`]
+  const systemdRepart = ['cd /', 'mkdir usr/bin', 'cd /usr/bin', `write ${file} systemd-repart`]
+
+  test('is for machines with systemd, which are told what they lack for it', async () => {
+    const without = await sealed('no-systemd', {})
+    expect(await debugfs(without.disk, `stat ${unit}`)).toContain('File not found')
+    expect(without.lines.join()).not.toContain('partition larger')
+    const poor = await sealed('poor', {}, (disk) => debugfs(disk, ...systemd))
+    expect(await debugfs(poor.disk, `stat ${unit}`)).toContain('Type: symlink')
+    expect(poor.lines.join()).toContain('nothing on the disk can make a partition larger')
+    const rich = await sealed('rich', {}, (disk) => debugfs(disk, ...systemd, ...systemdRepart))
+    expect(rich.lines.join()).not.toContain('partition larger')
+    const skipped = await sealed('skipped', { skip: ['growth'] }, (disk) => debugfs(disk, ...systemd))
+    expect(await debugfs(skipped.disk, `stat ${unit}`)).toContain('File not found')
+    expect(skipped.lines.join()).not.toContain('partition larger')
+  })
 })
 
 describe('root', () => {
