@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
 
-/** Runs a program to its end, its output shown, and says how long it took. Exits when it fails. */
+/**
+ * Runs a program to its end, and says how long it took and what it wrote. One that fails is an error, with the end of
+ * what it said, since some say on their standard output what is wrong.
+ */
 export function timed(command, args, options = {}) {
   const began = performance.now()
   const { status, stdout } = spawnSync(command, args, {
@@ -9,10 +12,8 @@ export function timed(command, args, options = {}) {
     maxBuffer: 1 << 28,
     ...options,
   })
-  if (status !== 0) {
-    console.error(`${command} ${args.join(' ')} ended with ${status}`)
-    process.exit(1)
-  }
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${String(stdout).slice(-2000)}`)
   return { seconds: (performance.now() - began) / 1000, stdout }
 }
 

@@ -87,12 +87,18 @@ async function writeSuite(
   await writeFile(join(directory, 'dists/appliance/InRelease'), await key.clearSign(release, date))
 }
 
-/** What an architecture may install: its own packages, and those for all. */
+/**
+ * What an architecture may install: its own packages, and those for all. The last stanza has its empty line, too, as in
+ * Debian's own indexes: debootstrap misses a package without one.
+ */
 function indexOf(stanzas: readonly string[], architecture: string): string {
   const own = stanzas.filter((stanza) =>
     [architecture, 'all'].includes(/^Architecture: (\S+)$/m.exec(stanza)?.[1] ?? ''),
   )
-  return own.length === 0 ? '' : `${own.toSorted().join('\n\n')}\n`
+  return own
+    .toSorted()
+    .map((stanza) => `${stanza}\n\n`)
+    .join('')
 }
 
 /**

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-package 'nginx-light' do
+package %w[nginx-light logrotate] do
   options '--no-install-recommends'
 end
 

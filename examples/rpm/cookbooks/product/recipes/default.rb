@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-package 'nginx'
+package %w[nginx logrotate]
 
 service 'nginx' do
   action %i[enable start]
