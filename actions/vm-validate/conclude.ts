@@ -21,7 +21,7 @@ interface Run {
   only: readonly Scenario[]
 }
 
-/** Writes all reports; then a failed verdict is an error that names each failure and its evidence. */
+/** Writes all reports; then a failed verdict is an error with a line a failure, and all evidence. */
 export async function conclude(verdict: Verdict, run: Run): Promise<StageResult> {
   const { work, only } = run
   const { outDirectory } = work
@@ -33,11 +33,10 @@ export async function conclude(verdict: Verdict, run: Run): Promise<StageResult>
   const failed = verdict.results.filter(({ status }) => status === 'failed')
   const evidence = ['summary.md', 'report.html', 'report.xml', ...failed.flatMap(({ evidence }) => evidence)]
   if (failed.length > 0)
-    throw new ApplianceError(
-      'check-failed',
-      failed.map((result) => failureLine(result, outDirectory)).join('\n'),
-      { hint: `Everything that was found is in ${path('report.html')}.`, evidence: evidence.map(path) },
-    )
+    throw new ApplianceError('check-failed', failed.map(failureLine).join('\n'), {
+      hint: `Everything that was found is in ${path('report.html')}.`,
+      evidence: evidence.map(path),
+    })
   if (only.length > 0)
     throw new ApplianceError(
       'check-failed',
@@ -76,12 +75,11 @@ async function page(verdict: Verdict, { work, workers, rollbacks }: Run): Promis
   })
 }
 
-function failureLine(result: ScenarioResult, outDirectory: string): string {
+function failureLine(result: ScenarioResult): string {
   const step = failedStep(result)!
   const line = result.file && step.line !== undefined ? `${result.file}:${step.line}: ` : ''
   const place = result.kind === 'scenario' ? `step ${result.steps.indexOf(step) + 1}, ` : ''
-  const files = result.evidence.map((file) => join(outDirectory, file)).join(', ')
   const more = result.steps.filter(({ status }) => status === 'failed').length - 1
   const others = more > 0 ? ` (and ${more} more)` : ''
-  return `${line}${result.name}: ${place}${step.title}: ${step.finding}${others}${files ? `; see ${files}` : ''}`
+  return `${line}${result.name}: ${place}${step.title}: ${step.finding}${others}`
 }
