@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
 import { refuse } from '../lib/errors/fault.ts'
+import { abilitiesOf } from '../lib/hypervisor/drivers.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
 import { type InputValues, path, text } from '../lib/stage/input.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import { skippedFaults } from '../ova-pack/generalise/operations.ts'
 import { ignoredRuleFaults } from '../ova-pack/lint/ignored.ts'
-import { stepFaults } from '../vm-validate/faults.ts'
+import { matrixFaults, stepFaults } from '../vm-validate/faults.ts'
 
 /** Flags that every command takes. */
 export const everywhere = {
@@ -25,10 +26,13 @@ export async function projectOf(values: Record<string, unknown>): Promise<Projec
     given.spec ?? 'appliance.yml',
     version === undefined ? {} : { version },
   )
+  const driver = abilitiesOf(project.spec.validate.hypervisor)
+  const scenarios = await readScenarios(project.spec, project.directory)
   refuse([
     ...skippedFaults(project.spec.pack.seal.skip),
     ...ignoredRuleFaults('pack.lint.ignore', project.spec.pack.lint.ignore),
-    ...(await stepFaults(await readScenarios(project.spec, project.directory), project.directory)),
+    ...matrixFaults(project.spec.validate.matrix, scenarios),
+    ...(await stepFaults(scenarios, project.directory, driver)),
   ])
   return project
 }

@@ -1,6 +1,7 @@
-import { copyFile, mkdir, open, stat } from 'node:fs/promises'
+import { copyFile, mkdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { writeAtomically } from '../lib/files/atomic.ts'
+import { endOfFile } from '../lib/files/end.ts'
 import { within } from './deadline.ts'
 import type { TestMachine } from './test-machine.ts'
 
@@ -63,12 +64,7 @@ export async function collectEvidence(
 
 async function keepEnd(source: string, target: string, clean: (text: string) => string): Promise<void> {
   if (!/\.(log|txt)$/.test(source)) return copyFile(source, target)
-  await using file = await open(source)
-  const { size } = await file.stat()
-  const length = Math.min(size, LONGEST_LOG)
-  const bytes = Buffer.alloc(length)
-  const { bytesRead } = await file.read(bytes, 0, length, size - length)
-  await writeAtomically(target, clean(bytes.toString('utf8', 0, bytesRead)))
+  await writeAtomically(target, clean((await endOfFile(source, LONGEST_LOG)).toString('utf8')))
 }
 
 /** The last lines of something long, for a message: at most `lines` lines and 4,000 characters. */

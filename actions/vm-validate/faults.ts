@@ -6,7 +6,7 @@ import { exists } from '../lib/files/exists.ts'
 import type { Capability, Hypervisor } from '../lib/hypervisor/hypervisor.ts'
 import { everyStep, type Scenario, type ScenarioStep } from '../lib/spec/scenario.ts'
 import { reservedKeys } from '../lib/spec/step.ts'
-import type { Suite } from '../lib/spec/validate.ts'
+import type { Matrix, Suite } from '../lib/spec/validate.ts'
 
 /** What the schema cannot know about scenarios: patterns that are none, and uploads of what will not be there. */
 export async function stepFaults(
@@ -52,6 +52,16 @@ export async function stepFaults(
     }
   }
   return faults
+}
+
+/** Scenarios that a matrix names and that are not there. */
+export function matrixFaults(matrix: Matrix | undefined, scenarios: readonly Scenario[]): Fault[] {
+  const known = scenarios.map(({ name }) => name)
+  return (matrix?.scenarios ?? [])
+    .filter((name) => !known.includes(name))
+    .map((name) => ({
+      message: `validate.matrix.scenarios: there is no scenario "${name}"${suggestion(name, known)}`,
+    }))
 }
 
 /** Steps that do something and look at nothing. */

@@ -36,10 +36,14 @@ export function hardwareName(hardware: Hardware): string {
     .map(([name, value]) => {
       if (name === 'memory' || name === 'enlarge')
         return `${name === 'enlarge' ? 'disk ' : ''}${formatSize(Number(value))}`
+      if (name === 'nics' && value === 0) return 'no network'
       return name === 'cpus' || name === 'nics' || name === 'clock' ? `${name} ${value}` : String(value)
     })
     .join(', ')
 }
+
+/** What is skipped, and why. */
+type Look = () => Promise<string[] | { skipped: string }>
 
 /**
  * Boots the subject as a customer would who has such hardware: it must finish its first boot, no unit may fail, it must
@@ -66,7 +70,7 @@ export async function runHardware(
     welcome,
   )
   const own = { ...course, test }
-  const steps: [title: string, look: () => Promise<string[]>][] = [
+  const steps: [title: string, look: Look][] = [
     ['boots, answers, and finishes its first boot', () => test.start(course.signal).then(() => [])],
     [
       'no unit has failed',
@@ -76,9 +80,11 @@ export async function runHardware(
       'it offers the declared ports',
       async () => (await wrongPorts({ ...context, course: own, signal: course.signal })).faults,
     ],
-    ...scenarios.map((scenario): [string, () => Promise<string[]>] => [
+    ...scenarios.map((scenario): [string, Look] => [
       scenario.name,
       async () => {
+        if (hardware.nics === 0)
+          return { skipped: 'from outside, a machine without a network cannot be reached' }
         const result = await runScenario(scenario, own)
         const failed = failedStep(result)
         return failed ? [`${failed.title}: ${failed.finding}`] : []
@@ -89,17 +95,19 @@ export async function runHardware(
   for (const [title, look] of steps) {
     const start = performance.now()
     const broken = runs.some(({ result }) => result.status === 'failed')
-    const faults = broken
-      ? []
+    const found = broken
+      ? { skipped: 'an earlier step failed' }
       : await look().catch((thrown) => {
           course.signal.throwIfAborted()
           return [toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')]
         })
+    const skipped = 'skipped' in found ? found.skipped : undefined
+    const faults = 'skipped' in found ? [] : found
     runs.push({
       result: {
         title,
-        status: broken ? 'skipped' : faults.length > 0 ? 'failed' : 'passed',
-        finding: broken ? 'an earlier step failed' : faults.join('; ') || 'so it is',
+        status: skipped ? 'skipped' : faults.length > 0 ? 'failed' : 'passed',
+        finding: skipped ?? (faults.join('; ') || 'so it is'),
         remarks: [],
         duration: performance.now() - start,
       },

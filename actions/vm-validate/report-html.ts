@@ -85,7 +85,7 @@ function section(result: ScenarioResult, index: number, facts: ReportFacts): str
     const bytes = facts.pictures.get(file)
     return bytes
       ? [
-          `<figure><img alt="The screen when it failed" src="data:image/png;base64,${Buffer.from(bytes).toString('base64')}"><figcaption>${esc(file)}</figcaption></figure>`,
+          `<figure><img alt="${whatIsSeen(file)}" src="data:image/png;base64,${Buffer.from(bytes).toString('base64')}"><figcaption>${esc(file)}</figcaption></figure>`,
         ]
       : []
   })
@@ -99,6 +99,11 @@ ${result.steps.map((step, index) => row(step, index)).join('\n')}
 ${pictures.join('\n')}
 ${others.length > 0 ? `<p class="evidence">Evidence: ${others.map((file) => `<code>${esc(file)}</code>`).join(', ')}</p>` : ''}
 </details>`
+}
+
+function whatIsSeen(file: string): string {
+  const step = /film-after-step-0*(\d+)/.exec(file)?.[1]
+  return step === undefined ? 'The screen when it failed' : `The screen after step ${step}`
 }
 
 function row(step: StepResult, index: number): string {

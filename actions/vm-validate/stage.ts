@@ -3,15 +3,15 @@ import { join } from 'node:path'
 import { refuse } from '../lib/errors/fault.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { treeDigest } from '../lib/files/tree.ts'
+import { driverNamed } from '../lib/hypervisor/drivers.ts'
 import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
-import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Scenario } from '../lib/spec/scenario.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { bootMachine, runBuiltInChecks } from './checks-run.ts'
 import { conclude } from './conclude.ts'
 import type { Course } from './course.ts'
-import { neededOfProject, type Selection, select, stepFaults } from './faults.ts'
+import { matrixFaults, neededOfProject, type Selection, select, stepFaults } from './faults.ts'
 import { combinations, hardwareName, runHardware } from './hardware-run.ts'
 import { inputs } from './inputs.ts'
 import { keptOpen } from './kept-open.ts'
@@ -29,7 +29,9 @@ const RECIPE = '2'
 export type Work = StageWork<typeof inputs>
 
 /** The vm-validate stage on a hypervisor of choice. */
-export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage<typeof inputs> {
+export function vmValidateOn(
+  hypervisor: (work: StageWork) => Hypervisor | Promise<Hypervisor>,
+): Stage<typeof inputs> {
   return {
     name: 'vm-validate',
     description: 'Boots the disk, or the packed OVA, and tries everything that its scenarios say',
@@ -78,8 +80,13 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
       const variables = variablesOf(spec, process.env)
       const wanted = selection(work)
       const { selected, suites, faults } = select(scenarios, spec.validate.suites, wanted)
-      const driver = hypervisor(work)
-      refuse([...faults, ...variables.faults, ...(await stepFaults(scenarios, directory, driver))])
+      const driver = await hypervisor(work)
+      refuse([
+        ...faults,
+        ...variables.faults,
+        ...matrixFaults(spec.validate.matrix, scenarios),
+        ...(await stepFaults(scenarios, directory, driver)),
+      ])
       for (const secret of variables.secrets) work.log.mask(secret)
 
       await clean(work.outDirectory)
@@ -155,7 +162,7 @@ export function vmValidateOn(hypervisor: (work: StageWork) => Hypervisor): Stage
   }
 }
 
-export const vmValidate = vmValidateOn(qemu)
+export const vmValidate = vmValidateOn((work) => driverNamed(work.project.spec.validate.hypervisor, work))
 
 /** The packed OVA on hardware as customers have it, one machine after the other. */
 async function runMatrix(

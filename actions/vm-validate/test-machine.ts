@@ -1,8 +1,10 @@
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
+import { comingGuest } from '../lib/guest/coming.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import type { Hypervisor, Machine, MachineSpec, Power } from '../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../lib/log/log.ts'
 import { formatDuration } from '../lib/units/duration.ts'
+import { within } from './deadline.ts'
 import { finishBooting } from './started.ts'
 
 const PRISTINE = 'pristine'
@@ -119,6 +121,17 @@ export function testMachine(
     if (place.machine?.power) return place.machine.power
     throw new ApplianceError('input', `${hypervisor.name} cannot switch a machine off and on again`)
   }
+  /** Leaves a shell on the serial line, which sets the clock after a rollback; without one, that is done later. */
+  const listen = async (signal: AbortSignal) => {
+    const { machine, guest, spec } = home
+    if (!machine?.line || !guest || spec.nics === 0) return
+    try {
+      const line = await within(15_000, signal, 'a serial line', (signal) => machine.line!(guest, signal))
+      await line[Symbol.asyncDispose]()
+    } catch {
+      signal.throwIfAborted()
+    }
+  }
   const comeBack = async () => {
     if (at !== home) await end(at)
     at = home
@@ -151,6 +164,7 @@ export function testMachine(
       touched = true
     },
     async keep(signal) {
+      await listen(signal)
       // Without our own connection, the remembered guest has no session that is dead when it comes back.
       await leave()
       try {
@@ -176,7 +190,7 @@ export function testMachine(
         try {
           await leave()
           await home.machine.rollback(PRISTINE, signal)
-          home.guest = await home.machine.guest(signal)
+          home.guest = comingGuest(home.machine.guest(signal))
           home.running = true
           touched = false
           rollbacks.push(performance.now() - began)
@@ -203,7 +217,7 @@ export function testMachine(
       await leave()
       await at.machine.rollback(name, signal)
       at.running = true
-      at.guest = await at.machine.guest(signal)
+      at.guest = comingGuest(at.machine.guest(signal))
     },
     async reboot(signal) {
       const { guest, machine } = at

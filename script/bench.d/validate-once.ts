@@ -7,12 +7,15 @@ const [project = 'build/e2e/license-server', rounds = '5'] = process.argv.slice(
 await withExample(project, async ({ test, course, scenario }) => {
   const { signal } = course
   const rollback: number[] = []
+  const command: number[] = []
   for (let round = 0; round < Number(rounds); round++) {
     await test.guest.run('dd if=/dev/urandom of=/var/tmp/noise bs=1M count=16 2>/dev/null; sync', { signal })
     test.touch()
     const began = performance.now()
     await test.rewind(signal)
     rollback.push((performance.now() - began) / 1000)
+    await test.guest.run('true', { signal })
+    command.push((performance.now() - began) / 1000)
   }
   const scenarios: number[] = []
   for (let round = 0; round < Number(rounds); round++) {
@@ -25,6 +28,6 @@ await withExample(project, async ({ test, course, scenario }) => {
   const began = performance.now()
   await test.reboot(signal)
   const reboot = (performance.now() - began) / 1000
-  console.log(JSON.stringify({ rollback, scenarios, reboot, boot: (test.bootTime ?? 0) / 1000 }))
+  console.log(JSON.stringify({ rollback, command, scenarios, reboot, boot: (test.bootTime ?? 0) / 1000 }))
 })
 process.exit()

@@ -2,25 +2,29 @@ import { existsSync } from 'node:fs'
 import { figure, median, table, timed } from './figures.js'
 
 // The example as script/test e2e has built it, or script/build.
-const project = ['build/e2e/license-server', 'examples/license-server'].find((folder) =>
-  existsSync(`${folder}/build/chef-provision/stage.json`),
-)
+const project =
+  process.env.APPLIANCE_BENCH_PROJECT ??
+  ['build/e2e/license-server', 'examples/license-server'].find((folder) =>
+    existsSync(`${folder}/build/chef-provision/stage.json`),
+  )
 if (!project) {
   console.error('the example is not built: run script/build first')
   process.exit(1)
 }
-const { stdout } = timed('node_modules/node/bin/node', [
-  '--no-warnings',
-  'script/bench.d/validate-once.ts',
-  process.env.APPLIANCE_BENCH_PROJECT ?? project,
-])
-const { rollback, scenarios, reboot, boot } = JSON.parse(stdout.trim().split('\n').at(-1))
+const measured = (program) => {
+  const { stdout } = timed('node_modules/node/bin/node', ['--no-warnings', program, project])
+  return JSON.parse(stdout.trim().split('\n').at(-1))
+}
+const { rollback, command, scenarios, reboot, boot } = measured('script/bench.d/validate-once.ts')
 const [back, one] = [median(rollback), median(scenarios)]
+const by = (seconds, what, who) =>
+  seconds?.length ? [[what, who, median(seconds).toFixed(2), `${(median(seconds) / back).toFixed(1)} x`]] : []
 table([
-  ['a pristine machine for a test', 'by', 'seconds'],
-  ['rolled back, running', 'vm-validate (savevm/loadvm)', back.toFixed(2)],
-  ['restarted', 'systemctl reboot', reboot.toFixed(1)],
-  ['booted from a fresh overlay, first boot and all', 'QEMU', boot.toFixed(1)],
+  ['a pristine machine for a test', 'by', 'seconds', 'ratio'],
+  ['rolled back, running, its clock set', 'vm-validate (savevm/loadvm)', back.toFixed(2), '1 x'],
+  ...by(command, 'the same, and a first command by SSH', 'vm-validate'),
+  ...by([reboot], 'restarted', 'systemctl reboot'),
+  ...by([boot], 'booted from a fresh overlay, first boot and all', 'QEMU'),
 ])
 table([
   ['scenarios a minute', 'number'],

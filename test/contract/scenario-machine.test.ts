@@ -120,6 +120,19 @@ else
       expect(await said(`printf %s "$WORD" | wc -c; : ${long}`)).toBe('0')
       await machine.cable(true, signal)
       expect(await said('cat /sys/class/net/e*/carrier')).toBe('1')
+      // Once more: the shell of before is in nobody's way.
+      await machine.cable(false, signal)
+      for (const word of ['one', 'two', 'three']) expect(await said(`echo ${word}`)).toBe(word)
+      await machine.cable(true, signal)
+    })
+
+    test('comes back running, with its clock right, which the shell on its serial line has set', async () => {
+      machine.touch()
+      await machine.guest.run('date -s "2001-01-01"; touch /var/since', { signal })
+      await machine.rewind(signal)
+      expect(await said('ls /var/since 2>&1 | tail -n 1')).toMatch(/No such file/)
+      expect(Math.abs(Number(await said('date +%s')) - Date.now() / 1000)).toBeLessThan(10)
+      expect(await said('readlink "/proc/$(cat /run/appliance-line.pid)/fd/0"')).toBe('/dev/ttyS1')
     })
 
     test('loses in a power cut what was not on the disk, keeps what was, and boots', async () => {
@@ -152,12 +165,13 @@ else
     })
 
     test('comes back to the pristine running machine, whatever became of it, and quickly', async () => {
+      const before = machine.rollbacks.length
       await machine.rewind(signal)
       expect(await said('ls /var/kept /var/changed 2>&1 | grep -c "No such file"')).toBe('2')
       expect(Number(await said('date +%s'))).toBeGreaterThan(Date.now() / 1000 - 60)
       machine.touch()
       await machine.rewind(signal)
-      expect(machine.rollbacks).toHaveLength(2)
+      expect(machine.rollbacks).toHaveLength(before + 2)
     })
 
     test('restarts by itself and is waited for', async () => {

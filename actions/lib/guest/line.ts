@@ -6,9 +6,13 @@ import { exports, quote } from './quote.ts'
 
 /** The guest's end of a PC's second serial port. */
 const DEVICE = '/dev/ttyS1'
+/** Where the shell on it keeps its process id. */
+const SHELL = '/run/appliance-line.pid'
 /** What the shell says once it listens, and how long it may take (ms). */
 const READY = 'listening'
 const PATIENCE = 60_000
+/** How long a command that is over at once may take (ms). */
+const SOON = 3000
 /** Bytes of a command that are sent at once: a terminal holds 4,096. */
 const PIECE = 1500
 /** Bytes that are kept of a command's output, each of stdout and stderr: its end. */
@@ -52,13 +56,21 @@ export async function guestOnLine(socket: string, guest: Guest, signal: AbortSig
     }
   }
 
-  // What is said before the port is open and raw is lost, or heard twice; so the shell speaks first.
-  const shell = `exec <${DEVICE} >${DEVICE} 2>/dev/null; stty raw -echo; echo '${READY}<'; echo '>${READY}'; exec /bin/sh`
-  await guest.run(`setsid -f /bin/sh -c ${quote(shell)} </dev/null >/dev/null 2>&1`, {
-    signal,
-    title: 'a shell on the second serial port',
-  })
-  await between(READY, PATIENCE, signal)
+  try {
+    // What is said before the port is open and raw is lost, or heard twice; so the shell speaks first.
+    const shell = `echo $$ >${SHELL}; exec <${DEVICE} >${DEVICE} 2>/dev/null; stty raw -echo; echo '${READY}<'; echo '>${READY}'; exec /bin/sh`
+    // One that an earlier line has left would take half of what is typed.
+    const only = `[ ! -f ${SHELL} ] || kill -KILL "$(cat ${SHELL})" 2>/dev/null || :`
+    await guest.run(`${only}; setsid -f /bin/sh -c ${quote(shell)} </dev/null >/dev/null 2>&1`, {
+      signal,
+      title: 'a shell on the second serial port',
+    })
+    await between(READY, PATIENCE, signal)
+  } catch (error) {
+    // There is room for one at the line's end.
+    line.destroy()
+    throw error
+  }
 
   let last: Promise<unknown> = Promise.resolve()
   const run = async (commandLine: string, options: GuestRunOptions): Promise<GuestResult> => {
@@ -103,6 +115,33 @@ export async function guestOnLine(socket: string, guest: Guest, signal: AbortSig
     async [Symbol.asyncDispose]() {
       line.destroy()
     },
+  }
+}
+
+/**
+ * Has the shell that an earlier {@link guestOnLine} has left on the line run a command, and waits for its end.
+ *
+ * @returns whether it is known to have succeeded, within three seconds
+ */
+export async function doneOnLine(socket: string, commandLine: string, signal: AbortSignal): Promise<boolean> {
+  const line = await dial(socket).catch(() => undefined)
+  if (!line) return false
+  const token = `line${randomBytes(6).toString('hex')}`
+  try {
+    return await new Promise<boolean>((resolve) => {
+      let heard = ''
+      line.setEncoding('latin1').on('data', (text: string) => {
+        heard = (heard + text).slice(-KEPT)
+        const status = new RegExp(`${token}<(\\d+)>`).exec(heard)?.[1]
+        if (status !== undefined) resolve(status === '0')
+      })
+      line.on('close', () => resolve(false))
+      signal.addEventListener('abort', () => resolve(false), { once: true })
+      setTimeout(() => resolve(false), SOON).unref()
+      line.write(`${commandLine} >/dev/null 2>&1; echo "${token}<$?>"\n`)
+    })
+  } finally {
+    line.destroy()
   }
 }
 

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Console } from '../console/console.ts'
 import { ApplianceError } from '../errors/error.ts'
+import { endOfFile } from '../files/end.ts'
 import type { Guest } from '../guest/guest.ts'
 import { openGuest } from '../guest/ssh.ts'
 import type { Plug } from '../network/network.ts'
@@ -11,6 +12,8 @@ import { formatDuration } from '../units/duration.ts'
 import type { Endpoint, Machine, MachineSpec, SavedMachine } from './hypervisor.ts'
 
 const MINUTE = 60_000
+/** Bytes of a serial console's end in which its last words are. */
+const LOOKED_AT = 1 << 16
 
 /** What every driver's running machine has. */
 export interface Running {
@@ -37,7 +40,9 @@ export abstract class BootedMachine implements Machine {
   readonly #ended: Promise<void>
   readonly #guests = new Set<Guest>()
   /** A connection nobody has asked for yet. */
-  #spare: Guest | undefined
+  #spare: Promise<Guest> | undefined
+  /** Aborted when the machine is no longer the one that was to be connected to. */
+  #connecting = new AbortController()
   /** Whether the guest ever answered. */
   #reached = false
   readonly #pictures: string[] = []
@@ -61,10 +66,10 @@ export abstract class BootedMachine implements Machine {
     if (this.#spare) {
       const guest = this.#spare
       this.#spare = undefined
-      return guest
+      return await guest
     }
     try {
-      return await this.#connect(signal, patience)
+      return this.#adopt(await this.connect(signal, patience))
     } catch (error) {
       signal.throwIfAborted()
       if (this.gone.signal.aborted) throw await this.#died()
@@ -74,7 +79,8 @@ export abstract class BootedMachine implements Machine {
     }
   }
 
-  async #connect(signal: AbortSignal, patience: number): Promise<Guest> {
+  /** A new connection; whoever asks for it keeps account of it. */
+  protected async connect(signal: AbortSignal, patience: number): Promise<Guest> {
     const deadline = performance.now() + patience
     const both = AbortSignal.any([signal, this.gone.signal])
     const { login } = this.#running.spec
@@ -85,15 +91,18 @@ export abstract class BootedMachine implements Machine {
       // An installer and the system it has installed may be given different addresses.
       const soon = Math.min(deadline, performance.now() + MINUTE / 2)
       try {
-        const guest = await openGuest(target, soon, both)
-        this.#guests.add(guest)
-        this.#reached = true
-        return guest
+        return await openGuest(target, soon, both)
       } catch (error) {
         const silent = error instanceof ApplianceError && error.code === 'no-answer'
         if (!silent || performance.now() >= deadline) throw error
       }
     }
+  }
+
+  #adopt(guest: Guest): Guest {
+    this.#guests.add(guest)
+    this.#reached = true
+    return guest
   }
 
   address(signal: AbortSignal): Promise<string> {
@@ -121,14 +130,25 @@ export abstract class BootedMachine implements Machine {
     await this.load(name)
     // What is read from the log of the network lies before: a machine that was reached once can be reached again.
     if (!this.#reached) return
-    const guest = await this.guest(signal, 2 * MINUTE)
-    const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
-    await guest.run(`date -u -s @${(Date.now() / 1000).toFixed(2)}`, {
-      ...as,
-      signal,
-      title: 'setting the clock',
-    })
-    this.#spare = guest
+    const connecting = this.guest(this.#connecting.signal, 2 * MINUTE)
+    connecting.catch(() => {}) // told to whoever asks for it
+    const stop = () => this.#connecting.abort(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      if (!(await this.setClock(signal))) {
+        const guest = await connecting
+        const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
+        await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+    this.#spare = connecting
+  }
+
+  /** Sets the guest's clock before anyone can log in; false: that cannot be done here. */
+  protected async setClock(_signal: AbortSignal): Promise<boolean> {
+    return false
   }
 
   async shutdown(signal: AbortSignal, patience = 3 * MINUTE, ask?: () => Promise<void>): Promise<boolean> {
@@ -160,7 +180,7 @@ export abstract class BootedMachine implements Machine {
     const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
     const last = [...this.#guests].at(-1)
     // The last connection may have been closed by whoever had it.
-    for (const connection of [async () => last, () => this.#connect(signal, 15_000)])
+    for (const connection of [async () => last, async () => this.#adopt(await this.connect(signal, 15_000))])
       try {
         const guest = await connection()
         if (!guest) continue
@@ -202,7 +222,7 @@ export abstract class BootedMachine implements Machine {
     const { spec, serial } = this.#running
     await this.screenshot(this.#picture(`${spec.name}-last-screen.png`)).catch(() => {})
     const screen = await this.console.text().catch(() => undefined)
-    const console = await readFile(serial, 'utf8').catch(() => '')
+    const console = await endOfFile(serial, LOOKED_AT).then(String, () => '')
     const words = wordsOf(screen?.rows.join('\n') ?? '') || wordsOf(console)
     const says = words ? `; its screen ends: ${words}` : ''
     return new ApplianceError(
@@ -218,6 +238,9 @@ export abstract class BootedMachine implements Machine {
 
   /** Every connection is gone, or about to be. */
   protected async hangUp(): Promise<void> {
+    this.#connecting.abort()
+    this.#connecting = new AbortController()
+    await this.#spare?.catch(() => {})
     this.#spare = undefined
     const guests = [...this.#guests]
     this.#guests.clear()
@@ -229,6 +252,11 @@ export abstract class BootedMachine implements Machine {
     await this.#running.close()
     await this.#ended
   }
+}
+
+/** A command for root in the guest that gives it our time. */
+export function settingClock(): string {
+  return `date -u -s @${(Date.now() / 1000).toFixed(2)}`
 }
 
 function wordsOf(text: string): string {

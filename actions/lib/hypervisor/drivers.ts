@@ -8,6 +8,11 @@ const drivers = { qemu, virtualbox } as const
 
 export type DriverName = keyof typeof drivers
 
+/** What the driver of that name can do; it need not be able to work on this computer. */
+export function abilitiesOf(name: DriverName): Pick<Hypervisor, 'name' | 'can'> {
+  return drivers[name]({} as MachineRoom)
+}
+
 /**
  * The driver of that name, able to work on this computer.
  *

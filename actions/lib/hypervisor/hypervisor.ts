@@ -25,7 +25,7 @@ export interface MachineSpec {
   moreDisks?: string[]
   /** Further disks that are written to, raw, found in the guest as /dev/disk/by-id/virtio-SERIAL. */
   dataDisks?: { path: string; serial: string }[]
-  /** Network cards, 1 by default. */
+  /** Network cards, 1 by default. Without any, a card is put in for a moment whenever a command line is opened. */
   nics?: number
   /** What the hardware clock says when it is switched on, e.g. `2031-01-01T00:00:00`; the host's time by default. */
   clock?: string

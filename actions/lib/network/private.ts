@@ -9,9 +9,10 @@ import { dnsmasqArguments, foreignNames, givenAddress, MIRROR } from './dnsmasq.
 import { type Attempt, COMPUTER, type MachineNetwork, type Plug } from './network.ts'
 import { listSets, parseSets, ruleset } from './nftables.ts'
 
-const DEVICE = 'appliance0'
+/** The bridge that machines are plugged into. */
+export const BRIDGE = 'appliance0'
 const ADDRESS = '10.77.0.1'
-const NETWORK = '10.77.0.0/24'
+export const NETWORK_RANGE = '10.77.0.0/24'
 const RANGE = ['10.77.0.10', '10.77.0.250'] as const
 /** Fixed: a bridge would otherwise take its MAC from its ports, and running guests would lose us with each plug. */
 const MAC = '52:54:00:77:00:01'
@@ -40,7 +41,7 @@ export async function privateNetwork({ serve, log }: NetworkOptions): Promise<Ma
     const dnsLog = join(directory, 'dnsmasq.log')
     opened.push(await startDnsmasq(directory, dnsLog))
     opened.push(await serve(ADDRESS, 80))
-    log.debug(`private network: ${DEVICE} ${ADDRESS}/24, the mirror at http://${MIRROR}`)
+    log.debug(`private network: ${BRIDGE} ${ADDRESS}/24, the mirror at http://${MIRROR}`)
     const taps = { next: 0 }
     const machines = new Map<string, string>()
     return {
@@ -88,22 +89,22 @@ export function attempts(sets: string, dnsLog: string, machines: ReadonlyMap<str
 
 async function makeBridge(): Promise<AsyncDisposable> {
   await run('ip', ['link', 'set', 'lo', 'up'])
-  await run('ip', ['link', 'add', DEVICE, 'address', MAC, 'type', 'bridge'])
+  await run('ip', ['link', 'add', BRIDGE, 'address', MAC, 'type', 'bridge'])
   // Where /proc/sys is read-only (containers), the rules alone keep IPv6 silent.
-  await writeFile(`/proc/sys/net/ipv6/conf/${DEVICE}/disable_ipv6`, '1').catch(() => {})
-  await run('ip', ['address', 'add', `${ADDRESS}/24`, 'dev', DEVICE])
-  await run('ip', ['link', 'set', DEVICE, 'up'])
+  await writeFile(`/proc/sys/net/ipv6/conf/${BRIDGE}/disable_ipv6`, '1').catch(() => {})
+  await run('ip', ['address', 'add', `${ADDRESS}/24`, 'dev', BRIDGE])
+  await run('ip', ['link', 'set', BRIDGE, 'up'])
   // It leads nowhere; but without one, the kernel refuses before anyone can remember who was to be reached.
   await run('ip', ['route', 'replace', 'default', 'dev', 'lo'])
   return {
     [Symbol.asyncDispose]: async () =>
-      void (await run('ip', ['link', 'delete', DEVICE], { allowFailure: true })),
+      void (await run('ip', ['link', 'delete', BRIDGE], { allowFailure: true })),
   }
 }
 
 async function useRules(directory: string, log: Log): Promise<void> {
   const file = join(directory, 'rules.nft')
-  const rules = { device: DEVICE, address: ADDRESS, network: NETWORK }
+  const rules = { device: BRIDGE, address: ADDRESS, network: NETWORK_RANGE }
   await writeFile(file, ruleset({ ...rules, redirect: true }))
   const { status, stderr } = await run('nft', ['-f', file], { allowFailure: true })
   if (status === 0) return
@@ -117,7 +118,7 @@ async function startDnsmasq(directory: string, log: string): Promise<RunningComm
   const leases = join(directory, 'leases')
   const dnsmasq = await start(
     'dnsmasq',
-    dnsmasqArguments({ device: DEVICE, address: ADDRESS, range: RANGE, log, leases }),
+    dnsmasqArguments({ device: BRIDGE, address: ADDRESS, range: RANGE, log, leases }),
   )
   let status: number | undefined
   dnsmasq.ended.then(
@@ -141,7 +142,7 @@ async function startDnsmasq(directory: string, log: string): Promise<RunningComm
 
 async function plugTap(device: string, mac: string, dnsLog: string, known?: string): Promise<Plug> {
   await run('ip', ['tuntap', 'add', 'dev', device, 'mode', 'tap'])
-  await run('ip', ['link', 'set', device, 'master', DEVICE, 'up'])
+  await run('ip', ['link', 'set', device, 'master', BRIDGE, 'up'])
   // What the same MAC was given before this plug was made says nothing about the machine that is now behind it.
   const before = (await stat(dnsLog)).size
   const address = async () => {

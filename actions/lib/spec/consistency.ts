@@ -20,7 +20,17 @@ export function consistencyFaults(yaml: Positioned, usual: Machine): Fault[] {
     ...shrunkHardware(yaml, usual),
     ...waysToABase(yaml),
     ...unmetNeeds(yaml),
+    ...matrixWithoutHardware(yaml),
   ]
+}
+
+/** Only QEMU has all the hardware that customers have. */
+function matrixWithoutHardware(yaml: Positioned): Fault[] {
+  const driver = valueAt(yaml.value, 'validate', 'hypervisor')
+  const there = valueAt(yaml.value, 'validate', 'matrix') !== undefined
+  return there && driver !== undefined && driver !== 'qemu'
+    ? [yaml.fault(['validate', 'matrix'], `needs hypervisor: qemu, which has all this hardware`)]
+    : []
 }
 
 function sameNames(yaml: Positioned): Fault[] {

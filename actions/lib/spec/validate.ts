@@ -79,7 +79,7 @@ const matrix = section({
   firmware: list(oneOf(['bios', 'uefi'])).optional(),
   controller: list(oneOf(['virtio', 'ide', 'ahci', 'lsi', 'pvscsi', 'nvme'])).optional(),
   nic: list(oneOf(['virtio', 'e1000', 'e1000e', 'vmxnet3', 'pcnet'])).optional(),
-  nics: list(count(1, 4)).optional().describe('How many network cards'),
+  nics: list(count(0, 4)).optional().describe('How many network cards; 0: no network at all'),
   cpus: list(count(1, 64)).optional(),
   memory: list(size('1 GiB')).optional(),
   clock: list(matching(/^\d{4}-\d\d-\d\d$/, 'a date such as 2031-01-01')).optional(),
@@ -120,6 +120,9 @@ export const validate = (directory: string) =>
       .union([z.literal('auto', { error: expected('auto or a whole number') }), count(1, 64)])
       .default('auto')
       .describe('How many machines run scenarios at the same time; auto: as cores and memory allow'),
+    hypervisor: oneOf(['qemu', 'virtualbox'])
+      .default('qemu')
+      .describe('What runs the machines of scenarios and suites'),
     matrix: matrix
       .optional()
       .describe('Hardware as customers have it, on which the packed OVA is booted, too'),

@@ -101,7 +101,8 @@ true`,
   const faults = lines(found).map((line) => {
     const [what, name] = line.split(' ') as [string, string]
     if (what === 'grows') return `${name} grows, and nothing rotates it`
-    if (what === 'missing') return 'logs are to be rotated by logrotate, which is not installed: add it to the packages'
+    if (what === 'missing')
+      return 'logs are to be rotated by logrotate, which is not installed: add it to the packages'
     return 'logrotate is installed, and neither a timer nor cron starts it'
   })
   return { faults, finding: 'all that was written since it was switched on is rotated, or in the journal' }

@@ -134,7 +134,7 @@ function hardwareOf(how: Boot): Partial<MachineSpec> {
     memory,
     firmware,
     controller,
-    nics,
+    nics: nic === 'none' ? 0 : nics,
     mac,
     clock,
     enlarge,

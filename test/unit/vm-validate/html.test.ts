@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inflateSync } from 'node:zlib'
 import { describe, expect, test } from '@jest/globals'
 import { exists } from '../../../actions/lib/files/exists.ts'
 import { run } from '../../../actions/lib/process/command.ts'
@@ -74,8 +75,39 @@ const html = reportHtml(verdictOn(subject, results, ['booted by BIOS'], []), {
   pictures: new Map([['evidence/hostile/screen.png', picture]]),
 })
 
-const chromium = '/usr/bin/chromium'
-const there = await exists(chromium)
+/** Size and pixels of a PNG of 8 bits a channel. @see W3C PNG, 9.2 filter types */
+function readPicture(file: Buffer) {
+  const [width, height, channels] = [file.readUInt32BE(16), file.readUInt32BE(20), file[25] === 6 ? 4 : 3]
+  const data: Buffer[] = []
+  for (let at = 8; at < file.length; at += file.readUInt32BE(at) + 12)
+    if (file.subarray(at + 4, at + 8).toString() === 'IDAT')
+      data.push(file.subarray(at + 8, at + 8 + file.readUInt32BE(at)))
+  const rows = inflateSync(Buffer.concat(data))
+  const stride = width * channels
+  const bytes = Buffer.alloc(height * stride)
+  for (let y = 0; y < height; y++) {
+    const filter = rows[y * (stride + 1)]!
+    for (let x = 0; x < stride; x++) {
+      const left = x >= channels ? bytes[y * stride + x - channels]! : 0
+      const up = y > 0 ? bytes[(y - 1) * stride + x]! : 0
+      const both = x >= channels && y > 0 ? bytes[(y - 1) * stride + x - channels]! : 0
+      const near = [left, up, both].reduce((best, one) => {
+        const off = (value: number) => Math.abs(left + up - both - value)
+        return off(one) < off(best) ? one : best
+      })
+      const guess = [0, left, up, (left + up) >> 1, near][filter]!
+      bytes[y * stride + x] = rows[y * (stride + 1) + 1 + x]! + guess
+    }
+  }
+  const pixels = Array.from({ length: width * height }, (_, n) =>
+    bytes.subarray(n * channels, n * channels + 3),
+  )
+  return { width, height, pixels }
+}
+
+const browsers = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const found = await Promise.all(browsers.map((name) => exists(`/usr/bin/${name}`)))
+const chromium = browsers.find((_, index) => found[index])
 
 describe('the HTML report', () => {
   test('needs nothing from elsewhere and lets nothing run', () => {
@@ -90,28 +122,47 @@ describe('the HTML report', () => {
     expect(html).toMatch(/<details id="r1" class="result failed" open>/)
     expect(html).toMatch(/<details id="r0" class="result passed">/)
     expect(html).toContain('status 201 Created')
+    expect(html).toContain('alt="The screen when it failed"')
     expect(html).toContain(`data:image/png;base64,${picture.toString('base64')}`)
     expect(html.indexOf('id="r1"')).toBeLessThan(html.indexOf('id="r0"'))
   })
 
-  const look = async () => {
+  const look = async (...what: string[]) => {
     const folder = await mkdtemp(join(tmpdir(), 'appliance-report-'))
     try {
       await writeFile(join(folder, 'report.html'), html)
       const args = ['--headless=new', '--no-sandbox', '--disable-gpu', `--user-data-dir=${folder}/profile`]
-      const { stdout } = await run(chromium, [...args, '--dump-dom', `file://${folder}/report.html`])
-      return stdout
+      const asked = what.map((word) => word.replace('FOLDER', folder))
+      const { stdout } = await run(`/usr/bin/${chromium}`, [
+        ...args,
+        ...asked,
+        `file://${folder}/report.html`,
+      ])
+      return { dom: stdout, picture: await readFile(join(folder, 'seen.png')).catch(() => undefined) }
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
   }
-  const where = there ? test : test.skip
-  where('is what a browser makes of it (skipped where there is no chromium)', async () => {
-    const dom = await look()
+  const where = chromium ? test : test.skip
+  where('is seen by a browser (skipped where there is neither Chromium nor Chrome)', async () => {
+    const { dom } = await look('--dump-dom')
     // What a hostile guest printed is text, and its title is still ours.
     expect(dom).toContain('<title>License Server 1.4.0: failed</title>')
     expect(dom).toContain('&lt;script&gt;document.title')
     expect(dom.match(/<tr class="(passed|failed|skipped)"/g)).toHaveLength(4)
+  })
+
+  where('has its colours, its timeline and its pictures, without a script', async () => {
+    const window = ['--window-size=1000,1400', '--force-device-scale-factor=1', '--hide-scrollbars']
+    const { picture } = await look('--screenshot=FOLDER/seen.png', ...window)
+    const { width, height, pixels } = readPicture(picture!)
+    expect([width, height]).toEqual([1000, 1400])
+    const count = (is: (red: number, green: number, blue: number) => boolean) =>
+      pixels.filter(([red, green, blue]) => is(red!, green!, blue!)).length
+    // The failed scenario took a quarter of the time: its bar and its badges are red, the other's are green.
+    expect(count((red, green, blue) => red > 1.5 * green && red > 1.5 * blue)).toBeGreaterThan(500)
+    expect(count((red, green, blue) => green > 1.2 * red && green > 1.2 * blue)).toBeGreaterThan(500)
+    expect(count((red, green, blue) => red > 240 && green > 240 && blue > 240)).toBeGreaterThan(300_000)
   })
 })
 

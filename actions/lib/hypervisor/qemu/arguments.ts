@@ -9,6 +9,7 @@ export interface Hardware {
     | 'memory'
     | 'firmware'
     | 'nic'
+    | 'nics'
     | 'controller'
     | 'readOnlyDisks'
     | 'moreDisks'
@@ -47,7 +48,7 @@ export interface Hardware {
  * @see qemu(1); https://www.qemu.org/docs/master/system/invocation.html
  */
 export function qemuArguments(hardware: Hardware): string[] {
-  const { spec, mac, netdev, monitor, serial, publicKey } = hardware
+  const { spec, netdev, monitor, serial, publicKey } = hardware
   return [
     ['-name', value(spec.name)],
     ['-nodefaults', '-no-user-config'],
@@ -61,7 +62,7 @@ export function qemuArguments(hardware: Hardware): string[] {
     ['-object', 'rng-random,id=rng0,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng0'],
     disks(hardware),
     // Without its boot ROM: an appliance starts from its disk, and looking for a boot server takes seconds.
-    [...netdev, '-device', `${nicDevices[spec.nic]},netdev=net0,mac=${mac},romfile=`],
+    [...netdev, ...card(hardware)],
     ...(hardware.moreNics ?? []).map((more, index) => [
       ...more.netdev,
       '-device',
@@ -87,7 +88,16 @@ export function qemuArguments(hardware: Hardware): string[] {
   ].flat()
 }
 
-const nicDevices: Record<NicModel, string> = {
+/** The card, or the place for one that is put into the running machine: a PC's first bus has places, a Q35's has not. */
+function card({ spec, mac }: Hardware): string[] {
+  if (spec.nics !== 0) return ['-device', `${nicDevices[spec.nic]},netdev=net0,mac=${mac},romfile=`]
+  return spec.firmware === 'uefi' ? ['-device', `pcie-root-port,id=${CARD_PLACE},chassis=1`] : []
+}
+
+/** Where a Q35's card goes. */
+export const CARD_PLACE = 'place0'
+
+export const nicDevices: Record<NicModel, string> = {
   virtio: 'virtio-net-pci',
   e1000: 'e1000',
   e1000e: 'e1000e',
@@ -176,7 +186,7 @@ function controller(kind: MachineSpec['controller'], count: number): string[] {
  *
  * @see systemd.system-credentials(7) ssh.authorized_keys.root; https://systemd.io/CREDENTIALS/
  */
-function credential(publicKey: string): string {
+export function credential(publicKey: string): string {
   return `io.systemd.credential.binary:ssh.authorized_keys.root=${Buffer.from(`${publicKey.trim()}\n`).toString('base64')}`
 }
 

@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
 import type { Guest } from '../../guest/guest.ts'
-import { guestOnLine } from '../../guest/line.ts'
+import { doneOnLine, guestOnLine } from '../../guest/line.ts'
 import { freePort } from '../../network/free-port.ts'
 import type { RunningCommand } from '../../process/command.ts'
-import { BootedMachine, type Running } from '../booted.ts'
+import { BootedMachine, type Running, settingClock } from '../booted.ts'
 import type { Endpoint, SavedMachine } from '../hypervisor.ts'
 import { QemuConsole } from './console.ts'
+import { LateCard } from './late-card.ts'
 import { saveMemory } from './memory.ts'
 import { QemuCable, QemuPower } from './power.ts'
 import type { Qmp } from './qmp.ts'
@@ -28,6 +29,11 @@ export class QemuMachine extends BootedMachine {
   readonly console: QemuConsole
   readonly power: QemuPower
   readonly cable: QemuCable
+  /** Whether a shell listens on the serial line, and the snapshots in which one does. */
+  #listens = false
+  readonly #listening = new Set<string>()
+  /** Of a machine that has no card. */
+  readonly #late: LateCard | undefined
 
   constructor(parts: Parts) {
     super({ ...parts, ended: parts.process.ended, said: () => parts.process.stderrTail() })
@@ -38,10 +44,25 @@ export class QemuMachine extends BootedMachine {
       ask: (signal) => this.askToPowerOff(signal),
     })
     this.cable = new QemuCable(parts.qmp)
+    if (parts.spec.nics === 0) this.#late = new LateCard(parts, this.console)
     // A guest that restarts says goodbye to nobody; without this, a command in it would be waited for for a minute.
     parts.qmp.on(({ event, data }) => {
+      if (event === 'RESET') this.#listens = false
       if (event === 'RESET' && data?.guest === true) void this.hangUp()
     })
+  }
+
+  /** Into a machine without a network: through its serial line, which a card that is there for a moment opens. */
+  protected override async connect(signal: AbortSignal, patience: number): Promise<Guest> {
+    if (!this.#late) return await super.connect(signal, patience)
+    const deadline = performance.now() + patience
+    await this.#late.plugIn(deadline, AbortSignal.any([signal, this.gone.signal]))
+    try {
+      await using guest = await super.connect(signal, Math.max(0, deadline - performance.now()))
+      return await this.line(guest, signal)
+    } finally {
+      await this.#late.pullOut()
+    }
   }
 
   async reach(port: number): Promise<Endpoint> {
@@ -62,6 +83,8 @@ export class QemuMachine extends BootedMachine {
     if (!spec.throwAway)
       throw new ApplianceError('internal', `${spec.name}: a snapshot would stay in a disk that is kept`)
     await this.#snapshotCommand(qmp, 'savevm', name)
+    this.#listening.delete(name)
+    if (this.#listens) this.#listening.add(name)
   }
 
   protected async load(name: string): Promise<void> {
@@ -69,11 +92,23 @@ export class QemuMachine extends BootedMachine {
     await this.#snapshotCommand(this.#parts.qmp, 'loadvm', name)
     await this.power.runs()
     await this.cable.mend()
+    this.#late?.hasBooted()
+    this.#listens = this.#listening.has(name)
+  }
+
+  /** By the shell on the serial line: it needs no connection, which takes an emulated machine a second to make. */
+  protected override async setClock(signal: AbortSignal): Promise<boolean> {
+    const { line } = this.#parts
+    return this.#listens && line !== undefined && (await doneOnLine(line, settingClock(), signal))
   }
 
   async line(guest: Guest, signal: AbortSignal): Promise<Guest> {
     const { line, spec } = this.#parts
-    if (line) return await guestOnLine(line, guest, signal)
+    if (line) {
+      const listening = await guestOnLine(line, guest, signal)
+      this.#listens = true
+      return listening
+    }
     throw new ApplianceError('internal', `${spec.name}: it has no second serial port`)
   }
 

@@ -33,6 +33,8 @@ export interface Qmp {
   human(commandLine: string): Promise<string>
   /** Hears every event until the connection ends. */
   on(hear: (event: QmpEvent) => void): void
+  /** Resolves when the connection has ended. */
+  readonly closed: Promise<void>
   close(): void
 }
 
@@ -80,11 +82,13 @@ export async function openQmp(path: string): Promise<Qmp> {
       waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, command })
       socket.write(`${JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}), id })}\n`)
     })
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
   await execute('qmp_capabilities')
   return {
     execute,
     human: (commandLine) => execute<string>('human-monitor-command', { 'command-line': commandLine }),
     on: (hear) => void listeners.push(hear),
+    closed,
     close: () => socket.destroy(),
   }
 }

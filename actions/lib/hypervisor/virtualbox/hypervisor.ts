@@ -9,6 +9,7 @@ import { type RunningCommand, run, start } from '../../process/command.ts'
 import { Cleanup } from '../cleanup.ts'
 import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
 import type { MachineRoom } from '../machine-room.ts'
+import { missingPrograms } from '../programs.ts'
 import { cannotBeMade, creating, type Hardware, tapOf, tunnelArguments } from './commands.ts'
 import type { Manage } from './console.ts'
 import { VirtualBoxMachine } from './machine.ts'
@@ -19,18 +20,11 @@ export function virtualbox(room: MachineRoom): Hypervisor {
 }
 
 async function preflight(): Promise<Problem[]> {
-  const problems: Problem[] = []
-  for (const [program, from] of [
-    ['VBoxManage', 'install VirtualBox: https://www.virtualbox.org/wiki/Linux_Downloads'],
-    ['socat', 'apt-get install socat'],
-    ['qemu-img', 'apt-get install qemu-utils'],
-  ] as const)
-    try {
-      await run(program, [program === 'socat' ? '-V' : '--version'], { allowFailure: true })
-    } catch (error) {
-      if (!(error instanceof ApplianceError)) throw error
-      problems.push({ what: `${program} is not installed`, remedy: from })
-    }
+  const problems = await missingPrograms({
+    VBoxManage: ['--version', 'install VirtualBox: https://www.virtualbox.org/wiki/Linux_Downloads'],
+    socat: ['-V', 'apt-get install socat'],
+    'qemu-img': ['--version', 'apt-get install qemu-utils'],
+  })
   if (!(await exists('/dev/vboxdrv')))
     problems.push({
       what: 'VirtualBox’s kernel module is not loaded: there is no /dev/vboxdrv',

@@ -21,7 +21,7 @@ export const otherHardware = {
   firmware: oneOf(['bios', 'uefi']).optional(),
   controller: oneOf(['virtio', 'ide', 'ahci', 'lsi', 'pvscsi', 'nvme']).optional(),
   nic: oneOf(['virtio', 'e1000', 'e1000e', 'vmxnet3', 'pcnet', 'none']).optional(),
-  nics: count(1, 4).optional().describe('How many network cards'),
+  nics: count(0, 4).optional().describe('How many network cards; 0: no network at all'),
   mac: matching(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'an address such as 52:54:00:12:34:56').optional(),
   clock: matching(/^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?$/, 'a date such as 2031-01-01')
     .optional()

@@ -1,0 +1,15 @@
+import type { Guest } from './guest.ts'
+
+/** A guest whose connection is still being made: whatever is asked of it waits for that, and fails as that does. */
+export function comingGuest(guest: Promise<Guest>): Guest {
+  guest.catch(() => {}) // told to whoever asks for something
+  return {
+    run: async (...args) => await (await guest).run(...args),
+    terminal: async (...args) => await (await guest).terminal(...args),
+    upload: async (...args) => await (await guest).upload(...args),
+    download: async (...args) => await (await guest).download(...args),
+    async [Symbol.asyncDispose]() {
+      await (await guest.catch(() => undefined))?.[Symbol.asyncDispose]()
+    },
+  }
+}

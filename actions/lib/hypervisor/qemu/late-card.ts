@@ -1,0 +1,105 @@
+import { stat } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Console } from '../../console/console.ts'
+import { endOfFile } from '../../files/end.ts'
+import type { MachineSpec } from '../hypervisor.ts'
+import { CARD_PLACE, nicDevices } from './arguments.ts'
+import type { Qmp } from './qmp.ts'
+
+/** How long a machine may take until it asks somebody to log in, if it ever does (ms). */
+const PROMPT_WITHIN = 300_000
+/**
+ * How long it is left alone afterwards (ms): what waits for a network gives up after two minutes at the latest
+ * (systemd-networkd-wait-online(8), --timeout), and only then is it known how it boots without.
+ */
+const LEFT_ALONE = 150_000
+/** Bytes of the serial console's end in which a prompt is looked for. */
+const LOOKED_AT = 4096
+/** The guest's time for letting a card go (ms). */
+const LET_GO_WITHIN = 30_000
+
+interface Parts {
+  qmp: Qmp
+  spec: Pick<MachineSpec, 'nic' | 'firmware'>
+  mac: string
+  /** The serial console's file. */
+  serial: string
+}
+
+/**
+ * The network card of a machine that boots without any: put in once the machine has booted by itself, and only for as
+ * long as it takes to get in.
+ *
+ * @see https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html device_add, device_del, DEVICE_DELETED
+ */
+export class LateCard {
+  readonly #parts: Parts
+  readonly #console: Console
+  #booted = false
+  /** Bytes of the serial console that are of an earlier boot. */
+  #before: Promise<number> = Promise.resolve(0)
+  #letGo = () => {}
+
+  constructor(parts: Parts, console: Console) {
+    this.#parts = parts
+    this.#console = console
+    parts.qmp.on(({ event, data }) => {
+      if (event === 'RESET') {
+        this.#booted = false
+        this.#before = stat(parts.serial).then(
+          ({ size }) => size,
+          () => 0,
+        )
+      }
+      if (event === 'DEVICE_DELETED' && data?.device === 'late0') this.#letGo()
+    })
+  }
+
+  /** It has booted and has been left alone, as a rollback finds it. */
+  hasBooted(): void {
+    this.#booted = true
+  }
+
+  /** @param deadline of `performance.now()` */
+  async plugIn(deadline: number, signal: AbortSignal): Promise<void> {
+    const { qmp, spec, mac } = this.#parts
+    if (!this.#booted) await this.#booting(deadline, signal)
+    this.#booted = true
+    const place = spec.firmware === 'uefi' ? { bus: CARD_PLACE } : {}
+    const card = { driver: nicDevices[spec.nic], id: 'late0', netdev: 'net0', mac, romfile: '' }
+    await qmp.execute('device_add', { ...card, ...place })
+  }
+
+  /** Resolves when the guest has let it go; one that never does keeps a card without a cable. */
+  async pullOut(): Promise<void> {
+    const { qmp } = this.#parts
+    const gone = new Promise<void>((resolve) => {
+      this.#letGo = resolve
+    })
+    try {
+      await qmp.execute('device_del', { id: 'late0' })
+      const late = new AbortController()
+      await Promise.race([gone, pause(LET_GO_WITHIN, undefined, late).catch(() => {})])
+      late.abort()
+    } catch {
+      // The machine is gone, or the card never was there.
+    }
+  }
+
+  async #booting(deadline: number, signal: AbortSignal): Promise<void> {
+    const began = performance.now()
+    const end = Math.min(deadline, began + PROMPT_WITHIN)
+    while (performance.now() < end && !(await this.#asksToLogIn())) await pause(1000, undefined, { signal })
+    const rest = Math.min(LEFT_ALONE, Math.max(0, deadline - performance.now() - 60_000))
+    await pause(rest, undefined, { signal })
+  }
+
+  async #asksToLogIn(): Promise<boolean> {
+    const asks = /\blogin: *$/m
+    const { size } = await stat(this.#parts.serial).catch(() => ({ size: 0 }))
+    const news = Math.min(LOOKED_AT, size - (await this.#before))
+    if (news > 0 && asks.test((await endOfFile(this.#parts.serial, news)).toString('latin1'))) return true
+    const screen = await this.#console.text().catch(() => undefined)
+    return screen?.rows.some((row) => asks.test(row.trimEnd())) ?? false
+  }
+}
