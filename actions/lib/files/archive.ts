@@ -14,6 +14,8 @@ export interface Member {
   mode: number
   uid: number
   gid: number
+  /** Its name; empty where there is none. */
+  owner: string
   /** Whether its checksum is written as tar programs write it. */
   usualChecksum: boolean
 }
@@ -119,6 +121,7 @@ function memberOf(block: Buffer, at: number): Member | undefined {
     mode: numberIn(block, 100, 8),
     uid: numberIn(block, 108, 8),
     gid: numberIn(block, 116, 8),
+    owner: format === 'old' ? '' : textIn(block, 265, 32),
     usualChecksum: /^[0-7]{6}\0 $|^[0-7]{7}\0$/.test(checksum),
   }
 }

@@ -13,7 +13,8 @@ import { run } from '../../lib/process/command.ts'
 const CREATOR = { at: 8, length: 512 }
 const HEADERS = [64 << 10, 128 << 10]
 const HEADER_LENGTH = 4096
-const REGION_TABLE = 192 << 10
+const REGION_TABLES = [192 << 10, 256 << 10]
+const REGION_TABLE_LENGTH = 64 << 10
 /** GUIDs as they stand in the file. */
 const METADATA_REGION = '06a27c8b90479a4bb8fe575f050f886e'
 const VIRTUAL_DISK_ID = 'ab12cabee6b2234593efc309e000c746'
@@ -28,6 +29,7 @@ export async function packVhdx(disk: string, path: string, signal: AbortSignal):
   await using file = await open(path, 'r+')
   await emptyLog(file)
   await number(file)
+  await requireRegions(file)
   const creator = Buffer.alloc(CREATOR.length)
   creator.write('appliance', 'utf16le')
   await writeAt(file, CREATOR.at, creator)
@@ -55,8 +57,7 @@ async function identify(file: FileHandle, diskId: number, guid: (what: string) =
     const header = await bytesAt(file, at, HEADER_LENGTH)
     guid('file').copy(header, 16)
     guid(`data ${at}`).copy(header, 32)
-    header.writeUInt32LE(0, 4)
-    header.writeUInt32LE(crc32c(header), 4)
+    seal(header)
     await writeAt(file, at, header)
   }
   await writeAt(file, diskId, guid('disk'))
@@ -71,9 +72,26 @@ async function emptyLog(file: FileHandle): Promise<void> {
   await writeAt(file, Number(header.readBigUInt64LE(72)), Buffer.alloc(length))
 }
 
+/** Both regions are required (2.2.3.1), and VirtualBox insists; qemu-img marks them as not. */
+async function requireRegions(file: FileHandle): Promise<void> {
+  for (const at of REGION_TABLES) {
+    const table = await bytesAt(file, at, REGION_TABLE_LENGTH)
+    const count = table.readUInt32LE(8)
+    for (let entry = 16; entry < 16 + count * 32; entry += 32) table.writeUInt32LE(1, entry + 28)
+    seal(table)
+    await writeAt(file, at, table)
+  }
+}
+
+/** With the checksum of headers and region tables. */
+function seal(bytes: Buffer): void {
+  bytes.writeUInt32LE(0, 4)
+  bytes.writeUInt32LE(crc32c(bytes), 4)
+}
+
 /** Where the virtual disk's identifier is. */
 async function diskIdAt(file: FileHandle): Promise<number> {
-  const regions = await bytesAt(file, REGION_TABLE, 64 << 10)
+  const regions = await bytesAt(file, REGION_TABLES[0]!, REGION_TABLE_LENGTH)
   const region = entry(regions, 16, regions.readUInt32LE(8), METADATA_REGION)
   const metadataAt = Number(regions.readBigUInt64LE(region + 16))
   const table = await bytesAt(file, metadataAt, 64 << 10)

@@ -161,13 +161,15 @@ export function manifestOf(members: Parts): Parts[number] {
   return { name: 'good.mf', content: Buffer.from(lines) }
 }
 
-export function tar(members: Parts): Buffer {
+/** @param owner VirtualBox names its OVF version there, and leaves out the blocks that end an archive */
+export function tar(members: Parts, owner: 'root' | 'vboxovf10' = 'root'): Buffer {
   const blocks = members.flatMap(({ name, content, type }) => {
     const header = ustarHeader(name, content.length)
     if (type) header.write(type, 156)
+    header.write(owner, 265)
     return [checksummed(header), content, Buffer.alloc((512 - (content.length % 512)) % 512)]
   })
-  return Buffer.concat([...blocks, Buffer.alloc(1024)])
+  return Buffer.concat([...blocks, Buffer.alloc(owner === 'root' ? 1024 : 0)])
 }
 
 export function checksummed(header: Buffer): Buffer {

@@ -2,7 +2,7 @@ import { digestLine, type Parts, tar } from './specimen.ts'
 
 /**
  * An OVA as VirtualBox 7 writes it (ApplianceImplExport.cpp, RTManifest): its own hardware family, IDE by PIIX4, a
- * sound card, sizes in bytes, no ovf:size, blanks in the manifest, which comes last.
+ * sound card, sizes in bytes, no ovf:size, blanks in the manifest, which comes last, and no end of the archive.
  */
 export function virtualBoxExport(vmdk: Buffer): Buffer {
   const disk = { name: 'good-disk001.vmdk', content: vmdk }
@@ -11,7 +11,7 @@ export function virtualBoxExport(vmdk: Buffer): Buffer {
     digestLine(name, content, 'sha1').replace(/^SHA1\((.*)\)= /, 'SHA1 ($1) = '),
   )
   const members: Parts = [descriptor, disk, { name: 'good.mf', content: Buffer.from(lines.join('')) }]
-  return tar(members)
+  return tar(members, 'vboxovf10')
 }
 
 const ovf = `<?xml version="1.0"?>
