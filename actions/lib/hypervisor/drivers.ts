@@ -2,9 +2,10 @@ import { ApplianceError } from '../errors/error.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import type { MachineRoom } from './machine-room.ts'
 import { qemu } from './qemu/hypervisor.ts'
+import { vagrant } from './vagrant/hypervisor.ts'
 import { virtualbox } from './virtualbox/hypervisor.ts'
 
-const drivers = { qemu, virtualbox } as const
+const drivers = { qemu, virtualbox, vagrant } as const
 
 export type DriverName = keyof typeof drivers
 

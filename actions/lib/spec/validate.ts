@@ -120,9 +120,9 @@ export const validate = (directory: string) =>
       .union([z.literal('auto', { error: expected('auto or a whole number') }), count(1, 64)])
       .default('auto')
       .describe('How many machines run scenarios at the same time; auto: as cores and memory allow'),
-    hypervisor: oneOf(['qemu', 'virtualbox'])
+    hypervisor: oneOf(['qemu', 'virtualbox', 'vagrant'])
       .default('qemu')
-      .describe('What runs the machines of scenarios and suites'),
+      .describe('What runs the machines of scenarios and suites; vagrant: with its provider libvirt'),
     matrix: matrix
       .optional()
       .describe('Hardware as customers have it, on which the packed OVA is booted, too'),
