@@ -187,6 +187,12 @@ describe('what is wrong is one line, with its place', () => {
       ['16:1: network: expected one of auto, private, user; got "privat"; did you mean private?'],
     ],
     [
+      'a matrix for a driver that has not all the hardware',
+      'listens: [80/tcp]',
+      'hypervisor: virtualbox, matrix: { cpus: [1, 2] }',
+      ['24:59: validate.matrix: needs hypervisor: qemu, which has all this hardware'],
+    ],
+    [
       'escapes that are neither to fail nor to warn',
       'basebox:',
       'escapes: ignore\nbasebox:',

@@ -13,7 +13,7 @@ import type { MachineRoom } from '../machine-room.ts'
 import { missingPrograms } from '../programs.ts'
 import { lastWords, type Vagrant } from './command.ts'
 import { NETWORK, startLibvirtd } from './libvirtd.ts'
-import { VagrantMachine } from './machine.ts'
+import { before, VagrantMachine } from './machine.ts'
 import { Monitor } from './monitor.ts'
 import { boxMetadata, cannotBeMade, vagrantfile } from './vagrantfile.ts'
 
@@ -75,7 +75,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22] }))
     const libvirtd = cleanup.use(await startLibvirtd(join(folder, 'libvirt'), sockets, BRIDGE))
     const serial = join(spec.evidence, `${spec.name}-serial.log`)
-    await rm(serial, { force: true })
+    for (const log of [serial, before(serial)]) await rm(log, { force: true })
     const publicKey = spec.login.credential ? await readFile(`${spec.login.key}.pub`, 'utf8') : undefined
     const hardware = {
       ...{ spec, accel, box: BOX, mac, libvirtd: libvirtd.socket, pool, serial },
