@@ -1,5 +1,5 @@
 import type { Fault } from '../lib/errors/fault.ts'
-import { flag, type InputValues, names, path, text } from '../lib/stage/input.ts'
+import { fileOrAddress, flag, type InputValues, names, path } from '../lib/stage/input.ts'
 
 export const inputs = {
   verify: flag(
@@ -8,7 +8,8 @@ export const inputs = {
   frozen: flag('Never write a lock: the one that is there must fit the spec'),
   update: names('Resolve these sources anew (or all) and write the lock, although it fits the spec'),
   archive: path('Write the mirror into this file (.tar.zst), to build from it years later'),
-  'from-archive': text(
+  'from-archive': fileOrAddress(
+    'archive',
     'Take what is lacking from this archive before upstream is asked: a file, or the address in the lock',
   ),
 }

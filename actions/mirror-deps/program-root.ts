@@ -17,7 +17,7 @@ export interface ProgramRoot {
   inside(folder: string): string
   /**
    * Runs a program of the root; it starts in `/work` there, which is `directory/work` here and its home. Of this
-   * computer's environment it gets nothing. The network is the host's.
+   * computer's environment it gets nothing. The network is the host's, unless it is to have none.
    */
   run(argv: readonly string[], options: ProgramOptions): Promise<CommandResult>
 }
@@ -26,6 +26,8 @@ export type ProgramOptions = Omit<CommandOptions, 'cwd' | 'env'> & {
   env?: Record<string, string>
   /** Below `/work`: where it starts instead. */
   folder?: string
+  /** In a network namespace of its own, with nothing in it but a loopback that is down. */
+  offline?: boolean
 }
 
 /**
@@ -52,9 +54,14 @@ export async function programRoot(
       packages: options.packages,
       signal: options.signal,
     })
-    await mkdir(join(partial, 'work'), { recursive: true })
     await rename(partial, directory)
   }
+  return await rootAt(directory)
+}
+
+/** A root that was made otherwise, for the same use. */
+export async function rootAt(directory: string): Promise<ProgramRoot> {
+  await mkdir(join(directory, 'work'), { recursive: true })
   return {
     directory,
     inside: (folder) => join('/work', folder),
@@ -65,7 +72,7 @@ export async function programRoot(
 async function runIn(
   directory: string,
   argv: readonly string[],
-  { env = {}, folder = '', ...options }: ProgramOptions,
+  { env = {}, folder = '', offline = false, ...options }: ProgramOptions,
 ): Promise<CommandResult> {
   // Name resolution and trust are the host's own.
   await mkdir(join(directory, 'etc'), { recursive: true })
@@ -81,6 +88,13 @@ async function runIn(
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     ...env,
   }).map(([name, value]) => `${name}=${value}`)
-  const inside = ['unshare', `--root=${directory}`, `--wd=${join('/work', folder)}`, '--', ...argv]
+  const inside = [
+    'unshare',
+    ...(offline ? ['--net'] : []),
+    `--root=${directory}`,
+    `--wd=${join('/work', folder)}`,
+    '--',
+    ...argv,
+  ]
   return await asRoot('env', ['-i', ...environment, ...inside], options)
 }

@@ -9,9 +9,10 @@ import { namedSources } from '../lib/spec/mirror/mirror.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { lockArchive } from './archive/source.ts'
+import { Attempts } from './attempts.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
 import { Ledger } from './fetch/ledger.ts'
-import { fetchPromised, lockFile, noteHashed, requireSecrets } from './file/source.ts'
+import { type FileKind, fetchPromised, lockFile, noteHashed, requireSecrets } from './file/source.ts'
 import { resolveGems } from './gem/resolve.ts'
 import { lockGit } from './git/source.ts'
 import { mirrorPaths } from './paths.ts'
@@ -30,6 +31,8 @@ export interface ResolveOptions {
 /**
  * Resolves what the spec names, with each ecosystem's own solver; what it downloads stays in the store. Parts of the
  * lock that fit the spec stay as they are, unless they are to be resolved anew.
+ *
+ * @throws ApplianceError with what is wrong with every source that has failed, a line each
  */
 export async function resolveLock(work: StageWork, options: ResolveOptions): Promise<Lock> {
   const { spec } = work.project
@@ -39,8 +42,10 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
   await mkdir(paths.store, { recursive: true })
   await mkdir(work.workDirectory, { recursive: true })
   const asked = (name: string) => anew === 'all' || anew.includes(name)
+  const attempts = new Attempts()
   const resolver: Resolver = {
     work,
+    attempts,
     paths,
     there,
     ledger,
@@ -49,29 +54,38 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
       there !== undefined && there.for[part] === parts[part] && !asked(part.replace(/^\S+ /, '')),
   }
   requireSecrets(spec.mirror, resolver.stays)
-  const deb = await resolveGuestDebs(resolver)
-  const toolsDeb = await resolveToolsDebs(resolver)
-  const gems = await resolveGems(resolver, deb, toolsDeb)
+  const deb = await attempts.of(() => resolveGuestDebs(resolver))
+  const toolsDeb = await attempts.of(() => resolveToolsDebs(resolver))
+  // Gems are resolved by a Ruby, and RPMs by a dnf, of these packages.
+  const gems = deb && toolsDeb ? await resolveGems(resolver, deb, toolsDeb) : []
+  const promised = await attempts.of(() => fetchPromised(resolver))
+  const rpm = toolsDeb && (await attempts.of(() => resolveRpms(resolver, toolsDeb)))
   const settings = { store: paths.store, work: work.workDirectory, signal: work.signal }
-  await fetchPromised(resolver)
+  const git = await eachSource('git', spec.mirror.git, there?.git ?? [], resolver, async (entry) =>
+    noted(await lockGit(entry, settings), resolver),
+  )
+  const filesOf = (kind: FileKind) => {
+    // Of those that were promised it is known by now that they are not all to be had.
+    const entries = spec.mirror[kind].filter(({ sha256 }) => promised || sha256 === undefined)
+    return eachSource(kind, entries, there?.[kind] ?? [], resolver, (entry) =>
+      lockFile(kind, entry, resolver),
+    )
+  }
+  const [file, iso] = [await filesOf('file'), await filesOf('iso')]
+  const archive = await attempts.of(() => archiveOf(resolver))
+  attempts.refuse()
   const lock: Lock = {
     schema: 1,
     arch: 'amd64',
     for: parts,
-    ...(await archiveOf(resolver)),
-    deb,
-    rpm: await resolveRpms(resolver, toolsDeb),
+    ...archive,
+    deb: deb!,
+    rpm: rpm!,
     gem: gems.filter(({ for: whom }) => whom !== 'tools'),
-    git: await eachSource('git', spec.mirror.git, there?.git ?? [], resolver, async (entry) =>
-      noted(await lockGit(entry, settings), resolver),
-    ),
-    file: await eachSource('file', spec.mirror.file, there?.file ?? [], resolver, (entry) =>
-      lockFile('file', entry, resolver),
-    ),
-    iso: await eachSource('iso', spec.mirror.iso, there?.iso ?? [], resolver, (entry) =>
-      lockFile('iso', entry, resolver),
-    ),
-    tools: { deb: toolsDeb, gem: gems.filter(({ for: whom }) => whom === 'tools') },
+    git,
+    file,
+    iso,
+    tools: { deb: toolsDeb!, gem: gems.filter(({ for: whom }) => whom === 'tools') },
   }
   await noteHashed(resolver)
   return lock

@@ -1,5 +1,6 @@
 import type { Lock } from '../lib/lock/lock.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
+import type { Attempts } from './attempts.ts'
 import type { Ledger } from './fetch/ledger.ts'
 import type { MirrorPaths } from './paths.ts'
 
@@ -15,9 +16,11 @@ export interface Resolver {
   asked(name: string): boolean
   /** Told of every artefact. */
   readonly ledger: Ledger
+  /** What has failed so far, while other sources are still tried. */
+  readonly attempts: Attempts
 }
 
-/** What one part of the lock answers may change alone: each source by its own, all others stay. */
+/** What one part of the lock answers may change alone: each source by its own, all others stay. Without those that fail. */
 export async function eachSource<E extends { name: string }, L extends { name: string }>(
   kind: string,
   entries: readonly E[],
@@ -30,7 +33,8 @@ export async function eachSource<E extends { name: string }, L extends { name: s
     const there = resolver.stays(`${kind} ${entry.name}`)
       ? locked.find(({ name }) => name === entry.name)
       : undefined
-    sources.push(there ?? (await lock(entry)))
+    const source = there ?? (await resolver.attempts.of(() => lock(entry)))
+    if (source) sources.push(source)
   }
   return sources
 }

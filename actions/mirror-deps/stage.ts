@@ -1,7 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { refuse } from '../lib/errors/fault.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { describeLockChanges } from '../lib/lock/changes.ts'
 import { readLock, writeLock } from '../lib/lock/file.ts'
@@ -14,6 +13,7 @@ import type { Project, Stage, StageResult, StageWork } from '../lib/stage/stage.
 import { formatSize } from '../lib/units/size.ts'
 import { ArchiveSource } from './archive/source.ts'
 import { reportArchive, writeArchive } from './archive/write.ts'
+import { Attempts } from './attempts.ts'
 import { describeContents } from './contents.ts'
 import { explainGone } from './deb/gone.ts'
 import { debGroups } from './deb/resolve.ts'
@@ -52,10 +52,10 @@ export const mirrorDeps: Stage<typeof inputs> = {
   },
   idle: { values: { 'cache-hit': 'true', 'downloaded-bytes': '0' } },
   place: 'host',
+  refuses: faultsOf,
 
   async dependsOn(work) {
     const { project, outDirectory, signal, rereads } = work
-    refuse(faultsOf(work.inputs))
     const lock = await readLock(project.lockFile)
     const spec = sha256(JSON.stringify(await lockParts(project.spec)))
     if (!lock || (work.inputs.update && !updated.has(work)))
@@ -100,24 +100,26 @@ export const mirrorDeps: Stage<typeof inputs> = {
       const scratch = join(workDirectory, 'packs')
       const fresh: Digest[] = []
       const unsound = await removeUnsoundPacks(lock, { store, scratch, signal, verify: work.rereads })
-      await fetchAll(wantedOf(lock, work.project), options).catch(async (error: unknown) => {
-        throw await explainGone(error, debGroups(lock, work.project.spec), work)
-      })
-      await rm(partialsOf(store), { recursive: true, force: true })
-      for (const git of gitRepositoriesIn(lock)) {
-        const fetched = await fetchGit(git, work.project.directory, {
-          store,
-          work: workDirectory,
-          signal,
-          log,
+      const attempts = new Attempts()
+      const fetched = await attempts.of(async () => {
+        await fetchAll(wantedOf(lock, work.project), options).catch(async (error: unknown) => {
+          throw await explainGone(error, debGroups(lock, work.project.spec), work)
         })
-        if (fetched > 0) fresh.push(git.objects)
+        return true
+      })
+      if (fetched) await rm(partialsOf(store), { recursive: true, force: true })
+      for (const git of gitRepositoriesIn(lock)) {
+        const options = { store, work: workDirectory, signal, log }
+        const bytes = await attempts.of(() => fetchGit(git, work.project.directory, options))
+        if (bytes === undefined) continue
+        if (bytes > 0) fresh.push(git.objects)
         const { size } = await stat(packPath(store, git.objects))
         const found = archive?.packs.has(git.objects) ? 'archive' : 'store'
-        const whence = fetched === 0 ? found : unsound.has(git.objects) ? 'refetched' : 'downloaded'
-        ledger.note(`git ${git.source}`, { sha256: git.objects, size }, whence, fetched)
+        const whence = bytes === 0 ? found : unsound.has(git.objects) ? 'refetched' : 'downloaded'
+        ledger.note(`git ${git.source}`, { sha256: git.objects, size }, whence, bytes)
       }
       await notePacks(store, fresh)
+      attempts.refuse()
     })
     await key
     const bytes = ledger.downloadedBytes
@@ -147,7 +149,6 @@ export const mirrorDeps: Stage<typeof inputs> = {
 
   async prove(work): Promise<void> {
     const { project } = work
-    refuse(faultsOf(work.inputs))
     const lock = await readLock(project.lockFile)
     const outOfStep = lock ? await misfits(project.spec, lock) : []
     if (!lock || outOfStep.length > 0) throw unfitting(project, outOfStep)

@@ -3,11 +3,10 @@ import { basename, join, relative } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import { sha256File } from '../lib/files/digest.ts'
-import { exists } from '../lib/files/exists.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import type { Spec } from '../lib/spec/spec.ts'
-import { flag, path } from '../lib/stage/input.ts'
+import { file, flag } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
@@ -35,7 +34,7 @@ const RECIPE = '3'
 const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
 
 const inputs = {
-  disk: path('The configured disk, qcow2 (default: that of chef-provision)'),
+  disk: file('disk', 'The configured disk, qcow2 (default: that of chef-provision)'),
   unvalidated: flag('Pack a disk that has no passing verdict of vm-validate; the report will say so'),
 }
 
@@ -118,10 +117,6 @@ export const ovaPack: Stage<typeof inputs> = {
 /** The disk to pack and its digest: as chef-provision recorded them, or the one given. */
 async function provisionedDisk(work: Work): Promise<{ path: string; sha256: string }> {
   const given = work.inputs.disk
-  if (given && !(await exists(given)))
-    throw new ApplianceError('input', `there is no disk ${given}`, {
-      hint: 'A path that is not absolute begins at the working directory.',
-    })
   if (given) return { path: given, sha256: await sha256File(given, work.signal) }
   const earlier = await work.earlier('chef-provision')
   return { path: earlier.path('disk'), sha256: earlier.sha256('disk') }

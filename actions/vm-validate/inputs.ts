@@ -1,8 +1,11 @@
-import { flag, path, text } from '../lib/stage/input.ts'
+import { file, flag, text } from '../lib/stage/input.ts'
 
 export const inputs = {
-  disk: path('The disk to validate (default: the one that chef-provision made)'),
-  ova: path('A packed OVA to validate instead: it is booted as its descriptor says, and must be sealed'),
+  disk: file('disk', 'The disk to validate (default: the one that chef-provision made)'),
+  ova: file(
+    'OVA',
+    'A packed OVA to validate instead: it is booted as its descriptor says, and must be sealed',
+  ),
   tags: text(
     'Run only scenarios with one of these tags, separated by commas (default: all; of an OVA, smoke, and all for all)',
   ),

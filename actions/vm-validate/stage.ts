@@ -46,6 +46,8 @@ export function vmValidateOn(
       evidence: 'Folder of what shows why something failed, and of the serial console',
     },
     place: 'private-network',
+    refuses: ({ ova, disk }) =>
+      ova !== undefined && disk !== undefined ? [{ message: 'give a disk or an OVA, not both' }] : [],
     // Only a run of everything may vouch for the disk, and what a selection found must not replace it.
     variant: ({ ova, tags, scenario }) =>
       ova !== undefined ? 'ova' : tags !== undefined || scenario !== undefined ? 'selected' : undefined,

@@ -2,7 +2,6 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256File } from '../lib/files/digest.ts'
-import { exists } from '../lib/files/exists.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import { run } from '../lib/process/command.ts'
@@ -22,13 +21,6 @@ interface Given {
 
 /** The disk or OVA that was named, or else the disk that chef-provision made. */
 async function given({ inputs, earlier }: Work): Promise<Given> {
-  if (inputs.ova !== undefined && inputs.disk !== undefined)
-    throw new ApplianceError('input', 'give a disk or an OVA to vm-validate, not both')
-  const named = inputs.ova ?? inputs.disk
-  if (named !== undefined && !(await exists(named)))
-    throw new ApplianceError('input', `there is no ${inputs.ova === undefined ? 'disk' : 'OVA'} ${named}`, {
-      hint: 'A path that is not absolute begins at the working directory.',
-    })
   if (inputs.ova !== undefined) {
     const packed = await earlier('ova-pack').catch(() => undefined)
     const ours = packed?.path('ova') === inputs.ova

@@ -3,7 +3,16 @@ import { dirname, join } from 'node:path'
 import { timed } from './figures.js'
 
 /** What the first fetch is measured with: some four hundred real packages. */
-export const packages = ['postgresql', 'nginx-light', 'ruby', 'build-essential', 'python3', 'git', 'vim']
+export const packages = [
+  'postgresql',
+  'nginx-light',
+  'ruby',
+  'ruby-bundler',
+  'build-essential',
+  'python3',
+  'git',
+  'vim',
+]
 
 const suite = 'bookworm'
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'

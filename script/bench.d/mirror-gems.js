@@ -1,5 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { copyFileSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { timed } from './figures.js'
 
 /** Real gems, some hundred and fifty. */
@@ -9,21 +9,14 @@ export const gems = { 'chef-bin': '~> 18.4' }
  * A gem source with those gems and all they need, as the mirror serves it: from RubyGems the first time, kept for the
  * next.
  *
- * @param appliance runs the command in a project's folder
+ * @param mirrored makes it, and says where it lies
  */
-export function copyOfGems(folder, appliance) {
+export function copyOfGems(folder, mirrored) {
   if (existsSync(join(folder, 'info'))) return
-  const project = mkdtempSync('/var/tmp/appliance-bench-gems-')
-  const wanted = JSON.stringify(gems)
-  writeFileSync(
-    join(project, 'appliance.yml'),
-    `name: bench\nversion: 1.0.0\nmirror:\n  gem:\n    - { name: bench, gems: ${wanted}, for: host }\n`,
-  )
-  appliance(project, 'mirror-deps')
-  mkdirSync(dirname(folder), { recursive: true })
-  rmSync(folder, { recursive: true, force: true })
-  renameSync(join(project, 'build/mirror-deps/tree/gem/bench'), folder)
-  rmSync(project, { recursive: true })
+  const partial = `${folder}-making`
+  rmSync(partial, { recursive: true, force: true })
+  cpSync(mirrored(), partial, { recursive: true })
+  renameSync(partial, folder)
 }
 
 /** Resolves with Bundler, once: what is compared is the fetching of what is locked. */

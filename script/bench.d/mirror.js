@@ -42,15 +42,23 @@ const peak = (directory) =>
   JSON.parse(readFileSync(join(directory, 'build/mirror-deps/timings.json'), 'utf8')).peakMemory
 const hasProgram = (name) => timed('sh', ['-c', `command -v ${name} || true`]).stdout.trim() !== ''
 
-async function firstFetch() {
+/** The address of a Debian that lies here. */
+async function debian() {
   const copy = '/var/tmp/appliance-bench-debian'
   const url = await serve(copy)
   copyOfDebian(copy, url)
-  const mirror = `  deb:\n    - { name: debian, uri: '${url}', suites: [bookworm], packages: [${packages}] }\n`
-  const directory = project('debs', mirror)
-  const locked = appliance(directory, 'lock').seconds
+  return url
+}
+
+const debs = (url, names) =>
+  `  deb:\n    - { name: debian, uri: '${url}', suites: [bookworm], packages: [${names}] }\n`
+
+async function firstFetch() {
+  const url = await debian()
+  const directory = project('debs', debs(url, packages))
+  const locking = appliance(directory, 'lock').seconds
   const lock = JSON.parse(readFileSync(join(directory, 'appliance.lock.json'), 'utf8'))
-  const debs = lock.deb[0].packages
+  const locked = lock.deb[0].packages
   const seconds = { ours: [], apt: [], aptly: [] }
   for (let round = 0; round < 3; round++) {
     rmSync(join(directory, 'build'), { recursive: true })
@@ -61,21 +69,21 @@ async function firstFetch() {
     seconds.apt.push((performance.now() - began) / 1000)
     if (hasProgram('aptly')) {
       const start = performance.now()
-      aptly(at('aptly'), url, debs)
+      aptly(at('aptly'), url, locked)
       seconds.aptly.push((performance.now() - start) / 1000)
     }
   }
-  const bytes = debs.reduce((sum, { size }) => sum + size, 0)
+  const bytes = sizeOf(locked)
   const row = (name, list) =>
     list.length === 0
       ? [name, 'not here', '']
       : [name, median(list).toFixed(1), (bytes / 1e6 / median(list)).toFixed(0)]
   table([
-    [`${debs.length} packages, ${(bytes / 1e6).toFixed(0)} MB`, 'seconds', 'MB/s'],
+    [`${locked.length} packages, ${(bytes / 1e6).toFixed(0)} MB`, 'seconds', 'MB/s'],
     row('mirror-deps (verified, as repositories)', seconds.ours),
     row('apt-get install --download-only', seconds.apt),
     row('aptly mirror create, update', seconds.aptly),
-    ['appliance lock, for once', locked.toFixed(1), ''],
+    ['appliance lock, for once', locking.toFixed(1), ''],
   ])
   const best = Math.min(
     ...Object.values({ ...seconds, ours: [] })
@@ -119,12 +127,17 @@ const sizeOf = (artefacts) => artefacts.reduce((sum, { size }) => sum + size, 0)
 
 async function rubyGems() {
   const copy = '/var/tmp/appliance-bench-gems'
-  copyOfGems(copy, appliance)
+  // Resolved for bookworm's Ruby, so that Bundler here, with the same or a newer one, takes the same gems.
+  const ruby = debs(await debian(), ['ruby', 'ruby-bundler'])
+  const mirror = (source) =>
+    `${ruby}  gem:\n    - { name: bench, gems: ${JSON.stringify(gems)}, platforms: [ruby]${source} }\n`
+  copyOfGems(copy, () => {
+    const directory = project('gems-of-upstream', mirror(''))
+    appliance(directory, 'mirror-deps')
+    return join(directory, 'build/mirror-deps/tree/gem/bench')
+  })
   const url = await serve(copy)
-  const directory = project(
-    'gems',
-    `  gem:\n    - { name: bench, source: '${url}/', gems: ${JSON.stringify(gems)}, platforms: [ruby], for: host }\n`,
-  )
+  const directory = project('gems', mirror(`, source: '${url}/'`))
   appliance(directory, 'mirror-deps')
   const locked = lockOf(directory).gem[0].gems
   bundleLock(at('bundle'), url)

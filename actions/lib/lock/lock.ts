@@ -128,6 +128,8 @@ export interface LockedGit {
   tag?: string
   /** SHA-256 over the sorted ids of all objects reachable from `tag` or `commit`, each with a newline (DESIGN §6). */
   objects: Digest
+  /** Bytes of all these objects, before compression; older locks do not say. */
+  size?: number
   license: string
   /** All, recursively; `path` is where each lies in the work tree of the outermost. */
   submodules: LockedSubmodule[]
@@ -140,6 +142,7 @@ export interface LockedSubmodule {
   url: string
   commit: string
   objects: Digest
+  size?: number
 }
 
 /** A file or an ISO image. */

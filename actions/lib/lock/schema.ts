@@ -45,9 +45,17 @@ const git = section({
   commit,
   tag: commit.optional(),
   objects: digest,
+  size: count(0).optional(),
   license,
   submodules: list(
-    section({ name: word, path: relativePath, url: z.string(), commit, objects: digest }),
+    section({
+      name: word,
+      path: relativePath,
+      url: z.string(),
+      commit,
+      objects: digest,
+      size: count(0).optional(),
+    }),
   ).default([]),
 })
 

@@ -70,7 +70,7 @@ function debLine(repository: LockedDebRepository, mirrorUrl: string): string {
 }
 
 /** Bundler writes its settings' names like this: `.` becomes `__`, the rest of an address stays. */
-function bundleConfig(gems: LockedGemSource[], mirrorUrl: string): string {
+export function bundleConfig(gems: readonly LockedGemSource[], mirrorUrl: string): string {
   const lines = gems.map(({ source, name }) => {
     const address = source.endsWith('/') ? source : `${source}/`
     return `BUNDLE_MIRROR__${address.toUpperCase().replaceAll('.', '__')}: "${mirrorUrl}/gem/${name}/"\n`
@@ -84,7 +84,7 @@ function gemrc(gems: LockedGemSource[], mirrorUrl: string): string {
 }
 
 /** The user's own settings go on counting. */
-function gitConfig(lock: Lock, mirrorUrl: string): string {
+export function gitConfig(lock: Lock, mirrorUrl: string): string {
   const rewrites = gitRewrites(gitSourcesOf(lock), mirrorUrl)
   const sections = rewrites.map(
     ({ from, to }) => `[url ${JSON.stringify(to)}]\n\tinsteadOf = ${JSON.stringify(from)}\n`,

@@ -33,6 +33,7 @@ export interface ServeOptions {
  * git repositories to git's clients, by git itself. Nothing outside of the folder can be reached, neither by `..`
  * nor by a link.
  *
+ * @param host an address; or, beginning with a `/`, the path of a Unix socket, which needs no port
  * @param port 0 takes a free one
  * @throws ApplianceError `input` where the address is taken or none of ours
  */
@@ -59,10 +60,11 @@ export async function serveTree(
   })
   server.keepAliveTimeout = 60_000
   await listen(server, host, port)
-  const bound = server.address() as AddressInfo
+  const bound = server.address() as AddressInfo | string
+  const at = typeof bound === 'string' ? 0 : bound.port
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`,
-    port: bound.port,
+    url: at === 0 ? `unix:${host}` : `http://${host.includes(':') ? `[${host}]` : host}:${at}`,
+    port: at,
     missed: misses.counted,
     lacking: () => misses.lacking(),
     remedy: (path) => misses.remedy(path),
@@ -87,7 +89,8 @@ function listen(server: Server, host: string, port: number): Promise<void> {
             }),
       )
     })
-    server.listen(port, host, () => resolve())
+    if (host.startsWith('/')) server.listen(host, () => resolve())
+    else server.listen(port, host, () => resolve())
   })
 }
 

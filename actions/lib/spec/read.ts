@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Definition } from '../definition/definition.ts'
 import { isoSourceOf, isoWanted } from '../definition/iso-source.ts'
 import { type Fault, refuse } from '../errors/fault.ts'
 import { exists } from '../files/exists.ts'
+import { readLock } from '../lock/file.ts'
 import { consistencyFaults } from './consistency.ts'
 import { cookbookFaults } from './cookbooks.ts'
 import { notThere } from './existing.ts'
@@ -86,12 +87,15 @@ function overrideFaults(overrides: SpecOverrides): Fault[] {
   return issues.map(({ message }) => ({ message: `version: ${message}` }))
 }
 
-/** Git repositories and bundles of this computer that are not there. */
+/** Git repositories and bundles of this computer that are not there, but for those that a lock, so a mirror, may have. */
 async function gitFaults(yaml: Positioned, directory: string): Promise<Fault[]> {
   const faults: Fault[] = []
+  // What is wrong with the lock is told where it is needed.
+  const lock = await readLock(join(directory, 'appliance.lock.json')).catch(() => undefined)
+  const locked = new Set(lock?.git.map((source) => source.url))
   for (const [index, entry] of listAt(yaml.value, 'mirror', 'git').entries()) {
     const url = textAt(entry, 'url')
-    if (!url || isRemote(url)) continue
+    if (!url || isRemote(url) || locked.has(url)) continue
     const there = await exists(resolve(directory, url))
     if (!there) faults.push(yaml.fault(['mirror', 'git', index, 'url'], notThere(url, directory)))
   }

@@ -1,10 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
+import { refuse } from '../errors/fault.ts'
 import { writeJson } from '../files/atomic.ts'
 import type { Log } from '../log/log.ts'
 import type { MachineNetwork } from '../network/network.ts'
 import type { InputDeclarations, InputValues } from './input.ts'
+import { missingFiles } from './missing.ts'
 import { earlierStage, fingerprint, firstNotIntact, forgetRecord, readRecord, writeRecord } from './record.ts'
 import type {
   EarlierStage,
@@ -64,6 +66,8 @@ export async function execute<I extends InputDeclarations>(
   options: ExecuteOptions,
 ): Promise<Execution> {
   const began = performance.now()
+  const missing = await missingFiles(stage.inputs, inputs, project.directory)
+  refuse([...(stage.refuses?.(inputs) ?? []), ...missing])
   const parts: Record<string, number> = {}
   const proves = stage.prove !== undefined && 'verify' in inputs && inputs.verify === true
   const rereads = options.verify && !proves

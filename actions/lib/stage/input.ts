@@ -9,6 +9,8 @@ export interface InputDeclaration<T = unknown> {
   readonly default: string
   readonly choices?: readonly string[]
   readonly secret?: boolean
+  /** What it names must be there: what that is, in messages, e.g. `disk`. An address is somebody else's. */
+  readonly existing?: string
   /** Phantom, for inference only. */
   readonly type?: T
 }
@@ -22,6 +24,16 @@ export type InputValues<I extends InputDeclarations> = {
 /** A file or folder, relative to the working directory; undefined when not given. */
 export function path(description: string): InputDeclaration<string | undefined> {
   return { kind: 'path', description, default: '' }
+}
+
+/** A file that must be there when the stage begins; `what` it is, in messages. Undefined when not given. */
+export function file(what: string, description: string): InputDeclaration<string | undefined> {
+  return { ...path(description), existing: what }
+}
+
+/** The same, but an address will do; a relative file begins at the spec's folder. */
+export function fileOrAddress(what: string, description: string): InputDeclaration<string | undefined> {
+  return { ...text(description), existing: what }
 }
 
 /** Any text; undefined when not given. */

@@ -1,3 +1,4 @@
+import type { Fault } from '../errors/fault.ts'
 import type { Lock } from '../lock/lock.ts'
 import type { Log } from '../log/log.ts'
 import type { MachineNetwork } from '../network/network.ts'
@@ -42,6 +43,8 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
    * gets a folder and a record of its own, `build/<stage>/<variant>/`.
    */
   variant?(inputs: InputValues<I>): string | undefined
+  /** What cannot be asked for, or not together: told with all other faults of the inputs, before anything is done. */
+  refuses?(inputs: InputValues<I>): Fault[]
   /** Whether an input asks for work although everything is up to date. */
   insists?(inputs: InputValues<I>): boolean
   /** `host` may use the internet (mirror-deps only); `private-network` runs where only the mirror is. */

@@ -1,6 +1,6 @@
-import { chmod, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ApplianceError, CommandFailed } from '../../lib/errors/error.ts'
 import type { LockedDeb, LockedDebRepository } from '../../lib/lock/lock.ts'
 import { bootstrapRoot } from '../../lib/mirror/bootstrap.ts'
@@ -38,7 +38,7 @@ export async function proveDebChain(
 
 /**
  * That the repositories, as they lie in the mirror's tree, install into an empty root, all packages with exactly the
- * bytes of the lock and with their maintainer scripts, in a place without any network.
+ * bytes of the lock and with their maintainer scripts, in a place without any network. The root is kept in `roots`.
  *
  * @param tree the repositories' folder in the tree: `deb`, `tools/deb`
  */
@@ -46,7 +46,7 @@ export async function proveDebClosure(
   title: string,
   repositories: readonly LockedDebRepository[],
   tree: string,
-  { paths, work }: ProofOptions,
+  { paths, work, roots }: ProofOptions,
 ): Promise<string[]> {
   const packages = repositories.flatMap((repository) => repository.packages)
   if (packages.length === 0) return []
@@ -57,7 +57,8 @@ export async function proveDebClosure(
   const solved = await solveAll(repositories, plain.path, work.workDirectory, work.signal)
   if (solved.length > 0) return solved.map((fault) => `${of}: ${fault}`)
   const foreign = architecturesOf(repositories).filter((one) => one !== 'amd64')
-  const root = join(work.workDirectory, 'root')
+  const root = roots.place(tree)
+  await mkdir(dirname(root), { recursive: true })
   const options = {
     tree: plain.path,
     repositories: names,
@@ -71,21 +72,22 @@ export async function proveDebClosure(
   }
   // Without the Essential packages nothing can run in the root.
   const whole = packages.some(({ name }) => name === 'dpkg')
-  try {
-    if (whole) {
-      const failure = await failureOf(bootstrapRoot(root, { ...options, variant: 'essential' }))
-      if (failure === undefined) return []
-      // A script that expects a running machine says nothing against the mirror, if all is there.
-      if (!/script subprocess/.test(failure))
-        return [`${of}: they do not install into an empty root: ${failure}`]
-      work.log.warn(`${of}: only unpacked, because a package's own script fails in an empty root: ${failure}`)
-      await asRoot('rm', ['-rf', root], {})
+  if (whole) {
+    const failure = await failureOf(bootstrapRoot(root, { ...options, variant: 'essential' }))
+    // A script that expects a running machine says nothing against the mirror, if all is there.
+    if (failure !== undefined && !/script subprocess/.test(failure))
+      return [`${of}: they do not install into an empty root: ${failure}`]
+    if (failure === undefined) {
+      roots.keep(tree)
+      return []
     }
-    const failure = await failureOf(bootstrapRoot(root, { ...options, variant: 'extract' }))
-    return failure === undefined ? [] : [`${of}: they do not unpack into an empty root: ${failure}`]
-  } finally {
+    work.log.warn(`${of}: only unpacked, because a package's own script fails in an empty root: ${failure}`)
     await asRoot('rm', ['-rf', root], {})
   }
+  const failure = await failureOf(bootstrapRoot(root, { ...options, variant: 'extract' }))
+  if (failure !== undefined) return [`${of}: they do not unpack into an empty root: ${failure}`]
+  roots.keep(tree)
+  return []
 }
 
 /** What mmdebstrap said when it failed; undefined when it did not. */

@@ -102,12 +102,15 @@ async function fetchAbsent(
   const signal = AbortSignal.any([options.signal, stop.signal])
   const gone: ApplianceError[] = []
   const wrong: ApplianceError[] = []
+  /** By source: its other artefacts would fail alike. */
+  const unreachable = new Map<string, ApplianceError>()
   const lost: string[] = []
   let failure: unknown
   const queue = absent[Symbol.iterator]()
   const worker = async () => {
     for (const one of queue) {
       if (signal.aborted) return
+      if (unreachable.has(one.source)) continue
       try {
         const path = objectPath(store, one.sha256)
         const { size, transferred } = await download(one, path, {
@@ -125,7 +128,9 @@ async function fetchAbsent(
         if (one.evidence && isLost(error)) lost.push(one.title)
         else if (error instanceof ApplianceError && error.code === 'gone') gone.push(error)
         else if (error instanceof ApplianceError && error.code === 'digest-mismatch') wrong.push(error)
-        else {
+        else if (error instanceof ApplianceError && error.code === 'unreachable') {
+          if (!unreachable.has(one.source)) unreachable.set(one.source, error)
+        } else {
           failure ??= error
           stop.abort()
         }
@@ -141,7 +146,8 @@ async function fetchAbsent(
     log.warn(
       `upstream has moved on from ${lost.length} signed indexes or keys (${lost.slice(0, 3).join(', ')}${lost.length > 3 ? ' …' : ''}); what they vouch for is checked by the lock alone`,
     )
-  if (wrong.length > 0) throw allWrong(wrong, gone)
+  if (unreachable.size > 0) throw together([...unreachable.values(), ...wrong, ...gone])
+  if (wrong.length > 0) throw together([...wrong, ...gone])
   if (gone.length > 0) throw allGone(gone)
 }
 
@@ -149,14 +155,17 @@ function isLost(error: unknown): boolean {
   return error instanceof ApplianceError && ['gone', 'unreachable', 'digest-mismatch'].includes(error.code)
 }
 
-/** Whoever answers with other bytes, or has changed them, does so for several files: a line each. */
-function allWrong(wrong: readonly ApplianceError[], gone: readonly ApplianceError[]): ApplianceError {
-  const [first] = wrong as [ApplianceError, ...ApplianceError[]]
-  const lines = [...wrong, ...gone].map(({ message }) => message).sort()
-  return new ApplianceError('digest-mismatch', lines.join('\n'), {
-    ...(first.hint ? { hint: first.hint } : {}),
-    cause: first,
-  })
+/** Whoever answers with other bytes, or not at all, does so for several files: a line each. */
+function together(errors: readonly ApplianceError[]): ApplianceError {
+  const [first] = errors as [ApplianceError, ...ApplianceError[]]
+  return new ApplianceError(
+    first.code,
+    [...new Set(errors.map(({ message }) => message))].sort().join('\n'),
+    {
+      ...(first.hint ? { hint: first.hint } : {}),
+      cause: first,
+    },
+  )
 }
 
 /** When upstream has moved on, several packages are gone at once: the user wants to know them all. */

@@ -3,23 +3,20 @@ import { ApplianceError } from '../../lib/errors/error.ts'
 import { digestFile } from '../../lib/files/digest.ts'
 import type { LockedFile } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
-import type { ProofOptions, Prove } from '../proof/proof.ts'
+import type { ProofOptions } from '../proof/proof.ts'
 import { proven, type Reach, reachOf, type SignedFile } from './evidence.ts'
 import type { FileKind } from './source.ts'
 
 /**
  * Signature → (list →) file, from the evidence, by gpgv, and the digests that the lock has beside SHA-256. What a
- * key that has expired since signed while it was good still holds.
+ * key that has expired since signed while it was good still holds. Returns what is wrong, a line each.
  */
-export function proveFiles(kind: FileKind): Prove<LockedFile> {
-  return async (locked, options) => {
-    const faults: string[] = []
-    for (const file of locked) faults.push(...(await faultsOf(`${kind} ${file.name}`, file, options)))
-    return faults
-  }
-}
-
-async function faultsOf(title: string, file: LockedFile, { paths, work }: ProofOptions): Promise<string[]> {
+export async function proveFile(
+  kind: FileKind,
+  file: LockedFile,
+  { paths, work }: Pick<ProofOptions, 'paths' | 'work'>,
+): Promise<string[]> {
+  const title = `${kind} ${file.name}`
   const object = objectPath(paths.store, file.sha256)
   // That it is not here is said where every byte is read.
   if (!(await isHere(object))) return []
@@ -52,7 +49,7 @@ async function unlisted(
   reach: Reach,
   object: string,
   sha512: () => Promise<string>,
-  { paths, work }: ProofOptions,
+  { paths, work }: Pick<ProofOptions, 'paths' | 'work'>,
 ): Promise<string[]> {
   await mkdir(work.workDirectory, { recursive: true })
   const reading = { store: paths.store, scratch: work.workDirectory, signal: work.signal }

@@ -57,7 +57,7 @@ export function requireSecrets({ file, iso }: Spec['mirror'], stays: Resolver['s
 }
 
 /** Downloads, several at once, those files of which the spec says what they are, and names all that are not there. */
-export async function fetchPromised(resolver: Resolver): Promise<void> {
+export async function fetchPromised(resolver: Resolver): Promise<true> {
   const { file, iso } = resolver.work.project.spec.mirror
   const promised = (kind: FileKind, entries: readonly FileEntry[]) =>
     entries.flatMap((entry) => {
@@ -68,6 +68,7 @@ export async function fetchPromised(resolver: Resolver): Promise<void> {
     })
   const wanted = [...promised('file', file), ...promised('iso', iso)]
   if (wanted.length > 0) await fetchAll(wanted, fetchOptions(resolver))
+  return true
 }
 
 function addressesOf(title: string, entry: FileEntry): Wanted {

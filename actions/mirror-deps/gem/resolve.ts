@@ -51,9 +51,8 @@ function rubyRoots(
   { work, paths }: Resolver,
 ): (whose: LockedGemSource['for']) => Promise<RubyRoot> {
   const made = new Map<string, RubyRoot>()
-  const guestHasOne = deb.some(({ packages }) => packages.some(({ name }) => name === 'ruby'))
   return async (whose) => {
-    const which = whose === 'guest' && guestHasOne ? 'guest' : 'tools'
+    const which = rubyOf({ for: whose }, deb)
     const there = made.get(which)
     if (there) return there
     const repositories = which === 'guest' ? deb : toolsDeb
@@ -68,6 +67,15 @@ function rubyRoots(
     made.set(which, root)
     return root
   }
+}
+
+/** Whose Ruby gems are resolved for: a guest may have none of its packages, or bring its own. */
+export function rubyOf(
+  source: Pick<LockedGemSource, 'for'>,
+  deb: readonly LockedDebRepository[],
+): 'guest' | 'tools' {
+  const guestHasOne = deb.some(({ packages }) => packages.some(({ name }) => name === 'ruby'))
+  return source.for === 'guest' && guestHasOne ? 'guest' : 'tools'
 }
 
 async function lockGems(

@@ -1,6 +1,6 @@
 import type { LockedDebRepository } from '../../lib/lock/lock.ts'
 import type { CommandOptions } from '../../lib/process/command.ts'
-import { programRoot } from '../program-root.ts'
+import { type ProgramRoot, programRoot } from '../program-root.ts'
 
 /**
  * A root with the Ruby of a distribution and nothing set up: unpacked from the mirror's own packages. Bundler and
@@ -8,8 +8,10 @@ import { programRoot } from '../program-root.ts'
  */
 export interface RubyRoot {
   readonly directory: string
-  /** Runs a Ruby program in the root; `/work` there is `directory/work`. The network is the host's. */
-  ruby(args: readonly string[], options: CommandOptions): Promise<string>
+  /**
+   * Runs a Ruby program in the root; `/work` there is `directory/work`. The network is the host's, or `offline` none.
+   */
+  ruby(args: readonly string[], options: CommandOptions & { offline?: boolean }): Promise<string>
 }
 
 /** Makes the root once per set of packages. `tree`: the folder of the repositories. */
@@ -24,6 +26,11 @@ export async function rubyRoot(
     ...options,
     packages: ['ruby', 'ruby-bundler', ...git],
   })
+  return rubyIn(root)
+}
+
+/** The Ruby of a root that has one. */
+export function rubyIn(root: ProgramRoot): RubyRoot {
   const env = { BUNDLE_SILENCE_ROOT_WARNING: '1' }
   return {
     directory: root.directory,

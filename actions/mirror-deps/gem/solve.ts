@@ -134,15 +134,27 @@ function withoutLogin(address: string): string {
 
 function unsolved(entry: GemEntry, error: unknown): unknown {
   if (!(error instanceof CommandFailed)) return error
-  const lines = error.stderrTail.split('\n').map((line) => line.trim())
-  // What Bundler says while it is at work; and, of a hundred versions that do not fit, the newest will do.
-  const said = lines.filter((line) => line !== '' && !/^(Fetching |Resolving dependencies)/.test(line))
-  const words = said.filter((line, index) => !isVersion(line) || !isVersion(said[index + 1] ?? ''))
-  const shown = words.slice(0, 16).join(' ')
+  const shown = reasonIn(error.stderrTail)
   return new ApplianceError('unsatisfiable', `gem ${entry.name}: Bundler finds no solution: ${shown}`, {
     hint: 'Look at the Gemfile (or gems:) and at what the source has; Bundler in the guest would say the same.',
     cause: error,
   })
+}
+
+/** Why Bundler or RubyGems failed, in a line of its own words. */
+export function reasonIn(printed: string): string {
+  const lines = printed.split('\n').map((line) => line.trim())
+  // Bundler's way to say that it did not expect that: the exception, and pages about Bundler.
+  const report = lines.findIndex((line) => line.includes('ERROR REPORT TEMPLATE'))
+  const exception = lines.slice(report + 1).find((line) => /^[A-Z]\w*(::\w+)*: /.test(line))
+  if (report >= 0 && exception) return exception
+  // What they say while at work; and, of a hundred versions that do not fit, the newest will do.
+  const said = lines.filter(
+    (line) =>
+      line !== '' && !/^(Fetching |Resolving dependencies|Installing |Using |Successfully )/.test(line),
+  )
+  const words = said.filter((line, index) => !isVersion(line) || !isVersion(said[index + 1] ?? ''))
+  return words.slice(0, 16).join(' ')
 }
 
 /** `* rack-3.1.0`, one of a list. */

@@ -7,23 +7,40 @@ import type { Repository } from './repository.ts'
 
 /** SHA-256 over the sorted ids of all objects that `root` leads to, a newline after each (DESIGN §6). */
 export async function objectsDigest(repository: Repository, root: string): Promise<Digest> {
+  return digestOf(await idsFrom(repository, root))
+}
+
+/** Sorted. */
+async function idsFrom(repository: Repository, root: string): Promise<string[]> {
   const listed = await repository.git(['rev-list', '--objects', '--no-object-names', root])
   const ids = new Set(listed.split('\n').filter(Boolean))
   // rev-list follows an annotated tag, but does not name it.
   ids.add(root)
-  const sorted = [...ids].sort()
+  return [...ids].sort()
+}
+
+function digestOf(ids: readonly string[]): Digest {
   return createHash('sha256')
-    .update(sorted.map((id) => `${id}\n`).join(''))
+    .update(ids.map((id) => `${id}\n`).join(''))
     .digest('hex')
 }
 
-/** Packs the objects that `root` (a commit, or an annotated tag) leads to into the store; returns their digest. */
+/** What a lock says of a repository's objects. */
+export interface KeptObjects {
+  objects: Digest
+  /** Bytes of all of them, before compression: unlike a pack's, the same whichever git has packed them. */
+  size: number
+}
+
+/** Packs the objects that `root` (a commit, or an annotated tag) leads to into the store. */
 export async function keepObjects(
   repository: Repository,
   root: string,
   { store, work }: { store: string; work: string },
-): Promise<Digest> {
-  const digest = await objectsDigest(repository, root)
+): Promise<KeptObjects> {
+  const ids = await idsFrom(repository, root)
+  const digest = digestOf(ids)
+  const sizes = await repository.git(['cat-file', '--batch-check=%(objectsize)'], `${ids.join('\n')}\n`)
   const pack = packPath(store, digest)
   await mkdir(dirname(pack), { recursive: true })
   const prefix = join(work, `pack-${digest.slice(0, 12)}`)
@@ -32,7 +49,7 @@ export async function keepObjects(
     `${root}\n`,
   )
   await rename(`${prefix}-${name.trim()}.pack`, pack)
-  return digest
+  return { objects: digest, size: sizes.split('\n').reduce((sum, size) => sum + Number(size), 0) }
 }
 
 /**

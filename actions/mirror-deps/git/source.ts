@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
+import { exists } from '../../lib/files/exists.ts'
 import type { LockedGit } from '../../lib/lock/lock.ts'
 import type { MirroredGit } from '../../lib/lock/repositories.ts'
 import type { Log } from '../../lib/log/log.ts'
@@ -29,6 +30,10 @@ export interface GitOptions {
 export async function lockGit(entry: GitEntry, options: GitOptions): Promise<LockedGit> {
   const { name, url, ref } = entry
   const from = entry.path ?? url
+  if (entry.path !== undefined && !(await exists(entry.path)))
+    throw new ApplianceError('input', `git ${name}: there is no ${entry.path}`, {
+      hint: 'Put it back, or correct the url; what was locked before stays good without it.',
+    })
   const upstream = await Upstream.open(name, from, options.work, options.signal)
   const found = await upstream.fetch(ref)
   const { kind } = found
@@ -43,7 +48,7 @@ export async function lockGit(entry: GitEntry, options: GitOptions): Promise<Loc
       },
     )
   await refuseLargeFiles(upstream.here, commit, name)
-  const objects = await keepObjects(upstream.here, tag ?? commit, options)
+  const kept = await keepObjects(upstream.here, tag ?? commit, options)
   return {
     name,
     url,
@@ -51,7 +56,7 @@ export async function lockGit(entry: GitEntry, options: GitOptions): Promise<Loc
     kind,
     commit,
     ...(tag ? { tag } : {}),
-    objects,
+    ...kept,
     license: await licenseOf(upstream.here, commit),
     submodules: await lockSubmodules(upstream.here, { name, url, from, commit }, options),
   }
@@ -72,13 +77,19 @@ export async function fetchGit(
   const pack = packPath(options.store, wanted.objects)
   if (await stat(pack).catch(() => undefined)) return 0
   const from = isRemote(url) ? url : resolve(directory, url)
+  if (!isRemote(url) && !(await exists(from)))
+    throw new ApplianceError(
+      'gone',
+      `git ${name}: there is no ${from} any more, and nothing else has commit ${commit}`,
+      { hint: `Take the mirror from a cache or an archive (--from-archive), or put ${url} back.` },
+    )
   const upstream = await Upstream.open(name, from, options.work, options.signal)
   const there = tag ? await upstream.fetchTag(tag) : await upstream.fetchCommit(commit)
   const now = ref && ref.kind !== 'commit' ? await upstream.now(ref.name) : commit
   if (!there) throw gone(wanted, now)
   if (ref?.kind === 'tag' && now !== commit)
     options.log?.warn(`git ${name}: ${movedTag(wanted, now)}; the locked commit is taken`)
-  const objects = await keepObjects(upstream.here, tag ?? commit, options)
+  const { objects } = await keepObjects(upstream.here, tag ?? commit, options)
   if (objects !== wanted.objects)
     throw new ApplianceError(
       'digest-mismatch',

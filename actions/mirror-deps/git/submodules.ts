@@ -52,8 +52,8 @@ export async function lockSubmodules(
         { hint: 'Its owners rewrote it: take a ref whose submodules are all there.' },
       )
     await refuseLargeFiles(upstream.here, commit, name)
-    const objects = await keepObjects(upstream.here, commit, options)
-    locked.push({ name, path: whole, url: address, commit, objects })
+    const kept = await keepObjects(upstream.here, commit, options)
+    locked.push({ name, path: whole, url: address, commit, ...kept })
     const inner = { name, url: address, from, commit, path: whole, depth: depth + 1 }
     locked.push(...(await lockSubmodules(upstream.here, inner, options)))
   }

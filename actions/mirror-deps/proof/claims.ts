@@ -4,11 +4,13 @@ import { gitSourcesOf } from '../../lib/lock/repositories.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import { proveDebChain, proveDebClosure } from '../deb/proof.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
-import { proveFiles } from '../file/proof.ts'
-import { proveGems } from '../gem/proof.ts'
+import { proveFile } from '../file/proof.ts'
+import { type GemProof, proveGems } from '../gem/proof.ts'
+import { rubyOf } from '../gem/resolve.ts'
+import { rubyIn } from '../gem/ruby-root.ts'
 import { proveGit } from '../git/proof.ts'
+import { rootAt } from '../program-root.ts'
 import { proveRpmChain, proveRpmClosure, type RpmProof, rpmProof } from '../rpm/proof.ts'
-import { toolsRuby } from '../tree.ts'
 import { changedInTree } from '../tree-record.ts'
 import { damagedIn } from './bytes.ts'
 import type { ProofOptions } from './proof.ts'
@@ -45,9 +47,9 @@ export function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: P
     ...debChains(lock, options),
     ...rpmClaims(lock, options),
     ...gitClaims(lock, options),
-    ...gemClaims(lock, options),
     ...debClosure('deb', lock.deb, 'deb', options),
     ...debClosure('tools deb', lock.tools.deb, 'tools/deb', options),
+    ...gemClaims(lock, options),
   ]
 }
 
@@ -120,19 +122,35 @@ function gitClaims(lock: Lock, options: ProofOptions): Claim[] {
   )
 }
 
-function gemClaims({ gem, tools }: Lock, options: ProofOptions): Claim[] {
-  const { paths, work } = options
-  const claim = (source: LockedGemSource, folder: string): Claim => ({
-    of: `${folder.replaceAll('/', ' ')} ${source.name}`,
-    says: `${source.gems.length} gems resolve from the mirror alone, and unpack`,
-    code: 'unsatisfiable',
-    prove: async () => {
-      const root = await toolsRuby(tools.deb, paths.tree, paths, work)
-      const { signal } = work
-      return await proveGems(source, `${folder}/${source.name}`, root, { tree: paths.tree, signal })
-    },
-  })
-  return [...gem.map((one) => claim(one, 'gem')), ...tools.gem.map((one) => claim(one, 'tools/gem'))]
+/** In the roots of the packages, which are made before. */
+function gemClaims(lock: Lock, { paths, work, roots }: ProofOptions): Claim[] {
+  const entryOf = (name: string) => work.project.spec.mirror.gem.find((entry) => entry.name === name)
+  const claim = (source: LockedGemSource, folder: string): Claim => {
+    const entry: GemProof['entry'] = entryOf(source.name) ?? {}
+    const program = entry.gemfile ? 'bundle install' : 'gem install'
+    const of = `${folder.replaceAll('/', ' ')} ${source.name}`
+    return {
+      of,
+      says: `${source.gems.length} gems, ${program} into an empty root from the mirror alone`,
+      code: 'unsatisfiable',
+      prove: async () => {
+        const root = roots.get(rubyOf(source, lock.deb) === 'guest' ? 'deb' : 'tools/deb')
+        if (root === undefined) return [`${of}: not proved, as the packages of its Ruby do not install`]
+        return await proveGems(source, rubyIn(await rootAt(root)), {
+          lock,
+          tree: paths.tree,
+          folder: `${folder}/${source.name}`,
+          entry,
+          signal: work.signal,
+          note: (line) => work.log.info(line),
+        })
+      },
+    }
+  }
+  return [
+    ...lock.gem.map((one) => claim(one, 'gem')),
+    ...lock.tools.gem.map((one) => claim(one, 'tools/gem')),
+  ]
 }
 
 function fileClaims(lock: Lock, options: ProofOptions): Claim[] {
@@ -144,7 +162,7 @@ function fileClaims(lock: Lock, options: ProofOptions): Claim[] {
           of: `${kind} ${one.name}`,
           says: one.evidence.length > 0 ? 'its signature' : 'its sha512',
           code: 'digest-mismatch',
-          prove: () => proveFiles(kind)([one], options),
+          prove: () => proveFile(kind, one, options),
         }),
       ),
   )

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { ApplianceError, type ErrorCode } from '../../lib/errors/error.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
 import { counted } from '../../lib/units/counted.ts'
@@ -5,6 +6,7 @@ import { formatDuration } from '../../lib/units/duration.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
 import { claimsOf } from './claims.ts'
 import type { ProofOptions } from './proof.ts'
+import { ProofRoots } from './roots.ts'
 
 const SHOWN = 50
 
@@ -19,12 +21,13 @@ const SHOWN = 50
 export async function prove(
   lock: Lock,
   wanted: readonly LockedWanted[],
-  options: ProofOptions,
+  options: Omit<ProofOptions, 'roots'>,
 ): Promise<void> {
-  const { log, signal } = options.work
+  const { log, signal, workDirectory } = options.work
+  await using roots = new ProofRoots(join(workDirectory, 'roots'))
   const faults: string[] = []
   const codes = new Set<ErrorCode>()
-  for (const { of, says, code, prove } of claimsOf(lock, wanted, options)) {
+  for (const { of, says, code, prove } of claimsOf(lock, wanted, { ...options, roots })) {
     signal.throwIfAborted()
     const began = performance.now()
     const found = await prove()

@@ -3,6 +3,7 @@ import { ApplianceError } from '../../lib/errors/error.ts'
 import type { LockedRpm, LockedRpmRepository } from '../../lib/lock/lock.ts'
 import { NOASSERTION } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
+import { Attempts } from '../attempts.ts'
 import { type FetchOptions, fetchAll } from '../fetch/fetch.ts'
 import type { ProgramRoot } from '../program-root.ts'
 import { askDnf, type DescribedRpm, type DnfAnswer } from './dnf.ts'
@@ -43,7 +44,14 @@ export async function lockRpms(
   const releasever = given.find((entry) => entry.releasever)?.releasever
   const entries = given.map((entry) => ({ ...entry, releasever }))
   const found: FoundRepository[] = []
-  for (const entry of entries) found.push((await stillThere(entry, options)) ?? (await anew(entry, options)))
+  const attempts = new Attempts()
+  for (const entry of entries) {
+    const one = await attempts.of(
+      async () => (await stillThere(entry, options)) ?? (await anew(entry, options)),
+    )
+    if (one) found.push(one)
+  }
+  attempts.refuse()
   const { store, signal } = options.fetching
   const forged: string[] = []
   for (const repository of found)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CommandFailed } from '../../lib/errors/error.ts'
 import { sha256File } from '../../lib/files/digest.ts'
 import type { LockedRpm, LockedRpmRepository } from '../../lib/lock/lock.ts'
+import { dnfSettings } from '../../lib/mirror/dnf-settings.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
 import type { ProgramRoot } from '../program-root.ts'
@@ -148,7 +149,7 @@ export async function proveRpmClosure(
     return `[${name}]\nname=${name}\nbaseurl=file://${from}/${name}\ngpgkey=${urls.join(' ')}\n`
   })
   await writeFile(join(folder, 'repos.d/tree.repo'), stanzas.join('\n'))
-  await writeFile(join(folder, 'dnf.conf'), settings(from))
+  await writeFile(join(folder, 'dnf.conf'), dnfSettings(from, 'justdb,noscripts'))
   // Debian's rpm would keep the database in the home folder.
   await writeFile(join(folder, '.rpmmacros'), '%_dbpath /var/lib/rpm\n')
   const wanted = packages.map(({ name, version, arch }) => `${name}-${version}.${arch}`)
@@ -176,21 +177,4 @@ export async function proveRpmClosure(
   } finally {
     await asRoot('rm', ['-rf', folder], {})
   }
-}
-
-/** @param from the folder, as dnf sees it */
-function settings(from: string): string {
-  return `[main]
-reposdir=${from}/repos.d
-cachedir=${from}/cache
-persistdir=${from}/state
-logdir=${from}/log
-varsdir=${from}/vars
-plugins=0
-gpgcheck=1
-best=1
-install_weak_deps=0
-optional_metadata_types=comps,filelists
-tsflags=justdb,noscripts
-`
 }

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import { sha256 } from '../../../actions/lib/files/digest.ts'
-import type { LockedGemSource } from '../../../actions/lib/lock/lock.ts'
+import type { Lock, LockedGem, LockedGemSource } from '../../../actions/lib/lock/lock.ts'
 import { gitRepositoriesOf } from '../../../actions/lib/lock/repositories.ts'
 import { gitRewrites } from '../../../actions/lib/mirror/git-rewrites.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
@@ -10,7 +10,7 @@ import { objectPath } from '../../../actions/lib/mirror/store.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
 import { licensesOf } from '../../../actions/mirror-deps/gem/licenses.ts'
-import { proveGems } from '../../../actions/mirror-deps/gem/proof.ts'
+import { type GemProof, proveGems } from '../../../actions/mirror-deps/gem/proof.ts'
 import { solveGems as solve } from '../../../actions/mirror-deps/gem/solve.ts'
 import { fullName, type GemEntry, gemDigests, wantedOfGems } from '../../../actions/mirror-deps/gem/source.ts'
 import { writeGemSource } from '../../../actions/mirror-deps/gem/tree.ts'
@@ -33,20 +33,29 @@ interface Made {
   needs?: Record<string, string>
   platform?: string
   license?: string
+  /** C. */
+  extension?: string
 }
 
 /** Builds a gem as its author would, puts it into the store, says what a lock would say of it. */
-async function build(store: string, { name, version, needs = {}, platform = 'ruby', license }: Made) {
+async function build(
+  store: string,
+  { name, version, needs = {}, platform = 'ruby', license, extension }: Made,
+) {
   const at = join(folder, 'built', `${name}-${version}-${platform}`)
   await mkdir(join(at, 'lib'), { recursive: true })
   await writeFile(join(at, 'lib', `${name}.rb`), `${name.toUpperCase()} = '${version}'\n`)
+  if (extension) {
+    await writeFile(join(at, 'extconf.rb'), `require 'mkmf'; create_makefile('${name}_c')`)
+    await writeFile(join(at, `${name}_c.c`), `${extension}\nvoid Init_${name}_c(void) {}\n`)
+  }
   const needed = Object.entries(needs).map(
     ([other, range]) => `s.add_dependency '${other}', *'${range}'.split(', ')`,
   )
   await writeFile(
     join(at, 'g.gemspec'),
     `Gem::Specification.new { |s| s.name='${name}'; s.version='${version}'; s.summary='s'; s.authors=['a']; s.platform='${platform}'
-     s.files=['lib/${name}.rb']; s.required_ruby_version='>= 2.5'; ${license ? `s.license='${license}';` : ''} ${needed.join(';')} }`,
+     s.files=Dir['lib/*', '*.c', 'extconf.rb']; s.extensions=Dir['extconf.rb']; s.required_ruby_version='>= 2.5'; ${license ? `s.license='${license}';` : ''} ${needed.join(';')} }`,
   )
   await rubyProgram(at, 'gem', 'build', '--silent', 'g.gemspec', '--output', 'made.gem')
   const content = await readFile(join(at, 'made.gem'))
@@ -347,22 +356,66 @@ describe('the source that is written', () => {
     expect([...mirror.missed.keys()].filter((path) => path.endsWith('.gem'))).toEqual([])
   })
 
-  test('is proved offline; a gem that lacks a dependency, or is damaged, is named', async () => {
-    const source = await mirrored()
-    await rm(join(tree, 'gem'), { recursive: true, force: true })
-    await writeGemSource(source, join(tree, 'gem/app'), store, root, signal)
-    expect(await proveGems(source, 'gem/app', root, { tree, signal })).toEqual([])
-    const without = { ...source, gems: source.gems.filter(({ name }) => name !== 'rack') }
-    await writeGemSource(without, join(tree, 'gem/less'), store, root, signal)
-    expect((await proveGems(without, 'gem/less', root, { tree, signal })).join()).toMatch(/^gem app: .*rack/)
-    const file = join(tree, 'gem/app/gems/rack-3.1.0.gem')
-    const bytes = await readFile(file)
-    bytes[bytes.length - 1500] = bytes[bytes.length - 1500]! ^ 0xff
-    await rm(file)
-    await writeFile(file, bytes)
-    expect((await proveGems(source, 'gem/app', root, { tree, signal })).join()).toMatch(
-      /^gem app: .*rack-3\.1\.0/,
-    )
+  describe('is proved offline', () => {
+    const entryOf = async (name: string, text: string) => ({ gemfile: await gemfile(`proof-${name}`, text) })
+    const said: string[] = []
+    const prove = (source: LockedGemSource, at: string, proved: GemProof['entry']) =>
+      proveGems(source, root, {
+        lock: { gem: [source], git: [], tools: { deb: [], gem: [] } } as unknown as Lock,
+        tree,
+        folder: `gem/${at}`,
+        entry: proved,
+        signal,
+        note: (line) => said.push(line),
+      })
+    const served = async (source: LockedGemSource, at: string, from = store) => {
+      await rm(join(tree, 'gem', at), { recursive: true, force: true })
+      await writeGemSource(source, join(tree, 'gem', at), from, root, signal)
+    }
+
+    test('by gem install of a list and bundle install of a Gemfile', async () => {
+      const source = await mirrored()
+      await served(source, 'app')
+      expect(await prove(source, 'app', {})).toEqual([])
+      expect(await prove(source, 'app', await entryOf('web', "gem 'web'\n"))).toEqual([])
+      expect((await prove(source, 'app', await entryOf('fast', "gem 'fast'\n"))).join()).toMatch(
+        /^gem app: bundle install fails in an empty root: Could not find gem 'fast'/,
+      )
+      expect(said).toEqual([])
+    })
+
+    test('a gem that lacks a dependency, or is damaged, is a fault', async () => {
+      const source = await mirrored()
+      const without = { ...source, gems: source.gems.filter(({ name }) => name !== 'rack') }
+      await served(without, 'app')
+      const web = await entryOf('less', "gem 'web'\n")
+      for (const proved of [{}, web])
+        expect((await prove(without, 'app', proved)).join()).toMatch(
+          /^gem app: (bundle|gem) install fails in an empty root: .*rack/,
+        )
+      await served(source, 'app')
+      const file = join(tree, 'gem/app/gems/rack-3.1.0.gem')
+      const bytes = await readFile(file)
+      bytes[bytes.length - 1500] = bytes[bytes.length - 1500]! ^ 0xff
+      await rm(file)
+      await writeFile(file, bytes)
+      // Which gem's data are broken, is found where every byte is read.
+      for (const proved of [{}, web])
+        expect((await prove(source, 'app', proved)).join()).toMatch(
+          /^gem app: (bundle|gem) install fails in an empty root: .{0,40}Zlib::DataError.{0,60}$/,
+        )
+    })
+
+    test('extensions are compiled; one that cannot be is named, and the rest installed', async () => {
+      const source = { ...(await mirrored()), gems: [] as LockedGem[] }
+      const fast = await build(store, { name: 'native', version: '1.0', extension: 'int x;' })
+      const broken = await build(store, { name: 'broken', version: '1.0', extension: '#include "no.h"' })
+      source.gems = [fast, broken]
+      await served(source, 'native')
+      said.length = 0
+      expect(await prove(source, 'native', {})).toEqual([])
+      expect(said).toEqual([expect.stringMatching(/^gem app: broken-1\.0 was not compiled: .*no\.h/)])
+    })
   })
 
   test('tells the licences that gems state', async () => {

@@ -136,6 +136,11 @@ describe('a git repository', () => {
     ]
     expect(new Set(locks.map(({ commit }) => commit)).size).toBe(1)
     expect(new Set(locks.map(({ objects }) => objects)).size).toBe(1)
+    const all = await git(origin, 'rev-list', '--objects', '--no-object-names', 'v1')
+    const ids = new Set(all.trim().split('\n'))
+    const sizes = await Promise.all([...ids].map((id) => git(origin, 'cat-file', '-s', id)))
+    const size = sizes.reduce((sum, one) => sum + Number(one), 0)
+    expect(locks.map((locked) => locked.size)).toEqual([size, size, size])
   })
 
   test('is fetched by its commit, wherever the branch points now, and only once', async () => {

@@ -7,9 +7,14 @@ import type { RubyRoot } from '../../../actions/mirror-deps/gem/ruby-root.ts'
 export function hostRuby(directory: string): RubyRoot {
   return {
     directory,
-    async ruby(args, options) {
+    async ruby(args, { offline, ...options }) {
       const cwd = join(directory, 'work')
-      return (await run('ruby', args, { ...options, cwd, env: await own(directory) })).stdout
+      const [program, ...rest] = [
+        ...(offline ? ['unshare', '--user', '--map-root-user', '--net'] : []),
+        'ruby',
+        ...args,
+      ]
+      return (await run(program!, rest, { ...options, cwd, env: await own(directory) })).stdout
     },
   }
 }
@@ -25,7 +30,8 @@ async function own(home: string): Promise<Record<string, string | undefined>> {
   return {
     HOME: home,
     GEM_HOME: join(home, 'gems'),
-    GEM_PATH: undefined,
+    // Without the gems that this computer has as packages.
+    GEM_PATH: join(home, 'none'),
     RUBYOPT: undefined,
     BUNDLE_GEMFILE: undefined,
     BUNDLE_PATH: join(home, 'bundle'),

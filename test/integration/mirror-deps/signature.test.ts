@@ -8,7 +8,7 @@ import { objectPath } from '../../../actions/lib/mirror/store.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
 import { Ledger } from '../../../actions/mirror-deps/fetch/ledger.ts'
-import { proveFiles } from '../../../actions/mirror-deps/file/proof.ts'
+import { proveFile } from '../../../actions/mirror-deps/file/proof.ts'
 import { type FileEntry, lockFile, wantedOfFiles } from '../../../actions/mirror-deps/file/source.ts'
 import type { ProofOptions } from '../../../actions/mirror-deps/proof/proof.ts'
 import type { Resolver } from '../../../actions/mirror-deps/resolver.ts'
@@ -57,7 +57,7 @@ async function locked(entry: FileEntry) {
 }
 
 const proof = (file: LockedFile, resolver: Resolver) =>
-  proveFiles('iso')([file], resolver as unknown as ProofOptions)
+  proveFile('iso', file, resolver as unknown as ProofOptions)
 
 describe('a file is what its owner signed', () => {
   const list = `${'0'.repeat(64)}  netinst.iso\n${sha256(image)}  debian.iso\n`

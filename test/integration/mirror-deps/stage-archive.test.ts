@@ -61,7 +61,6 @@ async function mirror(directory: string, inputs: Record<string, unknown> = {}) {
 async function yearsLater(directory: string): Promise<void> {
   await rm(join(directory, 'build'), { recursive: true })
   await rm(join(directory, 'catalogue'), { recursive: true })
-  await mkdir(join(directory, 'catalogue'))
 }
 
 const steady = async (tree: string) =>
@@ -83,6 +82,9 @@ test('--archive writes it, also when the mirror is up to date; --from-archive ne
     expect(again.log.lines).toContain(`${await sha256File(archive)}  ${archive}`)
   }
   await yearsLater(directory)
+  await expect(mirror(directory)).rejects.toMatchObject({
+    message: expect.stringMatching(/^file .*\nfile .*\ngit catalogue: there is no .*catalogue any more, and/),
+  })
   const later = await mirror(directory, { 'from-archive': '../kept/mirror.tar.zst' })
   expect(later.values).toMatchObject({ 'cache-hit': 'true', 'downloaded-bytes': '0' })
   expect(later.log.lines).toContain('archive mirror.tar.zst: gave 3 of the 3 artefacts that were lacking')
@@ -214,7 +216,7 @@ test('an archive that is not there, or is refused, is an error of one line; what
   from.asked.length = 0
   await expect(mirror(directory, { 'from-archive': 'none.tar.zst' })).rejects.toMatchObject({
     code: 'input',
-    message: `there is no archive ${join(directory, 'none.tar.zst')}`,
+    message: `from-archive: there is no archive ${join(directory, 'none.tar.zst')}`,
   })
   const evil = join(folder, 'evil')
   await mkdir(join(evil, 'store'), { recursive: true })

@@ -113,6 +113,33 @@ describe('mirror-deps', () => {
     await expect(access(join(directory, 'build/.work/mirror-deps'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  test('locking tells of every source that fails, a line each, and keeps what the others gave', async () => {
+    await using from = await files()
+    const directory = await project(from, ', nothing-like-it')
+    const spec = join(directory, 'appliance.yml')
+    const text = (await readFile(spec, 'utf8')).replace('ref: main', 'ref: v9')
+    const dead = 'http://127.0.0.1:9'
+    await writeFile(
+      spec,
+      `${text}    - { url: '${from.url}/none.tar.gz', sha256: ${'a'.repeat(64)} }
+    - { url: '${dead}/never.tar.gz', sha256: ${'b'.repeat(64)} }
+    - { url: '${from.url}/other.tar.gz' }
+`,
+    )
+    const failed = await mirror(directory).catch((error: Error) => error)
+    expect(String(failed).split('\n')).toEqual([
+      expect.stringMatching(/: .*nothing-like-it/),
+      expect.stringMatching(/^file never\.tar\.gz: .*127\.0\.0\.1:9/),
+      expect.stringMatching(/^file none\.tar\.gz is not at /),
+      expect.stringMatching(/^git catalogue: .* has no tag, branch or commit v9/),
+      expect.stringMatching(/^file other\.tar\.gz is not at /),
+    ])
+    // What could be had is in the store, and not asked for again.
+    const asked = from.asked.filter((path) => path.includes('jdk')).length
+    expect(asked).toBe(1)
+    await expect(access(join(directory, 'appliance.lock.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test('a lock gives the same mirror elsewhere, and the same lock again', async () => {
     await using from = await files()
     const directory = await project(from)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { InputError } from '../../../actions/lib/errors/fault.ts'
-import { choice, flag, names, path, text } from '../../../actions/lib/stage/input.ts'
+import { choice, file, fileOrAddress, flag, names, path, text } from '../../../actions/lib/stage/input.ts'
+import { missingFiles } from '../../../actions/lib/stage/missing.ts'
 import { parseFlags, parseInputs, resolvePaths } from '../../../actions/lib/stage/parse.ts'
 
 const declared = {
@@ -86,6 +87,23 @@ test('paths begin at the folder given, other words stay as they are', () => {
     note: 'out',
   })
   expect(resolvePaths(declared, parseFlags(declared, ['--disk', '/a']), '/project').disk).toBe('/a')
+})
+
+test('named files that are not there are faults, all of them; addresses are somebody else’s', async () => {
+  const inputs = {
+    disk: file('disk', 'A disk'),
+    ova: file('OVA', 'An OVA'),
+    archive: fileOrAddress('archive', 'An archive'),
+  }
+  const given = { disk: 'no.qcow2', ova: '/', archive: 'https://example.test/m.tar.zst' }
+  expect(await missingFiles(inputs, given, '/project')).toEqual([
+    { message: 'disk: there is no disk /project/no.qcow2' },
+    { message: 'ova: expected a file, but / is a folder' },
+  ])
+  const here = new URL(import.meta.url).pathname
+  expect(
+    await missingFiles(inputs, { ...given, disk: here, ova: undefined, archive: 'm.tar' }, '/x'),
+  ).toEqual([{ message: 'archive: there is no archive /x/m.tar' }])
 })
 
 describe('names', () => {

@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError, CommandFailed } from '../../../lib/errors/error.ts'
 import type { LockedRpmRepository } from '../../../lib/lock/lock.ts'
+import { dnfSettings } from '../../../lib/mirror/dnf-settings.ts'
 import { asRoot } from '../../../lib/process/as-root.ts'
 import type { CommandOptions, CommandResult } from '../../../lib/process/command.ts'
 import type { ToolsRoot } from '../../../lib/tools/tools.ts'
@@ -38,7 +39,7 @@ export async function installRpms(folder: string, installation: RpmInstallation)
   const database = databaseOf(repositories)
   await mkdir(join(folder, 'repos.d'))
   await writeFile(join(folder, 'repos.d/mirror.repo'), repositories.map(stanza).join('\n'))
-  await writeFile(join(folder, 'dnf.conf'), settings)
+  await writeFile(join(folder, 'dnf.conf'), dnfSettings(WORK, 'nodocs'))
   // Debian's rpm would keep the database in the home folder; what is mounted is not to be touched.
   await writeFile(join(folder, '.rpmmacros'), `%_dbpath ${database}\n%_netsharedpath /proc:/sys:/dev\n`)
   const inside = (argv: readonly string[]) =>
@@ -124,18 +125,3 @@ function stanza(repository: LockedRpmRepository): string {
   const keys = keysOf(repository).map(({ from }) => `file://${TREE}/${from}`)
   return `[${name}]\nname=${name}\nbaseurl=file://${TREE}/${name}\ngpgkey=${keys.join(' ')}\n`
 }
-
-/** An appliance is no place to read manuals, and nothing comes for a recommendation alone. */
-const settings = `[main]
-reposdir=${WORK}/repos.d
-cachedir=${WORK}/cache
-persistdir=${WORK}/state
-logdir=${WORK}/log
-varsdir=${WORK}/vars
-plugins=0
-gpgcheck=1
-best=1
-install_weak_deps=0
-optional_metadata_types=comps,filelists
-tsflags=nodocs
-`
