@@ -69,6 +69,9 @@ const NAMES: Record<string, string> = {
   'boost-1.0': 'BSL-1.0',
   cc0: 'CC0-1.0',
   expat: 'MIT',
+  freetype: 'FTL',
+  'mit/x11': 'MIT', // of both names, as of Expat, people mean this text
+  'openldap-2.8': 'OLDAP-2.8',
   'psf-2': 'PSF-2.0',
   'sil-1.1': 'OFL-1.1',
   'wtfpl-2': 'WTFPL',
@@ -76,35 +79,13 @@ const NAMES: Record<string, string> = {
 
 /** SPDX identifiers that Debian uses as they are, whatever their case. */
 const SAME = new Map(
-  [
-    ...['0BSD', 'Apache-1.0', 'Apache-1.1', 'Apache-2.0', 'Beerware', 'BSD-2-Clause', 'BSD-3-Clause'],
-    ...['BSD-4-Clause', 'BSD-4-Clause-UC', 'BSL-1.0', 'bzip2-1.0.6', 'CC0-1.0', 'CC-BY-3.0', 'CC-BY-4.0'],
-    ...[
-      'CC-BY-SA-3.0',
-      'CC-BY-SA-4.0',
-      'CDDL-1.0',
-      'curl',
-      'EPL-1.0',
-      'EPL-2.0',
-      'FSFAP',
-      'FSFUL',
-      'FSFULLR',
-    ],
-    ...[
-      'ICU',
-      'ISC',
-      'libpng',
-      'MIT',
-      'MIT-0',
-      'MPL-1.1',
-      'MPL-2.0',
-      'NTP',
-      'OFL-1.1',
-      'OpenSSL',
-      'PostgreSQL',
-    ],
-    ...['PSF-2.0', 'Python-2.0', 'Ruby', 'Sleepycat', 'Unlicense', 'Vim', 'WTFPL', 'X11', 'Zlib', 'ZPL-2.1'],
-  ].map((name) => [name.toLowerCase(), name]),
+  `0BSD AFL-2.1 AFL-3.0 Apache-1.0 Apache-1.1 Apache-2.0 Artistic-2.0 Beerware BSD-2-Clause BSD-3-Clause BSD-4-Clause
+   BSD-4-Clause-UC BSL-1.0 bzip2-1.0.6 CC0-1.0 CC-BY-3.0 CC-BY-4.0 CC-BY-SA-3.0 CC-BY-SA-4.0 CDDL-1.0 curl EPL-1.0
+   EPL-2.0 EUPL-1.2 FSFAP FSFUL FSFULLR FTL HPND ICU ISC JSON libpng libtiff MIT MIT-0 MPL-1.1 MPL-2.0 NCSA NTP
+   OFL-1.1 OLDAP-2.8 OpenSSL PostgreSQL PSF-2.0 Python-2.0 Ruby Sleepycat TCL TCP-wrappers Unlicense Vim W3C WTFPL
+   X11 Zlib ZPL-2.1`
+    .split(/\s+/)
+    .map((name) => [name.toLowerCase(), name]),
 )
 
 /** The SPDX identifier (with its exception) of one of Debian's short names. */

@@ -19,7 +19,7 @@ type Said = string
 const AT_ONCE = 2
 const LINK = '-> '
 /** Raise it when the same file would be understood otherwise. */
-const RECIPE = 1
+const RECIPE = 2
 
 /**
  * The licence of each package, from the copyright file in it (Debian Policy, §12.5). Reads the packages, which are in

@@ -73,7 +73,7 @@ function license(text: string): object {
 export function isExpression(text: string): boolean {
   const words = text.replaceAll(/[()]/g, ' ').trim().split(/\s+/)
   const listed =
-    /^(?:[A-Z][A-Za-z]*(?:-[A-Za-z]*)*-?\d+(?:\.\d+)*(?:-[A-Za-z0-9.]+)*\+?|MIT|ISC|Zlib|X11|Ruby|curl|Unlicense|PostgreSQL|OpenSSL|Vim|NCSA|Python-[\d.]+|ICU|NTP|W3C|TCL|Info-ZIP|Beerware|WTFPL|FSFAP|FSFUL|FSFULLR)$/
+    /^(?:[A-Z][A-Za-z]*(?:-[A-Za-z]*)*-?\d+(?:\.\d+)*(?:-[A-Za-z0-9.]+)*\+?|MIT|ISC|Zlib|X11|Ruby|curl|Unlicense|PostgreSQL|OpenSSL|Vim|NCSA|Python-[\d.]+|ICU|NTP|W3C|TCL|Info-ZIP|Beerware|WTFPL|FSFAP|FSFUL|FSFULLR|0BSD|bzip2-1\.0\.6|FTL|HPND|JSON|libpng|libtiff|Sleepycat|TCP-wrappers)$/
   return words.every((word, index) => (index % 2 === 0 ? listed.test(word) : /^(?:AND|OR|WITH)$/.test(word)))
 }
 
