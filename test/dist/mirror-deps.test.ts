@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { cp, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -170,6 +171,17 @@ describe('the Actions cache', () => {
     ])
   })
 
+  test('being slow costs time, and nothing else', async () => {
+    await workspace.run('mirror-deps')
+    services.delay = 2000
+    await using other = await anotherRunner()
+    const { status, outputs, stdout } = await other.run('mirror-deps')
+    expect(status).toBe(0)
+    expect(outputs['cache-hit']).toBe('true')
+    expect(stdout).toMatch(/cache: restored appliance-mirror-1-/)
+    expect(stdout).not.toMatch(/^::(warning|error)::/m)
+  })
+
   test('a link at an artefact’s place, and above the store, is not followed, and the artefact fetched again', async () => {
     await workspace.run('mirror-deps')
     const lock = JSON.parse(await readFile(workspace.path('appliance.lock.json'), 'utf8'))
@@ -224,6 +236,54 @@ describe('the Actions cache', () => {
     const { status, stdout } = await bare.run('mirror-deps')
     expect(status).toBe(0)
     expect(stdout).toContain('cache: this runner has none')
+  })
+})
+
+describe('on one runner', () => {
+  test('two workflows at once share the downloads, and each gets a whole mirror', async () => {
+    const shared = { APPLIANCE_CACHE: workspace.path('..', 'shared') }
+    await using other = await anotherRunner({})
+    const both = await Promise.all([
+      workspace.run('mirror-deps', {}, shared),
+      other.run('mirror-deps', {}, shared),
+    ])
+    for (const { status, stderr, outputs } of both) {
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      const mirrored = join(outputs.mirror!, 'file/data.txt/data.txt')
+      expect(await readFile(mirrored, 'utf8')).toBe('what the appliance needs\n')
+    }
+    await rm(upstream, { recursive: true })
+    await using third = await anotherRunner({})
+    expect((await third.run('mirror-deps', {}, shared)).outputs['downloaded-bytes']).toBe('0')
+  })
+
+  test('two steps at once in one workspace: the second says who works there', async () => {
+    const occupied = workspace.path('build/.occupied')
+    await mkdir(workspace.path('build'))
+    await writeFile(occupied, `${process.pid}\n`)
+    const { status, stdout } = await workspace.run('mirror-deps')
+    expect(status).toBe(1)
+    expect(stdout).toMatch(
+      new RegExp(`^::error [^\n]*another appliance command \\(process ${process.pid}\\) works in `, 'm'),
+    )
+    expect(await readFile(occupied, 'utf8')).toBe(`${process.pid}\n`)
+  })
+
+  const root = process.getuid?.() === 0
+  const named = root ? 'a full disk is named' : 'a full disk (skipped: only root can mount a small one)'
+  ;(root ? test : test.skip)(`${named}, and the next run goes on`, async () => {
+    await writeFile(join(upstream, 'data.txt'), randomBytes(1 << 20))
+    await workspace.lock()
+    const build = workspace.path('build')
+    await mkdir(build)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'appliance-test', build])
+    const full = await workspace.run('mirror-deps').finally(() => run('umount', [build]))
+    expect(full.status).toBe(1)
+    expect(full.stdout.match(/^::error .*/gm)).toEqual([
+      expect.stringMatching(/file data\.txt: .*no space left|no space left .*data\.txt/),
+    ])
+    expect(full.summary).toContain('❌ mirror-deps failed')
+    expect((await workspace.run('mirror-deps')).status).toBe(0)
   })
 })
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DefaultArtifactClient } from '@actions/artifact'
@@ -50,10 +51,15 @@ class SharedFolder implements Carrier {
     const place = join(this.#folder, basename(path))
     if (await exists(place)) return
     await mkdir(this.#folder, { recursive: true })
-    const partial = join(this.#folder, `.${basename(path)}.${process.pid}.partial`)
-    await rm(partial, { force: true })
-    await link(path, partial).catch(() => copyFile(path, partial))
-    await rename(partial, place)
+    // Process ids of several computers may be the same.
+    const partial = join(this.#folder, `.${basename(path)}.${randomUUID()}.partial`)
+    try {
+      await link(path, partial).catch(() => copyFile(path, partial))
+      await rename(partial, place)
+    } finally {
+      // Renaming does nothing where both are the same file already (rename(2)).
+      await rm(partial, { force: true })
+    }
   }
 }
 
