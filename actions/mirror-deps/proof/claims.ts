@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../lib/errors/error.ts'
 import type { Lock, LockedDebRepository, LockedGemSource } from '../../lib/lock/lock.ts'
 import { gitSourcesOf } from '../../lib/lock/repositories.ts'
+import { counted } from '../../lib/units/counted.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import { proveDebChain, proveDebClosure } from '../deb/proof.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
@@ -32,7 +33,7 @@ export function claimsOf(lock: Lock, wanted: readonly LockedWanted[], options: P
   const bytes = wanted.reduce((sum, { size = 0 }) => sum + size, 0)
   return [
     {
-      of: `${wanted.length} artefacts`,
+      of: counted(wanted.length, 'artefact'),
       says: `every byte, ${formatSize(bytes)}`,
       code: 'digest-mismatch',
       prove: () => damagedIn(paths.store, wanted, work.signal),
@@ -57,7 +58,7 @@ function debChains(lock: Lock, options: ProofOptions): Claim[] {
   const { mirror, tools } = options.work.project.spec
   const chain = (title: string, repository: LockedDebRepository, keyring: string): Claim => ({
     of: `${title} ${repository.name}`,
-    says: `signature → index → ${repository.packages.length} packages`,
+    says: `signature → index → ${counted(repository.packages.length, 'package')}`,
     code: 'digest-mismatch',
     prove: () => proveDebChain(title, repository, keyring, options),
   })
@@ -96,7 +97,7 @@ function rpmClaims({ rpm }: Lock, options: ProofOptions): Claim[] {
     ...rpm.map(
       (one): Claim => ({
         of: `rpm ${one.name}`,
-        says: `key → index → ${one.packages.length} packages, and their own signatures`,
+        says: `key → index → ${counted(one.packages.length, 'package')}, and their own signatures`,
         code: 'digest-mismatch',
         prove: async () => await proveRpmChain(one, keyOf(one.name), await proof()),
       }),
@@ -131,7 +132,7 @@ function gemClaims(lock: Lock, { paths, work, roots }: ProofOptions): Claim[] {
     const of = `${folder.replaceAll('/', ' ')} ${source.name}`
     return {
       of,
-      says: `${source.gems.length} gems, ${program} into an empty root from the mirror alone`,
+      says: `${counted(source.gems.length, 'gem')}, ${program} into an empty root from the mirror alone`,
       code: 'unsatisfiable',
       prove: async () => {
         const root = roots.get(rubyOf(source, lock.deb) === 'guest' ? 'deb' : 'tools/deb')
