@@ -30,8 +30,8 @@ export interface GitOptions {
 export async function lockGit(entry: GitEntry, options: GitOptions): Promise<LockedGit> {
   const { name, url, ref } = entry
   const from = entry.path ?? url
-  if (entry.path !== undefined && !(await exists(entry.path)))
-    throw new ApplianceError('input', `git ${name}: there is no ${entry.path}`, {
+  if (!isRemote(from) && !(await exists(from)))
+    throw new ApplianceError('input', `git ${name}: there is no ${from}`, {
       hint: 'Put it back, or correct the url; what was locked before stays good without it.',
     })
   const upstream = await Upstream.open(name, from, options.work, options.signal)

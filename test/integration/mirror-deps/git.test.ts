@@ -195,8 +195,13 @@ describe('a git repository', () => {
     await expect(lockGit(entry(origin, '--help'), await places())).rejects.toMatchObject({ code: 'input' })
     const nowhere = join(folder, 'nowhere')
     await expect(lockGit(entry(nowhere, 'v1'), await places())).rejects.toMatchObject({
+      code: 'input',
+      message: expect.stringMatching(new RegExp(`: there is no ${nowhere}$`)),
+    })
+    const dead = { ...entry('http://127.0.0.1:9/x.git', 'v1'), path: undefined }
+    await expect(lockGit(dead, await places())).rejects.toMatchObject({
       code: 'unreachable',
-      message: expect.stringContaining(nowhere),
+      message: expect.stringContaining('http://127.0.0.1:9/x.git could not be read'),
     })
     await using closed = await upstream({ '/x.git/info/refs?service=git-upload-pack': wantsLogin })
     await expect(lockGit(entry(`${closed.url}/x.git`, 'v1'), await places())).rejects.toMatchObject({
