@@ -111,6 +111,7 @@ async function resizeRoot(
 async function emptyUnusedTables(image: string, tools: Tools, signal: AbortSignal): Promise<void> {
   const { stdout } = await tools.run('dumpe2fs', [image], { signal, keep: 64 << 20 })
   const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(stdout)?.[1])
+  const zeros = Buffer.alloc(blockSize)
   await using file = await open(image, 'r+')
   for (const group of stdout.split(/^(?=Group \d+: )/m).slice(1)) {
     const flags = /\[(.*)\]/.exec(group.split('\n', 1)[0]!)?.[1] ?? ''
@@ -122,7 +123,7 @@ async function emptyUnusedTables(image: string, tools: Tools, signal: AbortSigna
       const place = new RegExp(`${what} at (\\d+)(?:-(\\d+))?`).exec(group)
       if (!place) continue
       const [first, last] = [Number(place[1]), Number(place[2] ?? place[1])]
-      await writeAt(file, first * blockSize, Buffer.alloc((last - first + 1) * blockSize))
+      for (let block = first; block <= last; block++) await writeAt(file, block * blockSize, zeros)
     }
   }
 }

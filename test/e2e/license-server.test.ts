@@ -6,6 +6,7 @@ import { sha256File } from '../../actions/lib/files/digest.ts'
 import { buildKey } from '../../actions/lib/guest/key.ts'
 import type { MachineSpec } from '../../actions/lib/hypervisor/hypervisor.ts'
 import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
+import type { MachineNetwork } from '../../actions/lib/network/network.ts'
 import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { run } from '../../actions/lib/process/command.ts'
 import { Services } from '../dist/emulator/services.ts'
@@ -20,6 +21,7 @@ import {
 } from '../fixtures/example.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
 import { keptLog, serveEcho } from '../fixtures/machine-room.ts'
+import { settingsIso, testAuthority } from '../fixtures/ovf-environment.ts'
 
 /** Folders of their records. */
 const stages = [
@@ -264,7 +266,27 @@ if (!isInside()) {
       mac: '52:54:00:ab:cd:02',
     },
   } as const
-  const seen: { machineId: string; hostKey: string }[] = []
+  /** Files that not everybody may read, and that are no secret. */
+  const harmless = [
+    /^\/etc\/(g?shadow|cron\.d\/license-server)$/,
+    /^\/etc\/postgresql\/15\/main\/\w+\.conf$/,
+    /^\/var\/cache\/ldconfig\/aux-cache$/,
+    // How this test itself gets in.
+    /^\/root\/\.ssh\/authorized_keys$/,
+  ]
+  /** What one of the customers says on import. */
+  const given = {
+    hostname: 'licences.example.test',
+    address: '10.77.0.5/24',
+    gateway: '10.77.0.1',
+    dns: '10.77.0.1',
+    search: 'example.test',
+    ntp: 'ntp.example.test',
+    proxy: 'http://proxy.example.test:3128',
+    no_proxy: 'localhost,127.0.0.1,.example.test',
+    ca: await readFile(await testAuthority(scratch), 'utf8'),
+  }
+  const seen: { machineId: string; hostKey: string; secrets: string; closed: string }[] = []
 
   describe.each(Object.entries(customers))('as a customer boots it, %s', (name, hardware) => {
     const log = keptLog()
@@ -276,12 +298,20 @@ if (!isInside()) {
       health: string
       failed: string
       address: string
+      settings: string
+      trusted: string
+      network: string
+      proxy: string
+      secrets: string
+      closed: string
     }
 
     beforeAll(async () => {
       const network = await privateNetwork({ serve: serveEcho, log })
       const signal = new AbortController().signal
+      const cd = hardware.firmware === 'bios' ? await settingsIso(scratch, given) : undefined
       const spec: MachineSpec = {
+        ...(cd && { cd }),
         name: name.split(' ')[1]!.replace(',', ''),
         disk: { path: vmdk, format: 'vmdk' },
         throwAway: true,
@@ -293,7 +323,12 @@ if (!isInside()) {
         evidence: join(scratch, 'evidence'),
         accel: 'auto',
       }
-      const machine = await qemu({ network: () => network, log, workDirectory: scratch }).boot(spec, signal)
+      // Who has a static address asks for none.
+      const seenFrom: MachineNetwork = {
+        ...network,
+        plug: (plugged) => network.plug({ ...plugged, ...(cd && { address: '10.77.0.5' }) }),
+      }
+      const machine = await qemu({ network: () => seenFrom, log, workDirectory: scratch }).boot(spec, signal)
       stop = async () => {
         await machine[Symbol.asyncDispose]()
         await network[Symbol.asyncDispose]()
@@ -310,6 +345,20 @@ if (!isInside()) {
         health: `${health.status}`,
         failed: await said('systemctl --failed --plain --no-legend'),
         address: await machine.address(signal),
+        settings: await said(
+          'hostname; cat /etc/hostname /etc/systemd/timesyncd.conf.d/appliance.conf /usr/local/share/ca-certificates/appliance.crt',
+        ),
+        trusted: await said(
+          'openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/appliance.crt',
+        ),
+        network: await said('ip -4 -o address show scope global; ip route; cat /etc/systemd/network/05-*'),
+        proxy: await said('systemctl show-environment; apt-config dump Acquire::http::Proxy'),
+        closed: await said(
+          "find / -xdev -type f -size +0 ! -perm -o=r ! -path '/var/lib/postgresql/*' -exec sha256sum {} +",
+        ),
+        secrets: await said(
+          "find /etc/ssh /etc/ssl/private /etc/license-server/secrets /var/lib/systemd /etc/machine-id /var/lib/postgresql -maxdepth 4 -type f -size +0 \\( -name 'ssh_host_*_key' -o -name '*.key' -o -path '*/secrets/*' -o -name random-seed -o -name credential.secret -o -name machine-id -o -name pg_control \\) -exec sha256sum {} +",
+        ),
       }
       seen.push(answers)
     })
@@ -325,6 +374,23 @@ if (!isInside()) {
       expect(answers.hostKey).toMatch(/^ssh-ed25519 /)
     })
 
+    test('it is as the customer said on import; who said nothing gets the defaults', () => {
+      if (hardware.firmware === 'bios') {
+        expect(answers.settings).toMatch(/^licences\nlicences\n\[Time\]\nNTP=ntp\.example\.test\n/)
+        expect(answers.settings).toContain(given.ca.trim())
+        expect(answers.trusted).toMatch(/: OK$/)
+        expect(answers.network).toContain('inet 10.77.0.5/24')
+        expect(answers.network).toContain('default via 10.77.0.1')
+        expect(answers.network).toContain('DNS=10.77.0.1\nDomains=example.test\n')
+        expect(answers.proxy).toContain('http_proxy=http://proxy.example.test:3128')
+        expect(answers.proxy).toContain('Acquire::http::Proxy "http://proxy.example.test:3128"')
+      } else {
+        expect(answers.settings).toBe('license-server\nlicense-server')
+        expect(answers.network).not.toContain('10.77.0.5')
+        expect(answers.proxy).not.toContain('proxy.example.test')
+      }
+    })
+
     test('no unit of it has failed', () => {
       expect(answers.failed).toBe('')
     })
@@ -334,5 +400,18 @@ if (!isInside()) {
     expect(seen).toHaveLength(2)
     expect(seen[0]!.machineId).not.toBe(seen[1]!.machineId)
     expect(seen[0]!.hostKey).not.toBe(seen[1]!.hostKey)
+  })
+
+  test('nothing that identifies or authenticates is the same: keys, certificates, session secrets, seeds', () => {
+    const same = (which: 'secrets' | 'closed') => {
+      const [one, two] = seen.map((answers) =>
+        answers[which].split('\n').map((line) => line.split('  ') as [string, string]),
+      )
+      expect(one!.length).toBeGreaterThan(5)
+      return one!.filter(([digest]) => two!.some(([other]) => other === digest)).map(([, path]) => path)
+    }
+    expect(same('secrets')).toEqual([])
+    // Whatever not everybody may read might be a secret; these are lists of accounts, settings and logs.
+    expect(same('closed').filter((path) => !harmless.some((pattern) => pattern.test(path)))).toEqual([])
   })
 }

@@ -99,7 +99,7 @@ export const pack = (directory: string) =>
     annotation: words('text').optional().describe('Shown on import'),
     icon: existing(directory, 'a picture (PNG)').optional().describe('PNG, shown on import'),
     settings: list(oneOf(settingGroups))
-      .default([])
+      .default([...settingGroups])
       .describe('What every site sets, offered on import and applied at first boot by an agent in the guest'),
     properties: list(property, 'a list of properties')
       .default([])
