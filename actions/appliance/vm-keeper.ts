@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { likeProvisioning } from '../chef-provision/like-provisioning.ts'
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
 import { InputError } from '../lib/errors/fault.ts'
 import { buildKey } from '../lib/guest/key.ts'
@@ -11,6 +12,7 @@ import { detach } from '../lib/process/detach.ts'
 import { openProject } from '../lib/stage/project.ts'
 import { readRecord } from '../lib/stage/record.ts'
 import type { Project } from '../lib/stage/stage.ts'
+import { toolsDisk } from '../lib/tools/disk.ts'
 import { parseDuration } from '../lib/units/duration.ts'
 import { serveMachine } from '../vm-validate/control.ts'
 import { type Common, machineOfDisk, machineOfOva } from '../vm-validate/subject.ts'
@@ -26,6 +28,8 @@ interface Order {
   specFile: string
   ova?: string
   disk?: string
+  /** Chef plugged in, the mirror set up. */
+  provisioning: boolean
   socket: string
   network: 'private' | 'user'
   /** Milliseconds after which it ends by itself. */
@@ -49,11 +53,16 @@ export async function startKeeper(
     throw new InputError([{ message: 'give --ova or --disk, not both' }])
   const from = String(values['working-directory'] ?? '.')
   const network = await chooseNetwork(project, log)
+  const provisioning = values.provisioning === true
   const subject = values.ova
     ? { ova: resolve(from, String(values.ova)) }
-    : { disk: values.disk ? resolve(from, String(values.disk)) : await lastDisk(project) }
+    : {
+        disk: values.disk
+          ? resolve(from, String(values.disk))
+          : await diskOf(project, provisioning ? 'veewee-basebox' : 'chef-provision'),
+      }
   const { directory, specFile } = project
-  const order: Order = { directory, specFile, ...subject, socket, network, lifetime }
+  const order: Order = { directory, specFile, ...subject, provisioning, socket, network, lifetime }
   const folder = join(project.buildDirectory, 'vm')
   await mkdir(folder, { recursive: true })
   const logFile = join(folder, 'keeper.log')
@@ -78,8 +87,11 @@ export async function startKeeper(
   log.info('it runs: appliance vm ssh logs in, appliance vm stop ends it')
 }
 
-async function lastDisk({ buildDirectory }: Project): Promise<string> {
-  const folder = join(buildDirectory, 'chef-provision')
+async function diskOf(
+  { buildDirectory }: Project,
+  stage: 'veewee-basebox' | 'chef-provision',
+): Promise<string> {
+  const folder = join(buildDirectory, stage)
   const disk = (await readRecord(folder))?.outputs.disk
   if (disk && 'path' in disk) return join(folder, disk.path)
   throw new ApplianceError('stale', `there is no disk in ${buildDirectory} yet`, {
@@ -124,11 +136,13 @@ async function keepMachine(order: Order, log: Log, ended: AbortController): Prom
   await using mirror = mirrorOf(project, folder, log)
   await using network = await openNetwork(order.network, mirror.serve, log)
   const { spec } = project
+  const timed = <T>(_: string, doIt: () => Promise<T>) => doIt()
+  const tools = order.provisioning ? [await toolsDisk({ project, log, signal, timed })] : []
   const common: Common = {
     name: 'vm',
     throwAway: true,
     overlay: join(work, 'overlay.qcow2'),
-    readOnlyDisks: [],
+    readOnlyDisks: tools,
     login: { user: 'root', key: await buildKey(project.buildDirectory), credential: true },
     evidence: join(folder, 'evidence'),
     accel: spec.accel,
@@ -144,6 +158,7 @@ async function keepMachine(order: Order, log: Log, ended: AbortController): Prom
   try {
     await using test = testMachine(qemu(room), machine, log, network.welcome)
     await test.start(signal)
+    if (order.provisioning) await likeProvisioning(test.guest, { ...room, project, signal })
     await test.keep(signal)
     await using _ = await serveMachine(order.socket, test, () => ended.abort(), signal)
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

@@ -6,7 +6,7 @@ import { nearest } from '../lib/errors/nearest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import { quote } from '../lib/guest/quote.ts'
 import { ending, launch } from '../lib/process/command.ts'
-import { type InputDeclarations, path, text } from '../lib/stage/input.ts'
+import { flag, type InputDeclarations, path, text } from '../lib/stage/input.ts'
 import { parseFlags } from '../lib/stage/parse.ts'
 import type { Request } from '../vm-validate/control.ts'
 import { socketOf } from '../vm-validate/socket.ts'
@@ -30,6 +30,9 @@ export const vmActions: Record<string, Action> = {
     inputs: {
       ova: path('An OVA to boot instead of the disk that chef-provision made'),
       disk: path('A disk to boot instead'),
+      provisioning: flag(
+        'The base machine as chef-provision begins with it: Chef plugged in, and the mirror set up for apt and all',
+      ),
       for: text('How long it may run, e.g. 2 h (default 8 h): nothing is left behind for ever'),
     },
   },

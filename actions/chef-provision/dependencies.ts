@@ -1,9 +1,10 @@
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
 import { treeParts } from '../lib/files/tree.ts'
 import type { ProvisionStep } from '../lib/spec/spec.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import { toolsKey } from '../lib/tools/root.ts'
+import { localCookbooks, lockedCookbooks } from './chef/vendored.ts'
 
 /** Settings of a step that make no difference to the disk. */
 const idle = ['name', 'timeout', 'sensitive', 'logLevel', 'trace']
@@ -16,7 +17,9 @@ export async function stepDependencies(
   step: ProvisionStep,
   { directory, lock, spec }: Pick<Project, 'directory' | 'lock' | 'spec'>,
 ): Promise<Record<string, string>> {
-  const paths = projectPathsOf(step)
+  const solved = step.kind === 'chef_solo' ? step.solved : undefined
+  const local = solved && lock ? localCookbooks(solved, { lock }).map((path) => join(directory, path)) : []
+  const paths = [...projectPathsOf(step), ...local]
   const parts: Record<string, string> = {}
   for (const path of paths) Object.assign(parts, await treeParts(path, relative(directory, path) || '.'))
   // Capistrano writes its log where it is started.
@@ -31,6 +34,8 @@ export async function stepDependencies(
   parts['the step itself'] = words
   if (step.kind === 'chef_solo') {
     parts['chef.from'] = spec.chef.from
+    if (solved && lock)
+      parts[`cookbooks of ${solved.name}`] = sha256(JSON.stringify(lockedCookbooks(solved, { lock })))
     if (spec.chef.from === 'tools' && lock) parts['Chef (tools of the lock)'] = toolsKey(lock)
     // A digest of a secret with few possible values would tell it.
     const secret = step.dataBagSecret?.env
@@ -56,6 +61,7 @@ function projectPathsOf(step: ProvisionStep): string[] {
       return [
         ...step.cookbooks,
         step.policy,
+        step.solved?.path,
         step.roles,
         step.environments,
         step.dataBags,

@@ -2,7 +2,7 @@ import type { Artefact, Lock } from '../lib/lock/lock.ts'
 import { formatSize } from '../lib/units/size.ts'
 
 /** What a lock holds, a line for each kind, for a person: `packages: 210 from debian and security, 200 MiB`. */
-export function describeContents({ deb, rpm, gem, git, file, iso, tools }: Lock): string[] {
+export function describeContents({ deb, rpm, gem, git, file, iso, cookbook = [], tools }: Lock): string[] {
   const sources = (kind: string, from: readonly { name: string; artefacts: readonly Artefact[] }[]) =>
     from.length === 0
       ? []
@@ -23,6 +23,10 @@ export function describeContents({ deb, rpm, gem, git, file, iso, tools }: Lock)
     ...(git.length > 0 ? [`git repositories: ${git.map(({ name }) => name).join(', ')}`] : []),
     ...(file.length > 0 ? [line('files', file)] : []),
     ...(iso.length > 0 ? [line('ISO images', iso)] : []),
+    ...sources(
+      'cookbooks',
+      cookbook.map(({ name, cookbooks }) => ({ name, artefacts: cookbooks })),
+    ),
     ...sources('packages of the build tools', debs(tools.deb)),
     ...sources('gems of the build tools', gems(tools.gem)),
   ]

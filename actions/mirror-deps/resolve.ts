@@ -5,11 +5,13 @@ import type { Lock, LockedGit } from '../lib/lock/lock.ts'
 import { lockParts } from '../lib/lock/parts.ts'
 import { gitRepositoriesOf } from '../lib/lock/repositories.ts'
 import { packPath } from '../lib/mirror/store.ts'
+import { cookbookFilesOf } from '../lib/spec/cookbook-file.ts'
 import { namedSources } from '../lib/spec/mirror/mirror.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { lockArchive } from './archive/source.ts'
 import { Attempts } from './attempts.ts'
+import { resolveCookbooks } from './cookbook/resolve.ts'
 import { resolveGuestDebs, resolveToolsDebs } from './deb/resolve.ts'
 import { Ledger } from './fetch/ledger.ts'
 import { type FileKind, fetchPromised, lockFile, noteHashed, requireSecrets } from './file/source.ts'
@@ -87,6 +89,8 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     iso,
     tools: { deb: toolsDeb!, gem: gems.filter(({ for: whom }) => whom === 'tools') },
   }
+  const cookbook = await resolveCookbooks(resolver, lock)
+  if (cookbook.length > 0) lock.cookbook = cookbook
   await noteHashed(resolver)
   return lock
 }
@@ -108,9 +112,13 @@ async function archiveOf({ work, there, stays }: Resolver): Promise<Pick<Lock, '
 }
 
 /** Refuses names to be resolved anew that are no source's. */
-export function refuseUnknown(anew: ResolveOptions['anew'], { mirror }: Spec): void {
+export function refuseUnknown(anew: ResolveOptions['anew'], spec: Spec): void {
   if (anew === 'all') return
-  const known = ['tools', ...namedSources.flatMap((kind) => mirror[kind].map(({ name }) => name))]
+  const known = [
+    'tools',
+    ...namedSources.flatMap((kind) => spec.mirror[kind].map(({ name }) => name)),
+    ...cookbookFilesOf(spec).map(({ name }) => name),
+  ]
   const unknown = anew.filter((name) => !known.includes(name))
   refuse(
     unknown.map((name) => {

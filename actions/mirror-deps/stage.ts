@@ -15,6 +15,7 @@ import { ArchiveSource } from './archive/source.ts'
 import { reportArchive, writeArchive } from './archive/write.ts'
 import { Attempts } from './attempts.ts'
 import { describeContents } from './contents.ts'
+import { wantedOfCookbooks } from './cookbook/source.ts'
 import { explainGone } from './deb/gone.ts'
 import { debGroups } from './deb/resolve.ts'
 import { wantedOfDebs, wantedOfToolsDebs } from './deb/source.ts'
@@ -213,5 +214,6 @@ function wantedOf(lock: Lock, { spec }: Project): LockedWanted[] {
     ...[...lock.gem, ...lock.tools.gem].flatMap(wantedOfGems),
     ...wantedOfFiles('file', lock.file, spec.mirror.file),
     ...wantedOfFiles('iso', lock.iso, spec.mirror.iso),
+    ...wantedOfCookbooks(lock),
   ]
 }

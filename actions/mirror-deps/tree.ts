@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Lock, LockedDebRepository } from '../lib/lock/lock.ts'
 import { gitRepositoriesIn } from '../lib/lock/repositories.ts'
+import { cookbookInTree, cookbooksIn } from '../lib/mirror/cookbook-in-tree.ts'
 import { fileInTree } from '../lib/mirror/file-in-tree.ts'
 import { objectPath } from '../lib/mirror/store.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
@@ -40,6 +41,7 @@ export async function writeTree(lock: Lock, work: StageWork): Promise<void> {
   const files = [
     ...lock.file.map((file) => [fileInTree('file', file), file] as const),
     ...lock.iso.map((file) => [fileInTree('iso', file), file] as const),
+    ...cookbooksIn(lock).map((cookbook) => [cookbookInTree(cookbook), cookbook] as const),
   ]
   for (const [place, file] of files) {
     const to = join(fresh, place)
@@ -78,6 +80,19 @@ export async function writeDebTrees(
     written.push([repository, await writeDebRepository(repository, to, store, key, work.signal)])
   }
   await writeWholeRepository(written, directory, key)
+}
+
+/** What the tools root is made of: their packages and gems, below `tree`. */
+export async function writeToolsTree(
+  { tools }: Lock,
+  tree: string,
+  paths: MirrorPaths,
+  work: Pick<StageWork, 'signal'>,
+): Promise<void> {
+  await writeDebTrees(tools.deb, join(tree, 'tools/deb'), paths, await mirrorKey(paths.key), work)
+  const root = await toolsRuby(tools.deb, tree, paths, work)
+  for (const source of tools.gem)
+    await writeGemSource(source, join(tree, 'tools/gem', source.name), paths.store, root, work.signal)
 }
 
 /** The tools' Ruby, from the tools' part of a tree. */

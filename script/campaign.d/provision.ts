@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { writeJson } from '../../actions/lib/files/atomic.ts'
 import { enter } from '../../actions/lib/network/enter.ts'
 import { ending, launch } from '../../actions/lib/process/command.ts'
 import { seeded } from '../../test/fixtures/campaign/random.ts'
@@ -21,10 +22,24 @@ const [kills, seed] = [values.kills, values.seed].map(Number) as [number, number
 const differs =
   /\.\/(etc\/machine-id|etc\/ssh\/ssh_host_|var\/lib\/systemd\/(random-seed|timers|catalog|linger)|var\/lib\/systemd\/credential|var\/lib\/dbus|var\/log\/|var\/cache\/|var\/lib\/apt\/|var\/lib\/private|root\/\.ssh\/|etc\/\.pwd\.lock|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$|boot\/grub\/grubenv)/
 
+interface State {
+  seed: number
+  /** Of the kills so far, those that a finished round has shown to be harmless. */
+  killed: number
+  rounds: number
+  /** Milliseconds of the run that nobody killed. */
+  whole: number
+}
+
 const folder = join(tmpdir(), `appliance-campaign-provision-${seed}`)
-await rm(folder, { recursive: true, force: true })
+const stateFile = join(folder, 'state.json')
+const before = await readFile(stateFile, 'utf8').then(
+  (text) => JSON.parse(text) as State,
+  () => undefined,
+)
+if (before && before.killed < kills) console.log(`going on after ${before.killed} kills`)
+else await rm(folder, { recursive: true, force: true })
 await smallDisk()
-const random = seeded(seed)
 
 /** One run, killed after so many ms. Gives the ms it took, or undefined when it was killed. */
 async function once(project: string, killAfter?: number): Promise<number | undefined> {
@@ -59,17 +74,24 @@ async function once(project: string, killAfter?: number): Promise<number | undef
 const listing = async (project: string) =>
   (await readFile(join(project, 'listing'), 'utf8')).split('\n').filter((line) => line && !differs.test(line))
 
-const whole = (await once(join(folder, 'whole')))!
+const state: State =
+  before && before.killed < kills
+    ? before
+    : { seed, killed: 0, rounds: 0, whole: (await once(join(folder, 'whole')))! }
+await writeJson(stateFile, state)
+const { whole } = state
 const right = await listing(join(folder, 'whole'))
 console.log(`never killed: ${(whole / 1000).toFixed(0)} s, ${right.length} files and folders`)
 
-let killed = 0
-let rounds = 0
+let { killed } = state
 const faults: string[] = []
 while (killed < kills && faults.length === 0) {
-  const project = join(folder, `round-${rounds++}`)
+  const project = join(folder, `round-${state.rounds}`)
+  await rm(project, { recursive: true, force: true })
+  // Each round has numbers of its own, so that one that was stopped can be done again.
+  const random = seeded(seed * 1000 + state.rounds)
   for (;;) {
-    // At first anywhere in a run; the more is done already, the shorter is what is left to be killed in.
+    // Anywhere in what a run takes: the later ones, with much done already, often end before their kill.
     const at = killed < kills ? random() * whole * 0.6 : undefined
     try {
       if ((await once(project, at)) !== undefined) break
@@ -78,7 +100,7 @@ while (killed < kills && faults.length === 0) {
       break
     }
     killed++
-    console.log(`kill ${killed} after ${(at! / 1000).toFixed(1)} s`)
+    console.log(`kill ${killed} (round ${state.rounds + 1}) after ${(at! / 1000).toFixed(1)} s`)
   }
   if (faults.length > 0) break
   const got = await listing(project)
@@ -86,7 +108,11 @@ while (killed < kills && faults.length === 0) {
   const wanted = new Set(right)
   faults.push(...right.filter((line) => !there.has(line)).map((line) => `missing: ${line}`))
   faults.push(...got.filter((line) => !wanted.has(line)).map((line) => `not in a run never killed: ${line}`))
-  if (faults.length === 0) await rm(project, { recursive: true, force: true })
+  if (faults.length > 0) break
+  await rm(project, { recursive: true, force: true })
+  state.rounds++
+  state.killed = killed
+  await writeJson(stateFile, state)
 }
 for (const fault of faults.slice(0, 40)) console.log(`FAULT ${fault}`)
 console.log(`figure campaign.provision.kills ${killed} kills (goal 30)`)

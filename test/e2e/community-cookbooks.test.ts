@@ -21,6 +21,7 @@ const step: StepOf<'chef_solo'> = {
   cookbooks: [join(cookbooks, 'shelf'), join(cookbooks, 'shared')],
   runList: ['role[front]'],
   policy: undefined,
+  solved: undefined,
   roles: join(cookbooks, 'roles'),
   environments: join(cookbooks, 'environments'),
   environment: 'live',

@@ -23,12 +23,14 @@ import { eventsHandler } from './events-handler.ts'
 import { failureMessage, projectPaths } from './failure.ts'
 import { ChefReporter } from './report.ts'
 import { ChefTree } from './tree.ts'
+import { withVendored } from './vendored.ts'
 
 type Step = StepOf<'chef_solo'> & { title: string }
 
 /** Gives Chef cookbooks and attributes, converges, and takes everything away again that was Chef's. */
-export const chefSolo: Runner<'chef_solo'> = async (step, provisioning) => {
+export const chefSolo: Runner<'chef_solo'> = async (given, provisioning) => {
   const { guest, work } = provisioning
+  const step = withVendored(given, work)
   const { license, from } = work.project.spec.chef
   if (!license) throw new ApplianceError('internal', 'chef_solo without a licence')
   await prepare(step, provisioning)

@@ -64,6 +64,10 @@ function contents(lock: Lock): Map<string, Entry[]> {
   lock.git.forEach(git)
   files(lock.file, 'file')
   files(lock.iso, 'iso')
+  for (const { cookbooks, git: repositories } of lock.cookbook ?? []) {
+    for (const one of cookbooks) add(`cookbook ${one.name}`, one)
+    repositories.forEach(git)
+  }
   packages(lock.tools.deb, 'tools deb')
   gems(lock.tools.gem, 'tools ')
   return found

@@ -15,6 +15,8 @@ export interface Lock {
   git: LockedGit[]
   file: LockedFile[]
   iso: LockedFile[]
+  /** What each Berksfile and Policyfile needs. */
+  cookbook?: LockedCookbooks[]
   /** The tools root (DESIGN §6): build tools whose version shows in the result, and Chef. */
   tools: { deb: LockedDebRepository[]; gem: LockedGemSource[] }
 }
@@ -154,6 +156,41 @@ export interface LockedFile extends Licensed {
   sha512?: string
   /** Its detached signature or the signed list of digests, and the keys; paths are whole addresses, or `keys/…`. */
   evidence: Evidence[]
+}
+
+/** The cookbooks of one Berksfile or Policyfile, but for those of a path, which are the project's own. */
+export interface LockedCookbooks {
+  /** The file, relative to the spec. */
+  name: string
+  /** What Berkshelf or chef-cli writes into the lock beside it. */
+  solution: string
+  /** From a supermarket, as its tarballs. */
+  cookbooks: LockedCookbook[]
+  git: LockedGit[]
+  fromGit: LockedGitCookbook[]
+  local: LocalCookbook[]
+}
+
+export interface LockedCookbook extends Artefact {
+  name: string
+  version: string
+  url: string
+}
+
+export interface LockedGitCookbook {
+  name: string
+  version: string
+  /** Name of the repository, among `git`. */
+  repository: string
+  commit: string
+  /** Where it lies in the repository; '' for all of it. */
+  folder: string
+}
+
+export interface LocalCookbook {
+  name: string
+  /** Relative to the spec. */
+  path: string
 }
 
 /** SPDX's word for a licence nobody states. */

@@ -9,6 +9,7 @@ import {
   rpmPackages,
   toolsPackages,
 } from '../mirror/packages.ts'
+import { cookbookFilesOf, cookbookTexts } from '../spec/cookbook-file.ts'
 import { familyOf } from '../spec/family.ts'
 import type { Spec } from '../spec/spec.ts'
 import type { Lock } from './lock.ts'
@@ -41,6 +42,8 @@ export async function lockParts(spec: Spec): Promise<Record<string, string>> {
     const texts = gemfile ? [await textOf(gemfile), await textOf(join(dirname(gemfile), 'Gemfile.lock'))] : []
     parts.push([`gem ${rest.name}`, [rest, texts]])
   }
+  for (const one of cookbookFilesOf(spec))
+    parts.push([`cookbook ${one.name}`, [one.kind, await cookbookTexts(one)]])
   return Object.fromEntries(parts.map(([part, content]) => [part, sha256(JSON.stringify(content))]))
 }
 

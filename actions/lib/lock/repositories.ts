@@ -25,9 +25,9 @@ export function gitRepositoriesOf(locked: LockedGit): MirroredGit[] {
   ]
 }
 
-/** Every git source of a lock, those of gems, too. */
-export function gitSourcesOf({ git, gem, tools }: Lock): LockedGit[] {
-  return [...git, ...[...gem, ...tools.gem].flatMap((source) => source.git)]
+/** Every git source of a lock, those of gems and cookbooks, too. */
+export function gitSourcesOf({ git, gem, cookbook = [], tools }: Lock): LockedGit[] {
+  return [...git, ...[...gem, ...tools.gem, ...cookbook].flatMap((source) => source.git)]
 }
 
 /** Every git repository that the mirror is to serve. */

@@ -76,6 +76,17 @@ const file = section({
   evidence,
 })
 
+const cookbooks = section({
+  name: z.string(),
+  solution: z.string(),
+  cookbooks: list(section({ name: word, version: word, url: z.string(), ...artefact })),
+  git: list(git).default([]),
+  fromGit: list(section({ name: word, version: word, repository: word, commit, folder: z.string() })).default(
+    [],
+  ),
+  local: list(section({ name: word, path: z.string() })).default([]),
+})
+
 /** The lock's own grammar; keys come out in the order in which they are written here. */
 export const lockSchema = section({
   schema: z.literal(1),
@@ -88,5 +99,6 @@ export const lockSchema = section({
   git: list(git),
   file: list(file),
   iso: list(file).default([]),
+  cookbook: list(cookbooks).optional(),
   tools: section({ deb: list(debRepository), gem: list(gemSource) }),
 })

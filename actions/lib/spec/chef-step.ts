@@ -1,4 +1,6 @@
+import { relative } from 'node:path'
 import { z } from 'zod'
+import type { CookbookFile } from './cookbook-file.ts'
 import { existing } from './existing.ts'
 import { list, mapOf, matching, oneOf, section, words, yesOrNo } from './section.ts'
 
@@ -20,6 +22,17 @@ export const chefSolo = (directory: string) =>
     policy: folder(directory, 'a folder that `chef export` made')
       .optional()
       .describe('Instead of cookbooks and run_list: what `chef export` makes of a Policyfile'),
+    berksfile: existing(directory, 'a Berksfile')
+      .optional()
+      .describe(
+        'A Berksfile whose cookbooks are locked and mirrored; those of cookbooks: come before them. Needs berkshelf among the gems for: tools',
+      ),
+    policyfile: existing(directory, 'a Policyfile')
+      .refine((path) => path.endsWith('.rb'), { error: 'expected a Policyfile, *.rb' })
+      .optional()
+      .describe(
+        'Instead of cookbooks and run_list: a Policyfile.rb whose cookbooks are locked and mirrored. Needs chef-cli among the gems for: tools',
+      ),
     roles: folder(directory, 'a folder of roles').optional().describe('A folder of roles, *.rb or *.json'),
     environments: folder(directory, 'a folder of environments')
       .optional()
@@ -47,26 +60,26 @@ export const chefSolo = (directory: string) =>
       .optional()
       .describe('check: converges a second time, which must change nothing'),
   })
-    .superRefine(({ cookbooks, run_list, policy }, context) => {
-      if (policy === undefined && cookbooks.length === 0)
-        context.addIssue({
-          code: 'custom',
-          message: 'is missing: expected a folder of cookbooks',
-          path: ['cookbooks'],
-        })
-      if (policy === undefined && run_list.length === 0)
-        context.addIssue({ code: 'custom', message: 'name at least one recipe', path: ['run_list'] })
-      if (policy !== undefined && (cookbooks.length > 0 || run_list.length > 0))
-        context.addIssue({
-          code: 'custom',
-          message: 'has its own cookbooks and run list: leave cookbooks: and run_list: out',
-          path: ['policy'],
-        })
+    .superRefine(({ cookbooks, run_list, policy, policyfile, berksfile }, context) => {
+      const say = (key: string, message: string) => context.addIssue({ code: 'custom', message, path: [key] })
+      const whole = policy !== undefined ? 'policy' : policyfile !== undefined ? 'policyfile' : undefined
+      if (whole === undefined) {
+        if (cookbooks.length === 0 && berksfile === undefined)
+          say('cookbooks', 'is missing: expected a folder of cookbooks')
+        if (run_list.length === 0) say('run_list', 'name at least one recipe')
+        return
+      }
+      if (cookbooks.length > 0 || run_list.length > 0 || berksfile !== undefined)
+        say(whole, 'has its own cookbooks and run list: leave cookbooks:, berksfile: and run_list: out')
+      if (policy !== undefined && policyfile !== undefined)
+        say('policy', 'give either policy: or policyfile:')
     })
     .transform((given) => ({
       cookbooks: given.cookbooks,
       runList: given.run_list,
       policy: given.policy,
+      /** Where the cookbooks (of a Policyfile, the run list as well) are solved for when locking. */
+      solved: solvedBy(directory, given.berksfile, given.policyfile),
       roles: given.roles,
       environments: given.environments,
       environment: given.environment,
@@ -79,3 +92,17 @@ export const chefSolo = (directory: string) =>
       idempotent: given.idempotent === 'check',
     }))
     .describe('Converges the guest by Chef, which is not in the appliance afterwards')
+
+function solvedBy(
+  directory: string,
+  berksfile: string | undefined,
+  policyfile: string | undefined,
+): CookbookFile | undefined {
+  const path = policyfile ?? berksfile
+  if (path === undefined) return undefined
+  return {
+    kind: policyfile === undefined ? 'berksfile' : 'policyfile',
+    name: relative(directory, path),
+    path,
+  }
+}

@@ -4,7 +4,7 @@ import type { Fault } from '../errors/fault.ts'
 import { nearest } from '../errors/nearest.ts'
 import { dataBagFaults } from './data-bags.ts'
 import type { Positioned } from './positions.ts'
-import { listAt, textAt, valueAt } from './raw.ts'
+import { keysAt, listAt, textAt, valueAt } from './raw.ts'
 
 interface Recipe {
   cookbook: string
@@ -36,7 +36,12 @@ export async function cookbookFaults(yaml: Positioned, directory: string): Promi
     const folders = one ? [one] : listAt(chef, 'cookbooks').filter((path) => typeof path === 'string')
     const shelves = await Promise.all(folders.map((folder) => cookbooksIn(resolve(directory, folder))))
     // A folder that is not there is a fault of its own; what lies in it nobody knows.
-    const known = shelves.includes(undefined) ? undefined : shelves.flatMap((shelf) => [...shelf!])
+    // What a Berksfile adds is known when it is locked, and looked at then.
+    const solved = valueAt(chef, 'berksfile') !== undefined
+    const known = solved || shelves.includes(undefined) ? undefined : shelves.flatMap((shelf) => [...shelf!])
+    for (const [key, gem] of solvers)
+      if (textAt(chef, key) !== undefined && !toolsHave(yaml, gem))
+        say(`needs ${gem}: add ${gem}: "*" to the gems for: tools (mirror.gem)`, key)
     const roles = textAt(chef, 'roles')
     for (const [entry, text] of listAt(chef, 'run_list').entries())
       if (typeof text === 'string')
@@ -68,6 +73,20 @@ export async function cookbookFaults(yaml: Positioned, directory: string): Promi
       )
   }
   return faults
+}
+
+const solvers = [
+  ['berksfile', 'berkshelf'],
+  ['policyfile', 'chef-cli'],
+] as const
+
+/** Whether a gem is among those of the tools, as far as the spec says so: a Gemfile may name any. */
+function toolsHave(yaml: Positioned, gem: string): boolean {
+  return listAt(yaml.value, 'mirror', 'gem').some(
+    (entry) =>
+      textAt(entry, 'for') === 'tools' &&
+      (textAt(entry, 'gemfile') !== undefined || keysAt(valueAt(entry, 'gems')).includes(gem)),
+  )
 }
 
 async function isFolder(path: string): Promise<boolean> {

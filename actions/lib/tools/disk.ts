@@ -4,14 +4,14 @@ import { sha256 } from '../files/digest.ts'
 import { exists } from '../files/exists.ts'
 import { asRoot } from '../process/as-root.ts'
 import type { StageWork } from '../stage/stage.ts'
+import { ABI, bootRuby, RUBY } from './boot-ruby.ts'
 import { openToolsRoot } from './root.ts'
 
 /** Where the disk is mounted in the guest. */
 const TOOLS = '/tools'
 
-/** Ruby's ABI directory in the tools root (Debian 13). */
-const RUBY = '3.3'
-const ABI = '3.3.0'
+/** The guest's own home of gems, in memory: what `chef_gem` installs. */
+const BOOT = bootRuby(TOOLS, '/run/appliance/gems')
 
 /** What can be started on the disk: `sh /tools/chef-solo`. */
 const programs = ['chef-solo', 'chef-client']
@@ -145,32 +145,4 @@ RUBYLIB=${TOOLS}/usr/lib/ruby/vendor_ruby:${TOOLS}/usr/lib/ruby/${ABI}:$librarie
 export RUBYLIB
 exec ${TOOLS}/usr/lib64/ld-linux-x86-64.so.2 --library-path "$libraries" ${TOOLS}/usr/bin/ruby${RUBY} \\
   --disable-gems ${TOOLS}/boot.rb ${TOOLS}/usr/local/bin/${program} "$@"
-`
-
-const BOOT = `# frozen_string_literal: true
-# Makes a Ruby that was installed in / work from ${TOOLS}.
-ENV.delete('RUBYLIB')
-tools = '${TOOLS}'
-arch = "#{tools}/usr/lib/x86_64-linux-gnu/ruby"
-$LOAD_PATH.replace([
-  "#{tools}/usr/local/lib/site_ruby/${ABI}", "#{tools}/usr/local/lib/site_ruby",
-  "#{tools}/usr/lib/ruby/vendor_ruby/${ABI}", "#{arch}/vendor_ruby/${ABI}", "#{tools}/usr/lib/ruby/vendor_ruby",
-  "#{tools}/usr/lib/ruby/${ABI}", "#{arch}/${ABI}"
-])
-require 'rbconfig'
-RbConfig::CONFIG.each { |_, value| value.gsub!(%r{(?<![^:= ])/(usr|var)(?=/|\\z)}, "#{tools}/\\\\1") if value.is_a?(String) && !value.frozen? }
-require 'rubygems'
-home = '/run/appliance/gems'
-path = [
-  home, "#{tools}/var/lib/gems/${ABI}", "#{tools}/usr/lib/ruby/gems/${ABI}",
-  "#{tools}/usr/lib/x86_64-linux-gnu/rubygems-integration/${ABI}",
-  "#{tools}/usr/share/rubygems-integration/${ABI}", "#{tools}/usr/share/rubygems-integration/all"
-]
-# Chef clears the paths while it runs, and programs it starts must not find these in their environment.
-Gem.define_singleton_method(:default_dir) { home }
-Gem.define_singleton_method(:default_path) { path }
-Gem.clear_paths
-script = ARGV.shift
-$PROGRAM_NAME = script
-load script
 `

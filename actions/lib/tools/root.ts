@@ -25,10 +25,12 @@ export function toolsKey(lock: Lock): string {
 /**
  * The tools root, made from the mirror alone the first time it is asked for: `build/tools/<key>/root`.
  *
+ * @param tree the mirror's, which has all of it
  * @throws ApplianceError `stale` without a lock; CommandFailed when the root cannot be made
  */
 export async function openToolsRoot(
   work: Pick<StageWork, 'project' | 'log' | 'signal' | 'timed'>,
+  tree = join(work.project.buildDirectory, 'mirror-deps', 'tree'),
 ): Promise<ToolsRoot> {
   const { project, log } = work
   const lock = project.lock
@@ -44,8 +46,8 @@ export async function openToolsRoot(
     await asRoot('rm', ['-rf', partial], {})
     await mkdir(folder, { recursive: true })
     await log.group('making the tools root', async () => {
-      await work.timed('tools root', () => unpack(work, lock, partial))
-      await work.timed('Chef', () => installGems(work, lock, partial))
+      await work.timed('tools root', () => unpack(lock, partial, tree, work.signal))
+      await work.timed('Chef', () => installGems(lock, partial, tree, work.signal))
     })
     await rename(partial, directory)
   }
@@ -66,14 +68,9 @@ const leftOut = [
 ]
 
 /** A Debian root of exactly the locked packages. */
-async function unpack(
-  { project, signal }: Pick<StageWork, 'project' | 'signal'>,
-  lock: Lock,
-  root: string,
-): Promise<void> {
-  const tree = join(project.buildDirectory, 'mirror-deps', 'tree', 'tools', 'deb')
+async function unpack(lock: Lock, root: string, tree: string, signal: AbortSignal): Promise<void> {
   await bootstrapRoot(root, {
-    tree,
+    tree: join(tree, 'tools', 'deb'),
     repositories: lock.tools.deb.map(({ name }) => name),
     variant: 'essential',
     packages: [
@@ -87,13 +84,9 @@ async function unpack(
 }
 
 /** Installs the tools' gems (Chef's) by RubyGems itself, in the root, from the mirror's gem source. */
-async function installGems(
-  { project, signal }: Pick<StageWork, 'project' | 'signal'>,
-  lock: Lock,
-  root: string,
-): Promise<void> {
+async function installGems(lock: Lock, root: string, tree: string, signal: AbortSignal): Promise<void> {
   for (const source of lock.tools.gem) {
-    const from = join(project.buildDirectory, 'mirror-deps', 'tree', 'tools', 'gem', source.name)
+    const from = join(tree, 'tools', 'gem', source.name)
     await asRoot('cp', ['-al', from, join(root, 'mirror')], { signal })
     const wanted = source.gems.map((gem: LockedGem) => `${gem.name}:${gem.version}`)
     const install = [

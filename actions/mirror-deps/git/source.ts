@@ -14,9 +14,10 @@ import { keepObjects } from './objects.ts'
 import { lockSubmodules } from './submodules.ts'
 import { Upstream } from './upstream.ts'
 
-/** `commit`: the one that a Gemfile.lock wants, wherever `ref` leads by now. */
+/** `commit`: the one that a lock (`wantedBy`; a Gemfile's) wants, wherever `ref` leads by now. */
 export type GitEntry = Pick<Spec['mirror']['git'][number], 'name' | 'url' | 'ref' | 'path'> & {
   commit?: string
+  wantedBy?: string
 }
 
 export interface GitOptions {
@@ -42,9 +43,11 @@ export async function lockGit(entry: GitEntry, options: GitOptions): Promise<Loc
   if (commit !== found.commit && !(await upstream.fetchCommit(commit)))
     throw new ApplianceError(
       'gone',
-      `git ${name}: ${url} has no commit ${commit}, which Gemfile.lock wants (${ref})`,
+      `git ${name}: ${url} has no commit ${commit}, which ${entry.wantedBy ?? 'Gemfile.lock'} wants (${ref})`,
       {
-        hint: 'Run `bundle update` for that gem, and lock again.',
+        hint: entry.wantedBy
+          ? 'Have that lock written anew, and lock again.'
+          : 'Run `bundle update` for that gem, and lock again.',
       },
     )
   await refuseLargeFiles(upstream.here, commit, name)

@@ -6,6 +6,7 @@ import { stepDependencies } from '../../../actions/chef-provision/dependencies.t
 import { differences } from '../../../actions/chef-provision/layers/plan.ts'
 import type { ProvisionStep } from '../../../actions/lib/spec/spec.ts'
 import type { Project } from '../../../actions/lib/stage/stage.ts'
+import { lockOf } from '../../fixtures/lock.ts'
 
 let directory: string
 const project = () =>
@@ -66,5 +67,41 @@ test('Capistrano’s log, which it writes where it is started, is nothing that i
   expect(await told(deploy, () => writeFile(join(directory, 'deploy/log/capistrano.log'), 'x'))).toEqual([])
   expect(await told(deploy, () => writeFile(join(directory, 'deploy/Capfile'), '2'))).toEqual([
     'deploy/Capfile changed',
+  ])
+})
+
+test('of a Berksfile: what is locked, and the cookbooks that it takes from the project', async () => {
+  const own = join(directory, 'cookbooks/own')
+  await mkdir(own, { recursive: true })
+  await writeFile(join(own, 'metadata.rb'), '1')
+  await writeFile(join(directory, 'Berksfile'), '1')
+  const step = {
+    kind: 'chef_solo',
+    cookbooks: [],
+    runList: ['own'],
+    solved: { kind: 'berksfile', name: 'Berksfile', path: join(directory, 'Berksfile') },
+  } as unknown as ProvisionStep
+  const locked = (solution: string) => ({
+    ...project(),
+    lock: lockOf({
+      cookbook: [
+        {
+          name: 'Berksfile',
+          solution,
+          cookbooks: [],
+          git: [],
+          fromGit: [],
+          local: [{ name: 'own', path: 'cookbooks/own' }],
+        },
+      ],
+    }),
+  })
+  const before = await stepDependencies(step, locked('1'))
+  expect(differences(before, await stepDependencies(step, locked('2')))).toEqual([
+    'cookbooks of Berksfile changed',
+  ])
+  await writeFile(join(own, 'metadata.rb'), '2')
+  expect(differences(before, await stepDependencies(step, locked('1')))).toEqual([
+    'cookbooks/own/metadata.rb changed',
   ])
 })

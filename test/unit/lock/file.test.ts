@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { describeLockChanges } from '../../../actions/lib/lock/changes.ts'
 import { readLock, writeLock } from '../../../actions/lib/lock/file.ts'
@@ -164,5 +164,71 @@ ${text}`,
       'gem app is not in the lock',
       'git old is locked, but no longer in the spec',
     ])
+  })
+})
+
+describe('cookbooks of a Berksfile', () => {
+  const cookbooks = (version: string) =>
+    lockOf({
+      cookbook: [
+        {
+          name: 'chef/Berksfile',
+          solution: 'GRAPH\n  web (1.0.0)\n',
+          cookbooks: [{ name: 'web', version, url: 'https://market.test/web', sha256: digest, size: 10 }],
+          git: [],
+          fromGit: [
+            {
+              name: 'own',
+              version: '0.1.0',
+              repository: 'berksfile-own',
+              commit: 'a'.repeat(40),
+              folder: '',
+            },
+          ],
+          local: [{ name: 'here', path: 'cookbooks/here' }],
+        },
+      ],
+    })
+
+  test('are read as they were written, and their changes told', async () => {
+    await writeLock(path, cookbooks('1.0.0'))
+    expect(await readLock(path)).toEqual(cookbooks('1.0.0'))
+    expect(describeLockChanges(cookbooks('1.0.0'), cookbooks('1.1.0'))).toEqual([
+      'cookbook web 1.0.0 → 1.1.0',
+    ])
+  })
+
+  test('are locked anew when the file, its lock or the metadata of a path changes', async () => {
+    const put = async (name: string, text: string) => {
+      await mkdir(dirname(join(folder, name)), { recursive: true })
+      await writeFile(join(folder, name), text)
+    }
+    await put('chef/Berksfile', "source 'https://market.test'\ncookbook 'own', path: '../own'\n")
+    await put('own/metadata.rb', "name 'own'\n")
+    await put(
+      'appliance.yml',
+      `name: x
+version: 1.0.0
+mirror:
+  deb: [{ name: debian, uri: "https://deb.debian.org/debian", suites: [bookworm] }]
+  gem: [{ name: chef, gems: { chef-bin: "*", berkshelf: "*" }, for: tools }]
+basebox: { bootstrap: { suite: bookworm } }
+chef: { license: accept }
+provision: [{ chef_solo: { berksfile: chef/Berksfile, run_list: [own] } }]
+`,
+    )
+    const spec = await readSpec(join(folder, 'appliance.yml'))
+    const there = lockOf({ for: await lockParts(spec) })
+    expect(await misfits(spec, there)).toEqual([])
+    for (const [name, text] of [
+      ['own/metadata.rb', "name 'own'\ndepends 'web'\n"],
+      ['chef/Berksfile.lock', 'GRAPH\n'],
+      ['chef/Berksfile', "source 'https://other.test'\n"],
+    ] as const) {
+      const before = await readFile(join(folder, name), 'utf8').catch(() => '')
+      await put(name, text)
+      expect(await misfits(spec, there)).toEqual(['cookbook chef/Berksfile changed since it was locked'])
+      await put(name, before)
+    }
   })
 })

@@ -116,3 +116,26 @@ test('items of data bags: JSON, with an id, and not encrypted without the secret
   await rm(join(project, 'bags/users'), { recursive: true })
   expect(await faults(`{ ${whole}, data_bag_secret: "env:BAG_SECRET" }`)).toEqual([])
 })
+
+test('a Berksfile or a Policyfile, and what is needed to solve it', async () => {
+  await put('Berksfile', "source 'https://supermarket.chef.io'\n")
+  await put('Policyfile.rb', "name 'x'\n")
+  const needs = (gem: string) =>
+    expect.stringMatching(`needs ${gem}: add ${gem}: "\\*" to the gems for: tools`)
+  // What a Berksfile brings is known when it is locked.
+  expect(await faults('{ berksfile: Berksfile, run_list: [any] }')).toEqual([needs('berkshelf')])
+  expect(await faults('{ policyfile: Policyfile.rb }')).toEqual([needs('chef-cli')])
+  expect(await faults('{ berksfile: Berksfil, run_list: [any] }')).toContainEqual(
+    expect.stringMatching(/berksfile: there is no Berksfil in/),
+  )
+  expect(await faults('{ berksfile: Berksfile }')).toContainEqual(
+    expect.stringMatching(/run_list: name at least one recipe/),
+  )
+  for (const other of ['berksfile: Berksfile', 'cookbooks: cookbooks', 'run_list: [web]'])
+    expect(await faults(`{ policyfile: Policyfile.rb, ${other} }`)).toContainEqual(
+      expect.stringMatching(/policyfile: has its own cookbooks and run list/),
+    )
+  expect(await faults('{ policyfile: Berksfile }')).toContainEqual(
+    expect.stringMatching(/policyfile: expected a Policyfile, \*.rb/),
+  )
+})

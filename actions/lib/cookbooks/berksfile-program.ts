@@ -1,0 +1,80 @@
+/**
+ * Runs in the tools' Ruby: `WHAT BERKSFILE LOCK [DESTINATION]`, and prints one line of JSON, `{fault}` for what is the
+ * user's. `sources` tells which git repositories the Berksfile names; `solve` has Berkshelf resolve, beginning with the
+ * lock that is there; `vendor` writes the cookbooks to DESTINATION, from Berkshelf's store (BERKSHELF_PATH) alone. The
+ * lock is read and written where we say, not beside the Berksfile.
+ *
+ * @see https://docs.chef.io/workstation/berkshelf/
+ */
+export const BERKSFILE_PROGRAM = `
+require 'json'
+what, file, LOCK, destination = ARGV
+def fault(code, message, line = nil)
+  puts JSON.generate(fault: { code: code, message: message, line: line })
+  exit
+end
+begin
+  require 'berkshelf'
+rescue LoadError
+  fault 'input', 'needs Berkshelf: add berkshelf: "*" to the gems for: tools (mirror.gem)'
+end
+require 'berkshelf/community_rest'
+Chef::Config[:http_retry_count] = 2
+Chef::Config[:http_retry_delay] = 1
+WARNED = []
+class Quiet < Berkshelf::NullFormatter
+  def warn(text) = WARNED << text.to_s.strip.sub(/\\A\\* /, '')
+end
+Berkshelf.instance_variable_set(:@formatter, Quiet.new)
+class << Berkshelf::Lockfile
+  def from_berksfile(berksfile) = new(berksfile: berksfile, filepath: LOCK)
+end
+begin
+  berksfile = Berkshelf::Berksfile.from_file(file)
+  case what
+  when 'sources'
+    pinned = berksfile.lockfile.dependencies.to_h { |d| [d.name, d.location] }
+    gits = berksfile.dependencies.select { |d| Berkshelf::GitLocation === d.location }
+    puts JSON.generate(gits.map { |d|
+      at = d.location
+      was = pinned[d.name]
+      { uri: at.uri, ref: at.ref || at.branch || at.tag || 'master', revision: was == at ? was.revision : nil }
+    })
+  when 'solve'
+    berksfile.install
+    puts JSON.generate(
+      solution: File.read(LOCK),
+      cookbooks: berksfile.lockfile.graph.locks.values.sort_by(&:name).map { |d|
+        version = d.locked_version.to_s
+        it = { name: d.name, version: version }
+        case at = d.location
+        when Berkshelf::GitLocation then it.merge(git: at.uri, commit: at.revision, folder: at.rel.to_s)
+        when Berkshelf::PathLocation then it.merge(path: at.expanded_path.to_s)
+        else
+          source = berksfile.sources.find { |s| s.cookbook(d.name, version) }
+          fault 'unsatisfiable', [*WARNED, "no source has #{d.name} #{version}, which its lock wants"].join(' ') unless source
+          remote = source.cookbook(d.name, version)
+          fault 'input', "#{d.name} comes from #{source}: cookbooks are taken from a supermarket, from git or from a path" unless %i{supermarket opscode}.include?(remote.location_type)
+          it.merge(url: Berkshelf::CommunityREST.new(remote.location_path).find(d.name, version)['file'])
+        end
+      }
+    )
+  when 'vendor'
+    fault 'stale', 'a cookbook of a path needs others now than were locked' unless berksfile.lockfile.trusted?
+    berksfile.vendor(destination)
+    puts '{}'
+  end
+rescue SyntaxError => e
+  fault 'input', e.message[/syntax error.*/] || 'syntax error', e.message[/:(\\d+): /, 1]&.to_i
+rescue Berkshelf::BerksfileReadError => e
+  cause = e.cause || e
+  place = (cause.backtrace || []).find { |at| at.start_with?("#{file}:") }
+  fault 'input', cause.message.sub(/ for (#<|an instance of).*/m, ''), place&.[](/:(\\d+):/, 1)&.to_i
+rescue Berkshelf::NoAPISourcesDefined
+  fault 'input', "names no source: begin it with source 'https://supermarket.chef.io'"
+rescue Berkshelf::NoSolutionError => e
+  fault(WARNED.empty? ? 'unsatisfiable' : 'unreachable', [*WARNED, e.message].join("\\n"))
+rescue Berkshelf::BerkshelfError => e
+  fault 'unsatisfiable', [*WARNED, e.message].join("\\n")
+end
+`

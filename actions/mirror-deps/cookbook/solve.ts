@@ -1,0 +1,127 @@
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { Solver } from '../../lib/cookbooks/solver.ts'
+import { refuse } from '../../lib/errors/fault.ts'
+import type { LockedCookbooks, LockedGit } from '../../lib/lock/lock.ts'
+import { gitRepositoriesOf, sameAddress } from '../../lib/lock/repositories.ts'
+import { gitRewrites } from '../../lib/mirror/git-rewrites.ts'
+import { type CookbookFile, lockBeside } from '../../lib/spec/cookbook-file.ts'
+import { gitName, holdsSecret } from '../../lib/spec/mirror/git.ts'
+import type { Project } from '../../lib/stage/stage.ts'
+import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { type GitOptions, lockGit } from '../git/source.ts'
+import { writeGitRepositories } from '../git/tree.ts'
+
+/** A cookbook of a supermarket, before its bytes are known. */
+export interface SolvedCookbook {
+  name: string
+  version: string
+  url: string
+}
+
+type Answer = { name: string; version: string } & (
+  | { url: string }
+  | { git: string; commit: string; folder: string }
+  | { path: string }
+)
+
+interface GitSource {
+  uri: string
+  ref: string
+  revision: string | null
+}
+
+/**
+ * Resolves a Berksfile or Policyfile, with its lock where there is one. Repositories of git are locked first; the tool
+ * then finds them on this computer.
+ *
+ * @throws ApplianceError `unsatisfiable` in the solver's words; `unreachable`; `input` with the line of the file
+ */
+export async function solveCookbooks(
+  file: CookbookFile,
+  root: Pick<ToolsRoot, 'directory'>,
+  project: Pick<Project, 'directory' | 'buildDirectory'>,
+  options: GitOptions,
+): Promise<Omit<LockedCookbooks, 'name' | 'cookbooks'> & { fromSupermarket: SolvedCookbook[] }> {
+  const directory = join(options.work, 'cookbooks', slug(file.name))
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  const solver = new Solver(file, { directory, root, signal: options.signal })
+  await copyFile(lockBeside(file), solver.lock).catch(() => {})
+  await writeFile(solver.gitConfig, '')
+  const git = await lockGitCookbooks(file, (await solver.ask('sources')) as GitSource[], options)
+  await writeGitRepositories(git.flatMap(gitRepositoriesOf), join(directory, 'git'), options)
+  await writeFile(solver.gitConfig, gitConfiguration(git, directory))
+  const { solution, cookbooks } = (await solver.ask('solve')) as { solution: string; cookbooks: Answer[] }
+  const fromGit = cookbooks.flatMap((one) => {
+    if (!('git' in one)) return []
+    const { name, version, commit, folder } = one
+    const repository = git.find(
+      (locked) => sameAddress(locked, { url: one.git }) && locked.commit === commit,
+    )!
+    return [{ name, version, repository: repository.name, commit, folder }]
+  })
+  const local = cookbooks.flatMap((one) =>
+    'path' in one ? [{ name: one.name, path: relative(project.directory, one.path) }] : [],
+  )
+  refuse(
+    local
+      .filter(({ path }) => holds(join(project.directory, path), project.buildDirectory))
+      .map(({ name }) => ({
+        file: file.name,
+        message: `the cookbook ${name} is the folder in which build/ lies: give it a folder of its own`,
+      })),
+  )
+  return {
+    solution,
+    git,
+    fromGit,
+    local,
+    fromSupermarket: cookbooks.flatMap((one) =>
+      'url' in one ? [{ name: one.name, version: one.version, url: one.url }] : [],
+    ),
+  }
+}
+
+async function lockGitCookbooks(
+  file: CookbookFile,
+  sources: readonly GitSource[],
+  options: GitOptions,
+): Promise<LockedGit[]> {
+  refuse(
+    sources
+      .filter(({ uri }) => holdsSecret(uri))
+      .map(() => ({
+        file: file.name,
+        message:
+          'has credentials in an address of git, which is locked and shown: put them into ~/.netrc, or use an SSH agent',
+      })),
+  )
+  const locked: LockedGit[] = []
+  for (const { uri, ref, revision } of sources) {
+    const pinned =
+      revision === null ? {} : { commit: revision, wantedBy: lockBeside({ ...file, path: file.name }) }
+    const same = (one: LockedGit) => one.url === uri && (revision ? one.commit === revision : one.ref === ref)
+    if (locked.some(same)) continue
+    const plain = `${slug(file.name)}-${gitName(uri)}`
+    const taken = locked.filter(({ name }) => name === plain || name.startsWith(`${plain}-`)).length
+    const name = taken === 0 ? plain : `${plain}-${taken + 1}`
+    locked.push(await lockGit({ name, url: uri, ref, path: undefined, ...pinned }, options))
+  }
+  return locked
+}
+
+function gitConfiguration(git: readonly LockedGit[], directory: string): string {
+  const rewrites = gitRewrites(git, `file://${directory}`).map(
+    ({ from, to }) => `[url ${JSON.stringify(to)}]\n\tinsteadOf = ${JSON.stringify(from)}\n`,
+  )
+  return `[safe]\n\tdirectory = *\n[protocol "file"]\n\tallow = always\n${rewrites.join('')}`
+}
+
+function slug(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+}
+
+function holds(folder: string, path: string): boolean {
+  return !relative(folder, path).startsWith('..')
+}
