@@ -116,7 +116,7 @@ async function linesWith(guest: Guest, needles: readonly string[], signal: Abort
   // The texts are among no program's arguments.
   const { stdout } = await guest.run(
     `needles=$(mktemp -p /run) && cat > "$needles"
-find ${searched.join(' ')} -xdev '(' ${except} ')' -prune -o -type f ! -path /root/.ssh/authorized_keys -size -4096k -print0 2>/dev/null | xargs -0 -r grep -oIHF -f "$needles" 2>/dev/null
+find ${searched.join(' ')} -xdev '(' ${except} ')' -prune -o -type f ! -path /root/.ssh/authorized_keys -size -4096k -print0 2>/dev/null | xargs -0 -r -n 400 -P 2 grep -oIHF -f "$needles" 2>/dev/null
 rm -f "$needles"`,
     {
       input: needles.map((needle) => `${needle}\n`).join(''),

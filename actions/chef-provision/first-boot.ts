@@ -100,5 +100,5 @@ export async function installFirstBoot(
     })
   await put(guest, work, '/usr/lib/appliance/first-boot', firstBootRunner(), 0o755)
   await put(guest, work, '/usr/lib/systemd/system/appliance-first-boot.service', firstBootUnit(), 0o644)
-  await guest.run('systemctl enable -q appliance-first-boot.service', { signal: work.signal })
+  await guest.run('systemctl enable -q --no-reload appliance-first-boot.service', { signal: work.signal })
 }

@@ -147,7 +147,7 @@ else
       )
       const other = await written('policyfile', policyfile(`run_list 'own'\n${from()}`), locked.solution)
       await expect(solveCookbooks(other, root, project(), options())).rejects.toThrow(
-        "Policyfile.rb: Policyfile.lock.json is another Policyfile's: run_list changed since; run `chef update`",
+        "Policyfile.rb: Policyfile.lock.json is another Policyfile's: run_list changed since; run 'chef update'",
       )
     }, 300_000)
 
@@ -155,19 +155,19 @@ else
       [
         'a cookbook that nobody has',
         "cookbook 'nobody'\n",
-        /Berksfile: Berkshelf: .*nobody \(>= 0.0.0\) required by user-specified dependency/,
+        /Berksfile: Berkshelf: .*'nobody \(>= 0.0.0\)' required by 'user-specified dependency'/,
       ],
       [
         'no solution',
         "cookbook 'odd'\ncookbook 'web'\n",
-        /tools \(>= 3.0.0\) required by odd-1.0.0 tools \(~> 2.0\) required by web-1.2.0/,
+        /'tools \(>= 3.0.0\)' required by 'odd-1.0.0' 'tools \(~> 2.0\)' required by 'web-1.2.0'/,
       ],
       ['a word Berkshelf does not know', "\ncokbook 'web'\n", "Berksfile:3: undefined method 'cokbook'"],
       ['Ruby that is none', "cookbook 'odd\ncookbook 'web'\n", /Berksfile:3: syntax error/],
       [
         'a path that leads nowhere',
         "cookbook 'x', path: 'nowhere'\n",
-        /nowhere' does not appear to be a valid cookbook/,
+        /The resource at 'nowhere' does not appear to be a valid cookbook/,
       ],
     ])('a Berksfile with %s', async (_, text, message) => {
       const file = await written('berksfile', berksfile(text))
@@ -178,7 +178,7 @@ else
       [
         'a cookbook that nobody has',
         "run_list 'nobody'\n",
-        /Policyfile.rb: chef-cli: .*nobody \(>= 0.0.0\) required by/,
+        /Policyfile.rb: chef-cli: .*'nobody \(>= 0.0.0\)' required by/,
       ],
       [
         'a recipe that no cookbook has',

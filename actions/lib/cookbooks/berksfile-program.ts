@@ -73,7 +73,7 @@ rescue Berkshelf::BerksfileReadError => e
 rescue Berkshelf::NoAPISourcesDefined
   fault 'input', "names no source: begin it with source 'https://supermarket.chef.io'"
 rescue Berkshelf::NoSolutionError => e
-  fault(WARNED.empty? ? 'unsatisfiable' : 'unreachable', [*WARNED, e.message].join("\\n"))
+  WARNED.empty? ? fault('unsatisfiable', e.message) : fault('unreachable', WARNED.join("\\n"))
 rescue Berkshelf::BerkshelfError => e
   fault 'unsatisfiable', [*WARNED, e.message].join("\\n")
 end

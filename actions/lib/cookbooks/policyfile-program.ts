@@ -12,6 +12,7 @@ def fault(code, message, line = nil)
   exit
 end
 begin
+  require 'net/http'
   require 'mixlib/shellout'
   require 'chef-cli/policyfile_compiler'
   require 'chef-cli/policyfile_services/export_repo'
@@ -48,7 +49,7 @@ end
 begin
   if %w{sources solve}.include?(what)
     compiler = ChefCLI::PolicyfileCompiler.evaluate(File.read(FILE), FILE)
-    fault 'input', compiler.errors.join('; ') unless compiler.errors.empty?
+    compiler.error!
     differs = lock ? differing.() : []
     fault 'input', "#{File.basename(FILE, '.rb')}.lock.json is another Policyfile's: #{differs.join(', ')} changed since; run \`chef update\`" unless differs.empty?
   end
@@ -103,7 +104,7 @@ rescue ChefCLI::PolicyfileError => e
   fault 'input', said.sub(/ for (#<|an instance of).*/m, ''), line&.to_i
 rescue Solve::Errors::NoSolutionError => e
   fault 'unsatisfiable', e.message
-rescue SystemCallError, SocketError, Net::HTTPExceptions, Timeout::Error => e
+rescue SystemCallError, SocketError, Net::ProtocolError, Timeout::Error => e
   fault 'unreachable', e.message
 rescue StandardError => e
   inner = e.respond_to?(:cause) && e.cause

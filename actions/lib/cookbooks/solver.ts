@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ApplianceError, CommandFailed, type ErrorCode } from '../errors/error.ts'
 import { refuse } from '../errors/fault.ts'
 import type { CookbookFile } from '../spec/cookbook-file.ts'
@@ -98,12 +98,17 @@ export class Solver {
   private fault({ code, message, line }: Fault): ApplianceError {
     const text = message
       .split('\n')
-      .map((one) => one.trim().replace(/^- /, '').replaceAll('`', ''))
+      .map((one) =>
+        one
+          .trim()
+          .replace(/^- /, '')
+          .replace(/`([^`']*)[`']/g, "'$1'"),
+      )
       .filter(
         (one) => one !== '' && !/^(Unable to find a solution for demands|Relevant Code|Backtrace)/.test(one),
       )
       .join(' ')
-      .replaceAll(this.file.path, basename(this.file.path))
+      .replaceAll(`${dirname(this.file.path)}/`, '')
     const { name } = this.file
     if (code === 'input') refuse([{ file: name, ...(line === null ? {} : { line }), message: text }])
     const tool = this.file.kind === 'berksfile' ? 'Berkshelf' : 'chef-cli'

@@ -111,7 +111,9 @@ export class Upstream {
       const said = error.stderrTail
         .trim()
         .split('\n')
-        .filter((line) => !/^(fatal: Could not read from|and the rep)/i.test(line))
+        .filter(
+          (line) => line !== '' && !/^(fatal: Could not read from|Please make sure|and the rep)/i.test(line),
+        )
       // Nobody is ever asked at a prompt, whose failure is what git would tell.
       const asks = said.some((line) =>
         /askpass|could not read (Username|Password)|Authentication failed/i.test(line),
