@@ -1,8 +1,11 @@
-import { mkdir } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import type { Guest } from '../lib/guest/guest.ts'
+import { run } from '../lib/process/command.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
-import { put } from './prepare.ts'
+
+const LIB = '/usr/lib'
+const UNIT = 'appliance-first-boot.service'
 
 /** Where the customer's machine finds what it does once, and the mark that it is done. */
 export const FIRST_BOOT = '/usr/lib/appliance/first-boot.d'
@@ -82,23 +85,32 @@ export function firstBootName(index: number, basename: string): string {
   return `${String(index + 1).padStart(2, '0')}-${basename}`
 }
 
-/** The user's `first_boot:` scripts and the unit that runs them once, at the customer's. */
+/**
+ * The user's `first_boot:` scripts and the unit that runs them once, at the customer's. In one go: each question to an
+ * emulated guest takes its time.
+ */
 export async function installFirstBoot(
   guest: Guest,
   work: Pick<StageWork, 'project' | 'signal' | 'workDirectory'>,
 ): Promise<void> {
   const scripts = work.project.spec.firstBoot
   if (scripts.length === 0) return
-  await mkdir(work.workDirectory, { recursive: true })
-  await guest.run(`rm -rf ${FIRST_BOOT} && mkdir -p ${FIRST_BOOT}`, { signal: work.signal })
+  const { signal } = work
+  const staged = join(work.workDirectory, 'first-boot')
+  await rm(staged, { recursive: true, force: true })
+  const stage = async (path: string, mode: number, content: string | Buffer) => {
+    const to = join(staged, relative(LIB, path))
+    await mkdir(dirname(to), { recursive: true })
+    await writeFile(to, content)
+    await chmod(to, mode)
+  }
   for (const [index, script] of scripts.entries())
-    await guest.upload(script, `${FIRST_BOOT}/${firstBootName(index, basename(script))}`, {
-      mode: 0o755,
-      owner: 'root',
-      group: 'root',
-      signal: work.signal,
-    })
-  await put(guest, work, '/usr/lib/appliance/first-boot', firstBootRunner(), 0o755)
-  await put(guest, work, '/usr/lib/systemd/system/appliance-first-boot.service', firstBootUnit(), 0o644)
-  await guest.run('systemctl enable -q --no-reload appliance-first-boot.service', { signal: work.signal })
+    await stage(`${FIRST_BOOT}/${firstBootName(index, basename(script))}`, 0o755, await readFile(script))
+  await stage(`${LIB}/appliance/first-boot`, 0o755, firstBootRunner())
+  await stage(`${LIB}/systemd/system/${UNIT}`, 0o644, firstBootUnit())
+  await run('find', [staged, '-type', 'd', '-exec', 'chmod', '755', '{}', '+'], { signal })
+  await guest.run(`rm -rf ${FIRST_BOOT}`, { signal })
+  await guest.upload(staged, LIB, { owner: 'root', group: 'root', signal })
+  // The machine is about to be shut down: its systemd need not know.
+  await guest.run(`systemctl enable -q --no-reload ${UNIT}`, { signal })
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Lock, LockedCookbooks } from '../../lib/lock/lock.ts'
+import { lockText } from '../../lib/lock/text.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { type CookbookFile, cookbookFilesOf } from '../../lib/spec/cookbook-file.ts'
 import { openToolsRoot } from '../../lib/tools/root.ts'
@@ -70,5 +71,7 @@ async function toolsRootOf({ work, paths, ledger }: Resolver, lock: Lock): Promi
   })
   const tree = join(work.workDirectory, 'solving')
   await writeToolsTree(lock, tree, paths, work)
-  return await openToolsRoot({ ...work, project: { ...project, lock } }, tree)
+  // In the order of the file, as the later stages will read it: the root is named by it.
+  const written = JSON.parse(lockText(lock)) as Lock
+  return await openToolsRoot({ ...work, project: { ...project, lock: written } }, tree)
 }
