@@ -31,7 +31,7 @@ else
     let root: ToolsRoot
     let market: Awaited<ReturnType<typeof supermarket>>
     beforeAll(async () => {
-      await buildExample()
+      await buildExample('veewee-basebox')
       folder = await mkdtemp(join(tmpdir(), 'appliance-cookbooks-'))
       root = await toolsWithSolvers(folder)
       market = await supermarket(join(folder, 'market'), [

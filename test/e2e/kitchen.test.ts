@@ -21,7 +21,7 @@ else
       return { status, output: stdout + stderr }
     }
     beforeAll(async () => {
-      await buildExample()
+      await buildExample('veewee-basebox')
       await cp('examples/license-server/.kitchen.yml', join(exampleFolder, '.kitchen.yml'))
       gems = await mkdtemp(join(tmpdir(), 'appliance-kitchen-'))
       await run('gem', ['install', '--quiet', '--no-document', 'test-kitchen', '-v', '3.9.1'], {
