@@ -14,7 +14,12 @@ else
     const kitchen = async (action: string) => {
       const { status, stdout, stderr } = await run(join(gems, 'bin/kitchen'), [action], {
         cwd: exampleFolder,
-        env: { GEM_HOME: gems, GEM_PATH: gems, RUBYOPT: undefined, APPLIANCE: resolve('script/appliance') },
+        env: {
+          GEM_HOME: gems,
+          GEM_PATH: undefined,
+          RUBYOPT: undefined,
+          APPLIANCE: resolve('script/appliance'),
+        },
         allowFailure: true,
         onOutput: (text) => process.stderr.write(text),
       })
@@ -25,7 +30,7 @@ else
       await cp('examples/license-server/.kitchen.yml', join(exampleFolder, '.kitchen.yml'))
       gems = await mkdtemp(join(tmpdir(), 'appliance-kitchen-'))
       await run('gem', ['install', '--quiet', '--no-document', 'test-kitchen', '-v', '3.9.1'], {
-        env: { GEM_HOME: gems, GEM_PATH: gems, RUBYOPT: undefined },
+        env: { GEM_HOME: gems, GEM_PATH: undefined, RUBYOPT: undefined },
       })
     })
     afterAll(async () => {
