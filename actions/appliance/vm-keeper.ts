@@ -51,6 +51,8 @@ export async function startKeeper(
     throw new InputError([{ message: `--for: expected a time such as 2 h, got ${values.for}` }])
   if (values.ova !== undefined && values.disk !== undefined)
     throw new InputError([{ message: 'give --ova or --disk, not both' }])
+  if (values.ova !== undefined && values.provisioning === true)
+    throw new InputError([{ message: '--provisioning is for the base machine or a --disk, not for an OVA' }])
   const from = String(values['working-directory'] ?? '.')
   const network = await chooseNetwork(project, log)
   const provisioning = values.provisioning === true
