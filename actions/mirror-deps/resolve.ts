@@ -90,6 +90,7 @@ export async function resolveLock(work: StageWork, options: ResolveOptions): Pro
     tools: { deb: toolsDeb!, gem: gems.filter(({ for: whom }) => whom === 'tools') },
   }
   const cookbook = await resolveCookbooks(resolver, lock)
+  attempts.refuse()
   if (cookbook.length > 0) lock.cookbook = cookbook
   await noteHashed(resolver)
   return lock
