@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { leaveNothing } from '../../actions/chef-provision/farewell.ts'
-import { setPackageSources } from '../../actions/chef-provision/package-sources.ts'
 import type { Provisioning } from '../../actions/chef-provision/provisioning.ts'
 import { upload } from '../../actions/chef-provision/steps/upload.ts'
 import { waitFor } from '../../actions/chef-provision/steps/wait-for.ts'
@@ -80,24 +79,6 @@ function provisionedRoot(): void {
     await expect(
       waitFor({ kind: 'wait_for', file: '/etc/nothing', timeout: 1500, title: 'wait' }, provisioning()),
     ).rejects.toThrow(/^wait: there is no \/etc\/nothing after 1\.5 s; /)
-  })
-
-  test('package sources: none at all; the vendor’s, with its key', async () => {
-    const sources =
-      'ls /etc/apt/sources.list.d /etc/apt/keyrings; test -e /etc/apt/sources.list && echo list; true'
-    await inGuest('cp -a /etc/apt /run/apt; echo "deb http://other.example/ ./" > /etc/apt/sources.list')
-    await setPackageSources(opened.guest, 'upstream', signal)
-    expect(await inGuest(sources)).toMatch(/debian\.sources[\s\S]*list\n$/)
-    await setPackageSources(opened.guest, 'none', signal)
-    expect(await inGuest(sources)).toBe('/etc/apt/keyrings:\n\n/etc/apt/sources.list.d:\n')
-    expect(await inGuest('apt-cache policy | grep -c "http://" || true')).toBe('0\n')
-    const files = ['vendor.sources', 'vendor.asc'].map((name) => join(folder, name))
-    for (const file of files) await writeFile(file, 'anything')
-    await setPackageSources(opened.guest, { files }, signal)
-    expect(await inGuest(sources)).toBe(
-      '/etc/apt/keyrings:\nvendor.asc\n\n/etc/apt/sources.list.d:\nvendor.sources\n',
-    )
-    await inGuest('rm -r /etc/apt; mv /run/apt /etc/apt')
   })
 
   test('what the build left is found wherever it is, all of it at once', async () => {
