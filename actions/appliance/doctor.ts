@@ -91,6 +91,10 @@ async function anyExists(paths: readonly string[], mode: number): Promise<boolea
 export async function doctor(_values: Record<string, unknown>, { log }: Door): Promise<void> {
   const problems = [...(await missing()), ...(await canEnter())]
   for (const { what, remedy } of problems) log.warn(`${what}\n    ${remedy}`)
+  if (!(await anyExists(['/usr/sbin/xfs_repair', '/sbin/xfs_repair'], constants.X_OK)))
+    log.info(
+      'xfs_repair is missing: only a machine that an installer gave an XFS root needs it (apt-get install xfsprogs)',
+    )
   log.info((await chooseAccel('auto')).reason)
   if (problems.length > 0)
     throw new ApplianceError('missing-tool', `${problems.length} things are missing on this computer`, {

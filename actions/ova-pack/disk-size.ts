@@ -1,8 +1,9 @@
 import { open, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Ext4, FIXED_TIME, type Tools } from '../lib/disk/ext4.ts'
+import { Ext4, FIXED_TIME } from '../lib/disk/ext4.ts'
 import { GPT_HEAD, GPT_TAIL, isGpt, type Partition, type Placed, relocateBackup } from '../lib/disk/gpt.ts'
 import { primaryResized } from '../lib/disk/mbr.ts'
+import type { RootFileSystem, Tools } from '../lib/disk/root-file-system.ts'
 import { partitionsOf } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAt } from '../lib/files/at.ts'
@@ -35,20 +36,26 @@ export interface SizeOrder {
 
 /**
  * Makes a disk larger or smaller, and the root in it: partition and file system end where the disk does. A root that
- * is not the last partition stays as it is. What resizing leaves behind in free blocks is not wiped here.
+ * is not the last partition, or is XFS, stays as it is (and may grow at the customer's). What resizing leaves behind in free blocks is not wiped here.
  *
  * @returns the disk's size in bytes, a whole number of MiB
  * @throws ApplianceError `input` where the content needs more
  */
-export async function resizeDisk(order: SizeOrder, root: Ext4, partition: Partition): Promise<number> {
+export async function resizeDisk(
+  order: SizeOrder,
+  root: RootFileSystem,
+  partition: Partition,
+): Promise<number> {
   const { disk, log } = order
   const before = (await stat(disk)).size
   const wanted = order.size ?? before
   const { all, gpt } = await tableOf(disk)
   const last = all.every(({ start }) => start <= partition.start)
-  if (!last || (!gpt && partition.number > 4)) {
+  if (!(root instanceof Ext4) || !last || (!gpt && partition.number > 4)) {
     if (wanted === 'minimal')
-      log.warn('pack.hardware.disk: minimal: the root is not the last partition, so it stays as it is')
+      log.warn(
+        `pack.hardware.disk: minimal: the root is ${root instanceof Ext4 ? 'not the last partition' : 'XFS, which cannot shrink'}, so it stays as it is`,
+      )
     else if (wanted < before) throw tooSmall(wanted, before)
     const size = whole(wanted === 'minimal' ? before : wanted)
     await resizeFile(disk, before, size)

@@ -1,5 +1,5 @@
-import type { Ext4 } from '../lib/disk/ext4.ts'
 import { Pattern } from '../lib/disk/pattern.ts'
+import type { RootFileSystem } from '../lib/disk/root-file-system.ts'
 
 /**
  * Drivers without which a hypervisor's default hardware is not found. Debian's cloud kernel lacks the first: such
@@ -13,7 +13,7 @@ const drivers: Record<string, string> = {
 }
 
 /** Drivers that a kernel on the disk has neither as a module nor built in, e.g. `mptspi (6.1.0-50-cloud-amd64)`. */
-export async function missingDrivers(root: Ext4): Promise<string[]> {
+export async function missingDrivers(root: RootFileSystem): Promise<string[]> {
   const at = '/usr/lib/modules'
   const files = Object.entries(drivers).map(([name, folder]) => `${at}/*/kernel/${folder}/${name}.ko*`)
   const tree = await root.tree(

@@ -1,36 +1,23 @@
 import { open } from 'node:fs/promises'
-import type { Ext4 } from '../lib/disk/ext4.ts'
 import { dataExtents, type Extent } from '../lib/disk/extents.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 
 const STEP = 1 << 20
 
-/** The stretches of its device that a file system does not use, from dumpe2fs(8). Bytes from its beginning. */
-export async function freeExtents(root: Ext4): Promise<Extent[]> {
-  const stdout = await root.described()
-  const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(stdout)?.[1])
-  const free: Extent[] = []
-  for (const [, ranges] of stdout.matchAll(/^ {2}Free blocks: (\d.*)$/gm))
-    for (const range of ranges!.split(', ')) {
-      const [first, last] = range.split('-').map(Number) as [number, number?]
-      free.push({ start: first * blockSize, length: ((last ?? first) - first + 1) * blockSize })
-    }
-  return free
-}
-
 /**
  * Proves that free blocks hold nothing but zeros.
  *
+ * @param free in the file system, ascending
  * @param offset of the file system in the disk
  * @returns bytes that are free
  */
 export async function proveFreeSpaceEmpty(
-  root: Ext4,
+  free: readonly Extent[],
   disk: string,
   offset: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const [free, data] = [await freeExtents(root), await dataExtents(disk, signal)]
+  const data = await dataExtents(disk, signal)
   const zeros = Buffer.alloc(STEP)
   const buffer = Buffer.alloc(STEP)
   const file = await open(disk, 'r')

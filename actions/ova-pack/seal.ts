@@ -1,5 +1,6 @@
-import { Ext4, type Tools } from '../lib/disk/ext4.ts'
 import { dataExtents } from '../lib/disk/extents.ts'
+import { openRoot } from '../lib/disk/open-root.ts'
+import type { RootFileSystem, Tools } from '../lib/disk/root-file-system.ts'
 import { rootPartition } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
@@ -55,25 +56,27 @@ export interface SealReport {
  */
 export async function seal(order: SealOrder): Promise<SealReport> {
   const { disk, tools, scratch, generalisation, log, signal } = order
-  const partition = await rootPartition(disk)
-  const root = new Ext4(tools, disk, partition.start, scratch, signal)
+  const { partition, root } = await openRoot(disk, tools, scratch, signal)
   const wanted = operations(generalisation)
 
-  await repair(root)
+  await root.mend()
   const lacking = await missingDrivers(root)
   if (lacking.length > 0)
     log.warn(`the kernel lacks ${lacking.join(', ')}: some hypervisors will not boot this appliance`)
   const stuck = await cannotGrow(root, generalisation.skip)
   if (stuck) log.warn(stuck)
   const plans = await plan(wanted, root)
-  await root.apply(plans.flatMap(({ changes }) => changes))
-  await renewJournal(root)
-  const capacity = await resizeDisk(order, root, partition)
+  let capacity = 0
+  await root.seal(
+    plans.flatMap(({ changes }) => changes),
+    async () => {
+      capacity = await resizeDisk(order, root, partition)
+    },
+  )
   const placed = await rootPartition(disk)
-  await discardFreeSpace(root)
 
   prove(await plan(wanted, root))
-  const free = await proveFreeSpaceEmpty(root, disk, partition.start, signal)
+  const free = await proveFreeSpaceEmpty(await root.free(), disk, partition.start, signal)
   for (const { operation, changes } of plans)
     if (changes.length > 0) log.debug(`${operation.name}: ${changes.length} changed`)
 
@@ -103,7 +106,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
 }
 
 /** What os-release(5) says. */
-async function guestSystem(root: Ext4): Promise<GuestSystem> {
+async function guestSystem(root: RootFileSystem): Promise<GuestSystem> {
   const text = (await root.read(['/usr/lib/os-release'])).get('/usr/lib/os-release')?.toString() ?? ''
   const id = /^ID="?(\w+)"?$/m.exec(text)?.[1]
   return id === 'debian' || id === 'ubuntu' || id === 'rhel' || id === 'centos' ? id : 'linux'
@@ -111,52 +114,6 @@ async function guestSystem(root: Ext4): Promise<GuestSystem> {
 
 function changedPaths(changes: Plan['changes']): string[] {
   return changes.map((change) => ('entry' in change ? change.entry.path : change.path)).sort()
-}
-
-/** Replays the journal and mends what an unclean shutdown left; then nothing may be left to mend. */
-async function repair(root: Ext4): Promise<void> {
-  const { status, stdout } = await root.e2fs('e2fsck', ['-f', '-p'], true)
-  if (status > 1) throw damaged('before sealing', stdout)
-  await assertClean(root, 'before sealing')
-}
-
-async function assertClean(root: Ext4, when: string): Promise<void> {
-  const { status, stdout } = await root.e2fs('e2fsck', ['-f', '-n'], true)
-  if (status !== 0) throw damaged(when, stdout)
-}
-
-function damaged(when: string, output: string): ApplianceError {
-  const words =
-    output.split('\n').find((line) => /[?]|error|UNEXPECTED/i.test(line)) ?? output.trim().split('\n').at(-1)
-  return new ApplianceError('check-failed', `the root file system is damaged ${when}: ${words}`, {
-    hint: 'Run chef-provision again: the machine has to be shut down in order before its disk is packed.',
-  })
-}
-
-/** A new journal of the same size: the old one holds the build's names and folders. */
-async function renewJournal(root: Ext4): Promise<void> {
-  const stdout = await root.described()
-  const blocks = /^Total journal blocks:\s+(\d+)$/m.exec(stdout)?.[1]
-  const blockSize = /^Block size:\s+(\d+)$/m.exec(stdout)?.[1]
-  const mebibytes = (Number(blocks) * Number(blockSize)) / 2 ** 20
-  if (!Number.isInteger(mebibytes)) return
-  await root.e2fs('tune2fs', ['-O', '^has_journal'])
-  await root.e2fs('tune2fs', ['-O', 'has_journal', '-J', `size=${mebibytes}`])
-}
-
-/**
- * e2fsck writes every folder anew, without the names of what was removed from it, and punches holes into the disk
- * where blocks are free. The superblock's times are set last.
- */
-async function discardFreeSpace(root: Ext4): Promise<void> {
-  // Two runs, since blocks that the first sets free are not yet among those it discards.
-  for (const purpose of [['-D'], ['-E', 'discard']]) {
-    const { status, stdout } = await root.e2fs('e2fsck', ['-f', '-y', ...purpose], true)
-    if (status > 1) throw damaged('after generalising', stdout)
-  }
-  const times = ['lastcheck', 'mtime', 'wtime'].map((field) => `set_super_value ${field} 20000101000000`)
-  await root.debugfs([...times, 'set_super_value kbytes_written 0', 'set_super_value mnt_count 0'], 'write')
-  await assertClean(root, 'after generalising')
 }
 
 /** Whatever would still have something to change was not done. */

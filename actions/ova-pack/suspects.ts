@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Ext4 } from '../lib/disk/ext4.ts'
 import { expandBraces, Pattern } from '../lib/disk/pattern.ts'
+import type { RootFileSystem } from '../lib/disk/root-file-system.ts'
 import type { Find } from './scan.ts'
 
 /** A find, and the file it lies in. */
@@ -21,9 +21,6 @@ const testFiles = [
   '/usr/share/doc/**',
 ]
 
-/** ext4's journal is inode 8; it has no name. */
-const JOURNAL = 8
-
 /**
  * Names the file of each find and judges it: a private key is none of ours when its file is byte for byte as a
  * Debian package shipped it (dpkg's md5sums), or serves tests only.
@@ -33,7 +30,7 @@ const JOURNAL = 8
  */
 export async function judge(
   finds: readonly Find[],
-  root: Ext4,
+  root: RootFileSystem,
   start: number,
   length: number,
   allowed: readonly string[],
@@ -53,34 +50,20 @@ export async function judge(
   })
 }
 
-async function locate(finds: readonly Find[], root: Ext4, start: number, length: number): Promise<string[]> {
-  const header = await root.debugfs(['show_super_stats -h'])
-  const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(header)?.[1])
-  const blockOf = ({ offset }: Find) =>
-    offset >= start && offset < start + length ? Math.floor((offset - start) / blockSize) : undefined
-  const blocks = [...new Set(finds.map(blockOf).filter((block) => block !== undefined))]
-  const inodes = pairs(blocks.length > 0 ? await root.debugfs([`icheck ${blocks.join(' ')}`]) : '')
-  const named = [...new Set(inodes.values())].filter((inode) => inode !== String(JOURNAL))
-  const names = pairs(named.length > 0 ? await root.debugfs([`ncheck ${named.join(' ')}`]) : '')
-  return finds.map((find) => {
-    const block = blockOf(find)
-    if (block === undefined) return 'outside of the root file system'
-    const inode = inodes.get(String(block))
-    if (inode === undefined) return 'free space of the root file system'
-    if (inode === String(JOURNAL)) return "the file system's journal"
-    return names.get(inode) ?? `inode ${inode}, which has no name`
-  })
-}
-
-/** The two columns that icheck and ncheck print. */
-function pairs(output: string): Map<string, string> {
-  return new Map(
-    [...output.matchAll(/^(\d+)\t(\d+|\/.*)$/gm)].map(([, key, value]) => [key!, value!] as const),
-  )
+async function locate(
+  finds: readonly Find[],
+  root: RootFileSystem,
+  start: number,
+  length: number,
+): Promise<string[]> {
+  const within = finds.map(({ offset }) => offset - start).filter((at) => at >= 0 && at < length)
+  const places = await root.placesOf(within)
+  const byOffset = new Map(within.map((at, index) => [at, places[index]!]))
+  return finds.map(({ offset }) => byOffset.get(offset - start) ?? 'outside of the root file system')
 }
 
 /** Those of the paths that have the MD5 digest their Debian package gives them. */
-async function asShipped(paths: readonly string[], root: Ext4): Promise<Set<string>> {
+async function asShipped(paths: readonly string[], root: RootFileSystem): Promise<Set<string>> {
   const files = paths.filter((path) => path.startsWith('/'))
   if (files.length === 0) return new Set()
   const tree = await root.tree([new Pattern('/var/lib/dpkg/info/*.md5sums')])

@@ -1,14 +1,7 @@
 import { type Bytes, partOf } from '../files/bytes.ts'
+import { type GuestEntry, GuestFiles, type GuestInode, type Piece, uuidText } from './guest-files.ts'
 
-/** An entry of a folder in a guest. */
-export interface GuestEntry {
-  name: string
-  kind: 'file' | 'folder' | 'link' | 'other'
-}
-
-interface Inode {
-  mode: number
-  size: number
+interface Inode extends GuestInode {
   flags: number
   block: Buffer
 }
@@ -17,30 +10,26 @@ const ROOT_INODE = 2
 const EXTENTS = 0x8_0000
 const INLINE_DATA = 0x1000_0000
 const INCOMPAT_64BIT = 0x80
-const MOST_LINKS = 20
-const MOST_ENTRIES = 100_000
 
 /**
- * Reads files of an ext4 file system where it lies, in a disk image or inside an OVA, with nothing but reads: what
- * debugfs gives the stages (`Ext4`), without a program, a copy of the disk or the right to mount it. Damage shows as
- * files that are not there; memory stays bounded.
+ * Reads files of an ext4 file system: what debugfs gives the stages (`Ext4`).
  *
  * @see https://www.kernel.org/doc/html/latest/filesystems/ext4/
  */
-export class Ext4Files {
+export class Ext4Files extends GuestFiles<Inode> {
   readonly #bytes: Bytes
   readonly #superblock: Buffer
   readonly #blockSize: number
-  /** Whether its UUID is what an fstab says: lower case, with dashes. */
   readonly uuid: string
   readonly label: string
+  protected readonly rootInode = ROOT_INODE
 
   private constructor(bytes: Bytes, superblock: Buffer) {
+    super()
     this.#bytes = bytes
     this.#superblock = superblock
     this.#blockSize = 1024 << superblock.readUInt32LE(24)
-    const hex = superblock.toString('hex', 104, 120)
-    this.uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+    this.uuid = uuidText(superblock.subarray(104, 120))
     this.label = superblock.toString('utf8', 120, 136).replace(/\0.*$/s, '')
   }
 
@@ -53,78 +42,17 @@ export class Ext4Files {
     return new Ext4Files(bytes, superblock)
   }
 
-  /** What a folder has, sorted; empty where there is none. */
-  async list(path: string): Promise<GuestEntry[]> {
-    const inode = await this.#find(path)
-    return inode && kindOf(inode.mode) === 'folder' ? await this.#entries(inode) : []
+  protected at(start: number, length: number): Promise<Buffer> {
+    return this.#bytes.read(start, length)
   }
 
-  /** A file's content, at most `most` bytes of it; undefined where there is no file. */
-  async read(path: string, most = 1 << 20): Promise<Buffer | undefined> {
-    const inode = await this.#find(path)
-    if (!inode || kindOf(inode.mode) !== 'file') return undefined
-    return await this.#content(inode, Math.min(inode.size, most))
-  }
-
-  async text(path: string): Promise<string | undefined> {
-    return (await this.read(path))?.toString('utf8')
-  }
-
-  /** Follows links. */
-  async exists(path: string): Promise<boolean> {
-    return (await this.#find(path)) !== undefined
-  }
-
-  /** Reads a large file in pieces. */
-  async *stream(path: string): AsyncGenerator<Buffer> {
-    const inode = await this.#find(path)
-    if (!inode || kindOf(inode.mode) !== 'file') return
-    for (const extent of await this.#extents(inode))
-      for (let at = 0; at < extent.length; at += 1 << 20) {
-        const left = Math.min(1 << 20, extent.length - at, inode.size - extent.at - at)
-        if (left <= 0) return
-        yield await this.#bytes.read(extent.start + at, left)
-      }
-  }
-
-  async #find(path: string): Promise<Inode | undefined> {
-    const names = path.split('/').filter(Boolean)
-    let inode = await this.#inode(ROOT_INODE)
-    let links = 0
-    let walked: string[] = []
-    while (names.length > 0) {
-      if (!inode || kindOf(inode.mode) !== 'folder') return undefined
-      const name = names.shift()!
-      if (name === '.') continue
-      if (name === '..') {
-        const up: string = walked.slice(0, -1).join('/')
-        walked = walked.slice(0, -1)
-        inode = await this.#find(`/${up}`)
-        continue
-      }
-      const number = await this.#lookUp(inode, name)
-      const found: Inode | undefined = number === undefined ? undefined : await this.#inode(number)
-      if (found && kindOf(found.mode) === 'link') {
-        if (++links > MOST_LINKS) return undefined
-        const target = await this.#linkTarget(found)
-        names.unshift(...target.split('/').filter(Boolean))
-        if (!target.startsWith('/')) continue
-        walked = []
-        inode = await this.#inode(ROOT_INODE)
-        continue
-      }
-      walked.push(name)
-      inode = found
-    }
-    return inode
-  }
-
-  async #linkTarget({ size, flags, block }: Inode): Promise<string> {
+  async linkTarget(link: Inode): Promise<string> {
+    const { size, flags, block } = link
     if (size < 60 && (flags & EXTENTS) === 0) return block.toString('utf8', 0, size)
-    return (await this.#content({ mode: 0, size, flags, block }, Math.min(size, 4096))).toString('utf8')
+    return (await this.content(link, Math.min(size, 4096))).toString('utf8')
   }
 
-  async #inode(number: number): Promise<Inode | undefined> {
+  async inode(number: number): Promise<Inode | undefined> {
     const s = this.#superblock
     const perGroup = s.readUInt32LE(40)
     const inodeSize = s.readUInt32LE(76) === 0 ? 128 : s.readUInt16LE(88)
@@ -147,42 +75,28 @@ export class Ext4Files {
     }
   }
 
-  async #lookUp(folder: Inode, name: string): Promise<number | undefined> {
-    for await (const entry of this.#raw(folder)) if (entry.name === name) return entry.inode
-    return undefined
-  }
-
-  async #entries(folder: Inode): Promise<GuestEntry[]> {
-    const found: GuestEntry[] = []
-    for await (const { name, type } of this.#raw(folder)) {
-      if (name === '.' || name === '..') continue
-      if (found.length >= MOST_ENTRIES) break
-      found.push({
-        name,
-        kind: (['other', 'file', 'folder'] as const)[type] ?? (type === 7 ? 'link' : 'other'),
-      })
-    }
-    return found.sort((a, b) => (a.name < b.name ? -1 : 1))
-  }
-
   /** A folder's entries, block by block: the hashed index hides in entries that look unused. */
-  async *#raw(folder: Inode): AsyncGenerator<{ inode: number; name: string; type: number }> {
-    const content = await this.#content(folder, Math.min(folder.size, 16 << 20))
+  async *entries(folder: Inode): AsyncGenerator<{ inode: number; name: string; kind: GuestEntry['kind'] }> {
+    const content = await this.content(folder, Math.min(folder.size, 16 << 20))
     for (let at = 0; at + 8 <= content.length; ) {
       const length = content.readUInt16LE(at + 4)
       if (length < 8) return
       const nameLength = content[at + 6]!
       const inode = content.readUInt32LE(at)
       if (inode !== 0 && at + 8 + nameLength <= content.length)
-        yield { inode, name: content.toString('utf8', at + 8, at + 8 + nameLength), type: content[at + 7]! }
+        yield {
+          inode,
+          name: content.toString('utf8', at + 8, at + 8 + nameLength),
+          kind: kinds[content[at + 7]!] ?? 'other',
+        }
       at += length
     }
   }
 
-  async #content(inode: Inode, length: number): Promise<Buffer> {
+  async content(inode: Inode, length: number): Promise<Buffer> {
     if ((inode.flags & INLINE_DATA) !== 0) return inode.block.subarray(0, Math.min(60, length))
     const content = Buffer.alloc(length)
-    for (const { at, start, length: extent } of await this.#extents(inode)) {
+    for (const { at, start, length: extent } of await this.pieces(inode)) {
       if (at >= length) continue
       const piece = await this.#bytes.read(start, Math.min(extent, length - at))
       piece.copy(content, at)
@@ -190,10 +104,9 @@ export class Ext4Files {
     return content
   }
 
-  /** Where a file's bytes lie: `at` in the file, `start` in the file system. */
-  async #extents({ flags, block }: Inode): Promise<{ at: number; start: number; length: number }[]> {
+  async pieces({ flags, block }: Inode): Promise<Piece[]> {
     if ((flags & EXTENTS) === 0) return []
-    const found: { at: number; start: number; length: number }[] = []
+    const found: Piece[] = []
     const nodes = [block as Buffer]
     for (let visited = 0; nodes.length > 0 && visited < 10_000; visited++) {
       const node = nodes.shift()!
@@ -221,6 +134,5 @@ export class Ext4Files {
   }
 }
 
-function kindOf(mode: number): GuestEntry['kind'] {
-  return ({ 8: 'file', 4: 'folder', 10: 'link' } as const)[mode >> 12] ?? 'other'
-}
+/** File types of folder entries ("Linear Directories"). */
+const kinds: Record<number, GuestEntry['kind']> = { 1: 'file', 2: 'folder', 7: 'link' }

@@ -2,11 +2,11 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import type { CommandResult } from '../process/command.ts'
-import type { ToolsRoot } from '../tools/tools.ts'
+import { discardFreeSpace, mendExt4, renewJournal } from './ext4-check.ts'
+import { ext4Free, ext4Places, ext4Used } from './ext4-space.ts'
+import type { Extent } from './extents.ts'
 import type { Pattern } from './pattern.ts'
-
-/** Where e2fsprogs come from: the tools root, so that their version shows in no result. */
-export type Tools = Pick<ToolsRoot, 'run'>
+import type { Change, Entry, RootFileSystem, Tools, Tree } from './root-file-system.ts'
 
 /** What the e2fsprogs call "now": nothing we write carries a clock. */
 const NOW = { debugfs: '20000101000000', seconds: '946684800' }
@@ -19,32 +19,11 @@ export const FIXED_TIME = {
   TZ: 'UTC',
 }
 
-export interface Entry {
-  path: string
-  kind: 'file' | 'folder' | 'link' | 'other'
-  inode: number
-  /** Permission bits. */
-  mode: number
-  uid: number
-  gid: number
-  size: number
-}
-
-export type Tree = ReadonlyMap<string, Entry>
-
-/** One change to the guest's files. */
-export type Change =
-  | { kind: 'remove'; entry: Entry }
-  | { kind: 'empty'; entry: Entry }
-  | { kind: 'write'; path: string; content: Buffer; mode: number; over: Entry | undefined }
-  | { kind: 'link'; path: string; target: string; over: Entry | undefined }
-  | { kind: 'folder'; path: string }
-
 /**
  * An ext4 file system inside a raw disk, read and changed with debugfs(8), without mounting it: no root rights, no
  * kernel, and nothing of the guest runs.
  */
-export class Ext4 {
+export class Ext4 implements RootFileSystem {
   /** `disk.raw?offset=N`, as every program of e2fsprogs understands it (ext2fs_open2, io_options). */
   readonly device: string
   readonly #tools: Tools
@@ -104,7 +83,6 @@ export class Ext4 {
     return stdout
   }
 
-  /** Everything that matches one of the patterns, and the folders on the way to it. */
   async tree(patterns: readonly Pattern[]): Promise<Tree> {
     const tree = new Map<string, Entry>()
     let level = ['/']
@@ -120,7 +98,6 @@ export class Ext4 {
     return tree
   }
 
-  /** Everything in a folder, however deep, deepest first. */
   async below(folder: string): Promise<Entry[]> {
     const found: Entry[] = []
     for (let level = [folder]; level.length > 0; ) {
@@ -154,7 +131,6 @@ export class Ext4 {
     return entries
   }
 
-  /** Contents of regular files, by path; one that is not there is missing in the result. */
   async read(paths: readonly string[]): Promise<Map<string, Buffer>> {
     const folder = join(this.#scratch, 'read')
     await mkdir(folder, { recursive: true })
@@ -173,7 +149,7 @@ export class Ext4 {
     }
   }
 
-  /** Targets of symbolic links of less than 60 bytes (those kept in the inode), by path. */
+  /** Of those of less than 60 bytes, which are kept in the inode. */
   async linkTargets(links: readonly Entry[]): Promise<Map<string, string>> {
     if (links.length === 0) return new Map()
     const output = await this.debugfs(links.map(({ inode }) => `stat <${inode}>`))
@@ -210,6 +186,29 @@ export class Ext4 {
     }
     await this.debugfs(commands, 'write')
     await rm(folder, { recursive: true, force: true })
+  }
+
+  async mend(): Promise<void> {
+    await mendExt4(this)
+  }
+
+  async seal(changes: readonly Change[], resize: () => Promise<unknown>): Promise<void> {
+    await this.apply(changes)
+    await renewJournal(this)
+    await resize()
+    await discardFreeSpace(this)
+  }
+
+  async free(): Promise<Extent[]> {
+    return ext4Free(await this.described())
+  }
+
+  async used(): Promise<number> {
+    return ext4Used(await this.described())
+  }
+
+  async placesOf(offsets: readonly number[]): Promise<string[]> {
+    return await ext4Places(this, offsets)
   }
 }
 

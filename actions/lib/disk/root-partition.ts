@@ -4,40 +4,55 @@ import { bytesAt } from '../files/at.ts'
 import { GPT_HEAD, isGpt, LINUX_ROOT_X86_64, type Partition, partitions } from './gpt.ts'
 import { mbrPartitions } from './mbr.ts'
 
-/** Where the ext superblock's magic lies in a partition, and what it is (ext4 Data Structures, "Super Block"). */
-const MAGIC_AT = 1024 + 0x38
-const MAGIC = 0xef53
-
 /** Logical Volume Manager, as an MBR and as a GPT have it. */
 const LVM = ['8e', 'E6D6D379-F507-44C2-A23C-238F2A3DF928']
 
+/** Where the ext superblock's magic lies in a partition, and what it is (ext4 Data Structures, "Super Block"). */
+const EXT = { at: 1024 + 0x38, magic: '53ef' }
+/** XFS begins with its magic, `XFSB`. */
+const XFS = { at: 0, magic: '58465342' }
+
+export interface FoundRoot {
+  partition: Partition
+  filesystem: 'ext4' | 'xfs'
+  /** Further partitions with such file systems, e.g. one for /boot. */
+  others: Omit<FoundRoot, 'others'>[]
+}
+
+/** The partition of {@link findRoot}. */
+export async function rootPartition(disk: string): Promise<Partition> {
+  return (await findRoot(disk)).partition
+}
+
 /**
- * The partition with the guest's root: by its type, or else the largest that is ext4.
+ * The partition with the guest's root: by its type, or else the largest that is ext4 or xfs.
  *
  * @param disk raw
  * @throws ApplianceError `input` where there is none
  */
-export async function rootPartition(disk: string): Promise<Partition> {
+export async function findRoot(disk: string): Promise<FoundRoot> {
   const file = await open(disk, 'r')
   try {
     const all = await partitionsOf(file)
-    const ext4: Partition[] = []
+    const found: Omit<FoundRoot, 'others'>[] = []
     for (const partition of all) {
-      const magic = await bytesAt(file, partition.start + MAGIC_AT, 2)
-      if (magic.readUInt16LE(0) === MAGIC) ext4.push(partition)
+      const is = async ({ at, magic }: typeof EXT) =>
+        (await bytesAt(file, partition.start + at, magic.length / 2)).toString('hex') === magic
+      if (await is(EXT)) found.push({ partition, filesystem: 'ext4' })
+      else if (await is(XFS)) found.push({ partition, filesystem: 'xfs' })
     }
-    const root =
-      ext4.find(({ type }) => type === LINUX_ROOT_X86_64) ?? ext4.sort((a, b) => b.length - a.length)[0]
-    if (root) return root
+    const bySize = found.toSorted((a, b) => b.partition.length - a.partition.length)
+    const root = found.find(({ partition }) => partition.type === LINUX_ROOT_X86_64) ?? bySize[0]
+    if (root) return { ...root, others: bySize.filter((one) => one !== root) }
     if (all.some(({ type }) => LVM.includes(type)))
       throw new ApplianceError('input', 'the disk’s system lies in LVM volumes, which are not looked into', {
-        hint: 'Have the installer put it into a plain ext4 partition (preseed: partman-auto/method regular).',
+        hint: 'Have the installer put it into a plain partition (preseed: partman-auto/method regular; kickstart: autopart --type=plain).',
       })
   } finally {
     await file.close()
   }
-  throw new ApplianceError('input', 'the disk has no ext4 partition', {
-    hint: 'Only guests with an ext4 root file system can be sealed for now.',
+  throw new ApplianceError('input', 'the disk has no ext4 or xfs partition', {
+    hint: 'Only guests whose root file system is ext4 or xfs can be looked at and sealed.',
   })
 }
 

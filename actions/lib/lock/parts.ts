@@ -8,6 +8,7 @@ import {
   rpmBasePackages,
   rpmPackages,
   toolsPackages,
+  xfsPackages,
 } from '../mirror/packages.ts'
 import { cookbookFilesOf, cookbookTexts } from '../spec/cookbook-file.ts'
 import { familyOf } from '../spec/family.ts'
@@ -22,6 +23,7 @@ export async function lockParts(spec: Spec): Promise<Record<string, string>> {
   const { deb, rpm, gem, git, file, iso, archive } = spec.mirror
   const { signedBy: _, ...tools } = spec.tools
   const { bootstrap, definition } = spec.basebox
+  const xfs = bootstrap?.filesystem === 'xfs' ? [xfsPackages] : []
   const parts: [string, unknown][] = [
     // An installer brings its own packages; of the mirror's it needs the tools.
     [
@@ -30,7 +32,7 @@ export async function lockParts(spec: Spec): Promise<Record<string, string>> {
         ? ['rpm', rpmBasePackages(bootstrap)]
         : [bootstrap ? wished(bootstrap) : definition ? 'installed' : null, baseboxPackages],
     ],
-    ['tools', [tools, toolsPackages, compilerPackages, rpm.length > 0 ? rpmPackages : []]],
+    ['tools', [tools, toolsPackages, compilerPackages, rpm.length > 0 ? rpmPackages : [], ...xfs]],
     ...(archive === undefined ? [] : [['archive', archive] as [string, unknown]]),
     ...deb.map(({ signedBy, ...rest }): [string, unknown] => [`deb ${rest.name}`, rest]),
     ...rpm.map(({ gpgkey, ...rest }): [string, unknown] => [`rpm ${rest.name}`, rest]),

@@ -30,6 +30,7 @@ export interface Wishes {
   locale: string
   timezone: string
   keymap?: string | undefined
+  filesystem?: 'ext4' | 'xfs'
   users: readonly { sudo: boolean | 'nopasswd' }[]
 }
 
@@ -43,12 +44,13 @@ export function basePackages(wishes: Wishes): string[] {
 }
 
 /** Packages that stand behind other wishes than packages; none where all is as usual. */
-export function packagesFor({ locale, timezone, keymap, users }: Wishes): string[] {
+export function packagesFor({ locale, timezone, keymap, users, filesystem }: Wishes): string[] {
   return [
     ...(/^(C|POSIX|C\.UTF-8)$/.test(locale) ? [] : ['locales']),
     ...(timezone === 'UTC' ? [] : ['tzdata']),
     ...(keymap === undefined ? [] : ['console-setup', 'kbd']),
     ...(users.some(({ sudo }) => sudo !== false) ? ['sudo'] : []),
+    ...(filesystem === 'xfs' ? ['xfsprogs'] : []),
   ]
 }
 
@@ -76,7 +78,8 @@ const rpmBaseboxPackages = [
 ] as const
 
 /** What an RPM base machine is made of; one that names systemd-networkd has no NetworkManager. */
-export function rpmBasePackages({ packages, locale, timezone, keymap, users }: Wishes): string[] {
+export function rpmBasePackages(wishes: Wishes): string[] {
+  const { packages, locale, timezone, keymap, users, filesystem } = wishes
   const networkd = packages.includes('systemd-networkd')
   const kernel = packages.some((name) => /^kernel-(core|uki|lt|ml)/.test(name))
   const usual = rpmBaseboxPackages.filter(
@@ -90,6 +93,7 @@ export function rpmBasePackages({ packages, locale, timezone, keymap, users }: W
       ...(timezone === 'UTC' ? [] : ['tzdata']),
       ...(keymap === undefined ? [] : ['kbd']),
       ...(users.some(({ sudo }) => sudo !== false) ? ['sudo'] : []),
+      ...(filesystem === 'xfs' ? ['xfsprogs'] : []),
       ...packages,
     ]),
   ]
@@ -124,3 +128,6 @@ export const compilerPackages = [
 
 /** Only where the appliance has RPMs: the solver, and what makes and checks their repositories. */
 export const rpmPackages = ['dnf', 'rpm', 'python3-createrepo-c', 'gpg'] as const
+
+/** Only where the base machine's root is XFS. */
+export const xfsPackages = ['xfsprogs'] as const

@@ -5,7 +5,7 @@ import { sha256 } from '../files/digest.ts'
 import { exists } from '../files/exists.ts'
 import type { Lock, LockedGem } from '../lock/lock.ts'
 import { bootstrapRoot } from '../mirror/bootstrap.ts'
-import { compilerPackages, rpmPackages, toolsPackages } from '../mirror/packages.ts'
+import { compilerPackages, rpmPackages, toolsPackages, xfsPackages } from '../mirror/packages.ts'
 import { asRoot } from '../process/as-root.ts'
 import { type CommandOptions, type CommandResult, run } from '../process/command.ts'
 import type { StageWork } from '../stage/stage.ts'
@@ -69,6 +69,7 @@ const leftOut = [
 
 /** A Debian root of exactly the locked packages. */
 async function unpack(lock: Lock, root: string, tree: string, signal: AbortSignal): Promise<void> {
+  const locked = new Set(lock.tools.deb.flatMap(({ packages }) => packages.map(({ name }) => name)))
   await bootstrapRoot(root, {
     tree: join(tree, 'tools', 'deb'),
     repositories: lock.tools.deb.map(({ name }) => name),
@@ -77,6 +78,7 @@ async function unpack(lock: Lock, root: string, tree: string, signal: AbortSigna
       ...toolsPackages,
       ...(lock.tools.gem.length > 0 ? compilerPackages : []),
       ...(lock.rpm.length > 0 ? rpmPackages : []),
+      ...xfsPackages.filter((wanted) => locked.has(wanted)),
     ],
     arguments: leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
     signal,

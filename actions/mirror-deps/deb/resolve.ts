@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import type { Lock, LockedDebRepository } from '../../lib/lock/lock.ts'
-import { basePackages, compilerPackages, rpmPackages, toolsPackages } from '../../lib/mirror/packages.ts'
+import {
+  basePackages,
+  compilerPackages,
+  rpmPackages,
+  toolsPackages,
+  xfsPackages,
+} from '../../lib/mirror/packages.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { fetchAll } from '../fetch/fetch.ts'
 import type { Resolver } from '../resolver.ts'
@@ -57,7 +63,12 @@ function toolsPackagesOf({ basebox, mirror }: Spec): string[] {
   const rpm = mirror.rpm.length > 0
   if (!basebox.bootstrap && !basebox.definition && mirror.gem.length === 0 && !rpm) return []
   const compiles = mirror.gem.some((entry) => entry.for === 'tools')
-  return [...toolsPackages, ...(compiles ? compilerPackages : []), ...(rpm ? rpmPackages : [])]
+  return [
+    ...toolsPackages,
+    ...(compiles ? compilerPackages : []),
+    ...(rpm ? rpmPackages : []),
+    ...(basebox.bootstrap?.filesystem === 'xfs' ? xfsPackages : []),
+  ]
 }
 
 async function solve(

@@ -1,5 +1,5 @@
-import type { Ext4 } from '../../lib/disk/ext4.ts'
 import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
+import type { RootFileSystem } from '../../lib/disk/root-file-system.ts'
 import type { Operation, Rule } from './operation.ts'
 
 const GROW = '/usr/lib/appliance/grow'
@@ -35,7 +35,10 @@ export function growth(): Operation[] {
 const GROWERS = ['growpart', 'sfdisk', 'systemd-repart'].map((name) => `/{,usr/}{,s}bin/${name}`)
 
 /** Why the machine will not grow into a larger disk; undefined: it will, or is not to. */
-export async function cannotGrow(root: Ext4, skip: readonly string[] = []): Promise<string | undefined> {
+export async function cannotGrow(
+  root: RootFileSystem,
+  skip: readonly string[] = [],
+): Promise<string | undefined> {
   if (skip.includes('growth')) return undefined
   const patterns = [...GROWERS, SYSTEMD].flatMap(expandBraces)
   const found = [...(await root.tree(patterns.map((path) => new Pattern(path)))).values()]

@@ -1,5 +1,5 @@
-import type { Change, Entry, Ext4, Tree } from '../../lib/disk/ext4.ts'
 import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
+import type { Change, Entry, RootFileSystem, Tree } from '../../lib/disk/root-file-system.ts'
 import type { Operation, Rule } from './operation.ts'
 
 /** What an operation finds to change. */
@@ -15,7 +15,7 @@ const LARGEST_TEXT = 1 << 20
  * Compares the disk with what the operations want and says what to change, in order. Planning again after the
  * changes is the proof: whatever still has something to change does not hold.
  */
-export async function plan(operations: readonly Operation[], root: Ext4): Promise<Plan[]> {
+export async function plan(operations: readonly Operation[], root: RootFileSystem): Promise<Plan[]> {
   const homes = await homeFolders(root)
   const sought = operations.flatMap(({ rules }) => rules.flatMap((rule) => soughtPaths(rule, homes)))
   const tree = await root.tree(sought.map((path) => new Pattern(path)))
@@ -30,7 +30,7 @@ export async function plan(operations: readonly Operation[], root: Ext4): Promis
 }
 
 /** Where users live, from passwd(5); system accounts whose "home" is a system folder do not count. */
-async function homeFolders(root: Ext4): Promise<string[]> {
+async function homeFolders(root: RootFileSystem): Promise<string[]> {
   const passwd = (await root.read(['/etc/passwd'])).get('/etc/passwd')?.toString() ?? ''
   const homes = passwd.split('\n').map((line) => line.split(':')[5] ?? '')
   const real = homes.filter((home) => /^\/(root|home|srv|opt|var)(\/|$)/.test(home) && home !== '/var')
@@ -49,7 +49,7 @@ function soughtPaths(rule: Rule, homes: readonly string[]): string[] {
 }
 
 class Planner {
-  readonly #root: Ext4
+  readonly #root: RootFileSystem
   readonly #tree: Tree
   readonly #homes: readonly string[]
   /** Paths that an earlier rule removes, replaces or empties. */
@@ -59,7 +59,7 @@ class Planner {
   /** Folders that an earlier rule makes. */
   readonly #made = new Set<string>()
 
-  constructor(root: Ext4, tree: Tree, homes: readonly string[]) {
+  constructor(root: RootFileSystem, tree: Tree, homes: readonly string[]) {
     this.#root = root
     this.#tree = tree
     this.#homes = homes

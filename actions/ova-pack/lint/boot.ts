@@ -1,7 +1,8 @@
-import { Ext4Files } from '../../lib/disk/ext4-files.ts'
 import { FatFiles } from '../../lib/disk/fat-files.ts'
 import { GPT_HEAD, isGpt, LINUX_ROOT_X86_64, type Partition, partitions } from '../../lib/disk/gpt.ts'
+import type { GuestFiles } from '../../lib/disk/guest-files.ts'
 import { mbrPartitions } from '../../lib/disk/mbr.ts'
+import { openGuestFiles } from '../../lib/disk/open-files.ts'
 import { isZero } from '../../lib/files/archive.ts'
 import type { Bytes } from '../../lib/files/bytes.ts'
 import type { Find, Rules } from './rule.ts'
@@ -112,13 +113,13 @@ export const bootRules = {
   'disk-unread': {
     severity: 'note',
     concerns: ['everyone'],
-    what: 'Its root is no ext4 that could be read: kernel, fstab and network were not looked at.',
+    what: 'Its root is no ext4 or xfs that could be read: kernel, fstab and network were not looked at.',
     fix: 'Boot the OVA once with each hypervisor (appliance vm-validate).',
   },
 } as const satisfies Rules
 
 export interface FoundRoot {
-  files: Ext4Files
+  files: GuestFiles
   /** What the disk is called in places: `x-disk1.vmdk`. */
   disk: string
   hasOwnBoot: boolean
@@ -127,7 +128,7 @@ export interface FoundRoot {
 const ESP = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'ef']
 const MAC_BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649'
 
-/** Partition table and boot loaders of the first disk. @returns its root, if it is ext4 */
+/** Partition table and boot loaders of the first disk. @returns its root, if it is one that can be read */
 export async function lintBoot(
   disk: Bytes,
   name: string,
@@ -164,7 +165,7 @@ export async function lintBoot(
 }
 
 /** The file system of the guest's root; undefined where it is none that can be read. */
-export async function rootOf(disk: Bytes): Promise<Ext4Files | undefined> {
+export async function rootOf(disk: Bytes): Promise<GuestFiles | undefined> {
   const found = await tableOf(disk, await disk.read(0, GPT_HEAD))
   return found && (await rootsAmong(disk, found)).root
 }
@@ -172,11 +173,11 @@ export async function rootOf(disk: Bytes): Promise<Ext4Files | undefined> {
 async function rootsAmong(
   disk: Bytes,
   found: readonly Partition[],
-): Promise<{ root: Ext4Files | undefined; fileSystems: number }> {
-  const roots: { type: string; files: Ext4Files }[] = []
+): Promise<{ root: GuestFiles | undefined; fileSystems: number }> {
+  const roots: { type: string; files: GuestFiles }[] = []
   let fileSystems = 0
   for (const { type, start, length } of found) {
-    const files = await Ext4Files.open(disk, start, length)
+    const files = await openGuestFiles(disk, start, length)
     if (!files) continue
     fileSystems++
     if ((await files.list('/etc')).length > 0) roots.push({ type, files })

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import type { Ext4Files } from '../../lib/disk/ext4-files.ts'
+import type { GuestFiles } from '../../lib/disk/guest-files.ts'
 import { exists } from '../../lib/files/exists.ts'
 import { filter } from '../../lib/process/filter.ts'
 import { CpioNames } from './cpio.ts'
@@ -18,7 +18,7 @@ const packers: readonly { magic: string; program: string; args: readonly string[
  * unpack it.
  */
 export async function initramfsModules(
-  files: Ext4Files,
+  files: GuestFiles,
   path: string,
   signal: AbortSignal,
 ): Promise<Set<string> | undefined> {

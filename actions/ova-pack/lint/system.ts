@@ -1,4 +1,4 @@
-import type { Ext4Files } from '../../lib/disk/ext4-files.ts'
+import type { GuestFiles } from '../../lib/disk/guest-files.ts'
 import type { bootRules, FoundRoot } from './boot.ts'
 import { initramfsModules } from './initramfs.ts'
 import type { Find } from './rule.ts'
@@ -34,7 +34,7 @@ export async function lintSystem(
 }
 
 async function lintKernels(
-  files: Ext4Files,
+  files: GuestFiles,
   hasOwnBoot: boolean,
   place: (path: string) => string,
   find: Find<typeof bootRules>,
@@ -76,7 +76,7 @@ async function lintKernels(
 }
 
 async function lintMounts(
-  files: Ext4Files,
+  files: GuestFiles,
   place: (path: string) => string,
   find: Find<typeof bootRules>,
 ): Promise<void> {
@@ -102,7 +102,7 @@ async function lintMounts(
 }
 
 async function lintNetwork(
-  files: Ext4Files,
+  files: GuestFiles,
   place: (path: string) => string,
   find: Find<typeof bootRules>,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Ext4 } from '../../lib/disk/ext4.ts'
 import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
+import type { RootFileSystem } from '../../lib/disk/root-file-system.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import type { Installed } from './parts.ts'
 
@@ -18,7 +18,7 @@ const GEMS = [
 
 /** Every package that the disk itself says it has: dpkg's status, rpm's database, gems' specifications. */
 export async function installedOn(
-  root: Ext4,
+  root: RootFileSystem,
   tools: Pick<ToolsRoot, 'run'>,
   work: string,
 ): Promise<Installed[]> {
@@ -37,7 +37,7 @@ export function debs(status: string): Installed[] {
 }
 
 /** rpm reads its own database, a copy of it; versions as in the lock: epoch, version, release. */
-async function rpms(root: Ext4, tools: Pick<ToolsRoot, 'run'>, work: string): Promise<Installed[]> {
+async function rpms(root: RootFileSystem, tools: Pick<ToolsRoot, 'run'>, work: string): Promise<Installed[]> {
   const contents = await root.read([RPM, OLD_RPM])
   const database = contents.get(RPM) ?? contents.get(OLD_RPM)
   if (!database) return []
@@ -59,7 +59,7 @@ async function rpms(root: Ext4, tools: Pick<ToolsRoot, 'run'>, work: string): Pr
   }
 }
 
-async function gems(root: Ext4): Promise<Installed[]> {
+async function gems(root: RootFileSystem): Promise<Installed[]> {
   const patterns = GEMS.flatMap(expandBraces).map((text) => new Pattern(text))
   const tree = await root.tree(patterns)
   const found = new Map<string, Installed>()

@@ -1,7 +1,8 @@
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Family } from '../../lib/spec/family.ts'
+import type { System } from './system.ts'
 
-/** Disk drivers without which the appliance boots on some hypervisor not at all (DESIGN §8). */
+/** Disk drivers, beside the root's file system, without which the appliance boots on some hypervisor not at all (DESIGN §8). */
 const drivers = [
   'mptspi',
   'vmw_pvscsi',
@@ -21,8 +22,11 @@ const older = ['mptsas', 'sym53c8xx']
  *
  * @param present the names of its files, and of what the kernel has built in
  */
-export function driversMissing(present: string, family: Family): string[] {
-  const wanted = family === 'rpm' ? drivers : [...drivers, ...older]
+export function driversMissing(
+  present: string,
+  { family, filesystem }: Pick<System, 'family' | 'filesystem'>,
+): string[] {
+  const wanted = [...drivers, ...(family === 'rpm' ? [] : older), ...(filesystem === 'xfs' ? ['xfs'] : [])]
   return wanted.filter((name) => !new RegExp(`/${name}\\.ko`).test(present))
 }
 

@@ -5,7 +5,6 @@ import type { ToolsRoot } from '../../lib/tools/tools.ts'
 /** Built in, so that /boot/grub needs nothing but grub.cfg. */
 const modules = [
   'part_gpt',
-  'ext2',
   'search',
   'search_fs_uuid',
   'normal',
@@ -17,6 +16,10 @@ const modules = [
   'reboot',
   'halt',
 ]
+
+type Root = 'ext4' | 'xfs'
+/** GRUB's modules that read them. */
+const readers: Record<Root, string> = { ext4: 'ext2', xfs: 'xfs' }
 
 /** What GRUB does first: find the root file system by its UUID, wherever the firmware put the disk. */
 export function earlyConfiguration(rootUuid: string): string {
@@ -39,12 +42,11 @@ export async function biosBoot(
   tools: ToolsRoot,
   early: string,
   work: string,
-  start: number,
-  signal: AbortSignal,
+  { start, filesystem, signal }: { start: number; filesystem: Root; signal: AbortSignal },
 ) {
   const folder = join(tools.directory, 'usr/lib/grub/i386-pc')
   const path = join(work, 'core.img')
-  await image(tools, 'i386-pc', [...modules, 'biosdisk'], early, path, signal)
+  await image(tools, 'i386-pc', [...modules, readers[filesystem], 'biosdisk'], early, path, signal)
   const core = await readFile(path)
   const boot = (await readFile(join(folder, 'boot.img'))).subarray(0, 440)
   boot.writeBigUInt64LE(BigInt(start), 0x5c)
@@ -64,13 +66,13 @@ export async function uefiImage(
   tools: ToolsRoot,
   early: string,
   work: string,
-  signal: AbortSignal,
+  { filesystem, signal }: { filesystem: Root; signal: AbortSignal },
 ): Promise<string> {
   const path = join(work, 'BOOTX64.EFI')
   await image(
     tools,
     'x86_64-efi',
-    [...modules, 'fat', 'efi_gop', 'efi_uga', 'all_video'],
+    [...modules, readers[filesystem], 'fat', 'efi_gop', 'efi_uga', 'all_video'],
     early,
     path,
     signal,

@@ -4,6 +4,7 @@ import { uuidOf } from '../../lib/disk/uuid.ts'
 import { run } from '../../lib/process/command.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { biosBoot, earlyConfiguration, uefiImage } from './grub.ts'
+import { makeXfsRoot } from './xfs-root.ts'
 
 const SECTOR = 512
 const MIB = 2 ** 20
@@ -12,6 +13,8 @@ const MIB = 2 ** 20
 const bios = { start: MIB, size: MIB }
 const esp = { start: 2 * MIB, size: 64 * MIB }
 const rootStart = esp.start + esp.size
+/** Of the root among the partitions. */
+const ROOT_NUMBER = 3
 
 /** The backup partition table, 33 sectors, rounded as systemd-repart does: it finds nothing to grow at first. */
 const BACKUP = 20 << 10
@@ -39,13 +42,13 @@ export interface ImageFacts {
 }
 
 /**
- * One disk that boots by BIOS and by UEFI: GPT, BIOS-boot partition, ESP, ext4. Without loop devices or mounts: every
+ * One disk that boots by BIOS and by UEFI: GPT, BIOS-boot partition, ESP, root. Without loop devices or mounts: every
  * piece is written at its place in a sparse file, by the tools root's programs.
  *
  * @param path the raw disk to make
  */
 export async function makeImage(path: string, facts: ImageFacts, tools: ToolsRoot): Promise<void> {
-  const { root, rootUuid, size, seed, epoch, work, signal } = facts
+  const { root, rootUuid, size, filesystem, seed, epoch, work, signal } = facts
   await writeFile(path, '')
   await truncate(path, size)
   await tools.run('sfdisk', ['-q', path], { input: partitionTable(facts), signal })
@@ -54,7 +57,11 @@ export async function makeImage(path: string, facts: ImageFacts, tools: ToolsRoo
   await writeFile(early, earlyConfiguration(rootUuid))
   const disk = await open(path, 'r+')
   try {
-    for (const piece of await biosBoot(tools, early, work, bios.start / SECTOR, signal))
+    for (const piece of await biosBoot(tools, early, work, {
+      start: bios.start / SECTOR,
+      filesystem,
+      signal,
+    }))
       await disk.write(piece.bytes, 0, piece.bytes.length, piece.at)
     const image = await makeEsp(tools, early, facts)
     await copyInto(disk, image, esp.start)
@@ -62,6 +69,10 @@ export async function makeImage(path: string, facts: ImageFacts, tools: ToolsRoo
     await disk.close()
   }
 
+  if (filesystem === 'xfs') {
+    await makeXfsRoot(path, ROOT_NUMBER, facts, tools)
+    return
+  }
   const rootSize = size - rootStart - BACKUP
   const options = [
     `offset=${rootStart}`,
@@ -111,10 +122,10 @@ ${line('bios', bios.start, bios.size)}${line('esp', esp.start, esp.size)}${line(
 async function makeEsp(
   tools: ToolsRoot,
   early: string,
-  { seed, epoch, work, signal }: ImageFacts,
+  { filesystem, seed, epoch, work, signal }: ImageFacts,
 ): Promise<string> {
   const image = join(work, 'esp.img')
-  const loader = await uefiImage(tools, early, work, signal)
+  const loader = await uefiImage(tools, early, work, { filesystem, signal })
   await utimes(loader, epoch, epoch)
   const env = { SOURCE_DATE_EPOCH: String(epoch), TZ: 'UTC' }
   const id = uuidOf(`${seed} esp`).slice(0, 8)

@@ -56,7 +56,7 @@ export async function makeRoot(work: StageWork, order: RootOrder): Promise<void>
   const script = settle(system, await withHashes(system.users, seed, tools, signal))
   const env = { SOURCE_DATE_EPOCH: String(epoch) } // the day an account's password was set: shadow(5)
   await asRoot('chroot', [root, '/bin/sh'], { input: script, env, signal })
-  await assertDrivers(root, kernel, signal)
+  await assertDrivers(root, kernel, system, signal)
 }
 
 /** The folder with the links to the newest kernel: Debian's is `/`, Ubuntu's `/boot/`. @see linux-update-symlinks(1) */
@@ -96,12 +96,17 @@ async function addFiles(
  * No test in QEMU shows that a driver is missing which QEMU does not emulate; so the initramfs is read, and the list of
  * what the kernel has built in (on Ubuntu some of them).
  */
-async function assertDrivers(root: string, kernel: '/' | '/boot/', signal: AbortSignal): Promise<void> {
+async function assertDrivers(
+  root: string,
+  kernel: '/' | '/boot/',
+  system: System,
+  signal: AbortSignal,
+): Promise<void> {
   const image = await readlink(join(root, kernel, 'initrd.img')) // zstd passes links over
   const { stdout } = await asRoot('chroot', [root, '/usr/bin/lsinitramfs', join(kernel, image)], { signal })
   const release = basename(image).replace(/^initrd\.img-/, '')
   const builtIn = await readFile(join(root, 'usr/lib/modules', release, 'modules.builtin'), 'utf8')
   const present = `${stdout}\n${builtIn}`
-  const missing = driversMissing(present, 'deb')
+  const missing = driversMissing(present, system)
   if (missing.length > 0) throw lacksDrivers(missing, 'deb')
 }

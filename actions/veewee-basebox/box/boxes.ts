@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Member, writeBox } from '../../lib/box/archive.ts'
 import { type BoxMachine, metadata, type Provider, vagrantfile } from '../../lib/box/provider.ts'
-import { Ext4 } from '../../lib/disk/ext4.ts'
+import { openRoot } from '../../lib/disk/open-root.ts'
 import { Pattern } from '../../lib/disk/pattern.ts'
-import { rootPartition } from '../../lib/disk/root-partition.ts'
 import { sha256File } from '../../lib/files/digest.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { descriptor } from '../../lib/ovf/descriptor.ts'
@@ -68,8 +67,7 @@ export async function makeBoxes(order: BoxOrder): Promise<string> {
 
 /** Vagrant's login, offline, on this copy of the disk alone. */
 async function letVagrantIn({ disk, tools, work, signal }: BoxOrder): Promise<void> {
-  const { start } = await rootPartition(disk)
-  const root = new Ext4(tools, disk, start, join(work, 'box-login'), signal)
+  const { root } = await openRoot(disk, tools, join(work, 'box-login'), signal)
   const [folder, file] = ['/root/.ssh', '/root/.ssh/authorized_keys']
   const there = await root.tree([new Pattern(folder), new Pattern(file)])
   await root.apply([

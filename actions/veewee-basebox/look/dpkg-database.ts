@@ -1,11 +1,11 @@
-import type { Ext4 } from '../../lib/disk/ext4.ts'
+import type { RootFileSystem } from '../../lib/disk/root-file-system.ts'
 import { type Installed, type PackageDatabase, wantedPaths } from './packages.ts'
 
 const STATUS = '/var/lib/dpkg/status'
 const INFO = '/var/lib/dpkg/info'
 
 /** @see deb-control(5), deb-status in dpkg-query(1) */
-export async function dpkgDatabase(root: Ext4): Promise<PackageDatabase | undefined> {
+export async function dpkgDatabase(root: RootFileSystem): Promise<PackageDatabase | undefined> {
   const status = (await root.read([STATUS])).get(STATUS)
   if (status === undefined) return undefined
   const installed = status
@@ -22,7 +22,7 @@ export async function dpkgDatabase(root: Ext4): Promise<PackageDatabase | undefi
 
 /** By dpkg's lists of files. */
 async function ownersByLists(
-  root: Ext4,
+  root: RootFileSystem,
   installed: readonly Installed[],
   paths: readonly string[],
 ): Promise<Map<string, string>> {

@@ -1,5 +1,5 @@
-import type { Ext4 } from '../../lib/disk/ext4.ts'
 import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
+import type { RootFileSystem } from '../../lib/disk/root-file-system.ts'
 import type { PackageDatabase } from './packages.ts'
 
 /** Something on the disk that only one hypervisor has a use for. */
@@ -97,7 +97,7 @@ const kernel = /^(linux-image-.*|linux-modules-.*|linux-kernel.*|kernel(-core|-m
  * @param allowed names of packages that may stay, with all that they own
  */
 export async function extensionsOn(
-  root: Ext4,
+  root: RootFileSystem,
   { installed, ownersOf }: PackageDatabase,
   allowed: readonly string[],
 ): Promise<Extension[]> {

@@ -1,5 +1,4 @@
-import { Ext4 } from '../../lib/disk/ext4.ts'
-import { rootPartition } from '../../lib/disk/root-partition.ts'
+import { openRoot } from '../../lib/disk/open-root.ts'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { packageDatabase } from './database.ts'
@@ -24,8 +23,7 @@ export interface LookOrder {
  * @throws ApplianceError `check-failed`, naming every extension with its path and the package that owns it
  */
 export async function lookAtDisk({ disk, allowed, tools, scratch, signal }: LookOrder): Promise<string> {
-  const { start } = await rootPartition(disk)
-  const root = new Ext4(tools, disk, start, scratch, signal)
+  const { root } = await openRoot(disk, tools, scratch, signal)
   const packages = await packageDatabase(root, { tools, scratch, signal })
   const extensions = await extensionsOn(root, packages, allowed)
   if (extensions.length > 0)
@@ -34,11 +32,5 @@ export async function lookAtDisk({ disk, allowed, tools, scratch, signal }: Look
       `the base machine holds extensions of hypervisors: ${extensions.map(describeExtension).join('; ')}`,
       { hint: 'Leave them out, or name the packages that are meant to stay under basebox.allow.' },
     )
-  return footprint(packages.installed, usedBytes(await root.described()))
-}
-
-/** What dumpe2fs(8) says is not free. */
-function usedBytes(described: string): number {
-  const figure = (name: string) => Number(new RegExp(`^${name}: +(\\d+)$`, 'm').exec(described)?.[1] ?? 0)
-  return (figure('Block count') - figure('Free blocks')) * figure('Block size')
+  return footprint(packages.installed, await root.used())
 }

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Ext4 } from '../../lib/disk/ext4.ts'
+import type { RootFileSystem } from '../../lib/disk/root-file-system.ts'
 import { type PackageDatabase, type Reading, wantedPaths } from './packages.ts'
 
 /** Where rpm keeps its database: since Fedora 36 and RHEL 10, and before. */
@@ -9,7 +9,7 @@ const FILES = ['rpmdb.sqlite', 'rpmdb.sqlite-wal']
 
 /** The guest's RPM database, read by the tools root's rpm from a copy; undefined where the guest has none. */
 export async function rpmDatabase(
-  root: Ext4,
+  root: RootFileSystem,
   { tools, scratch, signal }: Reading,
 ): Promise<PackageDatabase | undefined> {
   const there = await root.read(FOLDERS.flatMap((folder) => FILES.map((name) => `${folder}/${name}`)))

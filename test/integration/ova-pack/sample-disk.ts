@@ -17,13 +17,7 @@ export const ROOT = 3 * MIB
  */
 export async function sampleDisk(path: string, files: Files, size = 48): Promise<string> {
   const tree = `${path}.tree`
-  for (const [name, content] of Object.entries(files)) {
-    const file = join(tree, name)
-    await mkdir(content === 'folder' ? file : dirname(file), { recursive: true })
-    if (content === 'folder') continue
-    if (typeof content === 'string' || Buffer.isBuffer(content)) await writeFile(file, content)
-    else await symlink(content.link, file)
-  }
+  await placeFiles(tree, files)
   await writeFile(path, '')
   await truncate(path, size * MIB)
   const table = `label: gpt
@@ -36,6 +30,17 @@ start=${ROOT / 512}, size=${size - 4}MiB, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', ...features, '-d', tree, path, `${size - 4}M`])
   await rm(tree, { recursive: true })
   return path
+}
+
+/** Files into a folder, which is made. */
+export async function placeFiles(tree: string, files: Files): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(tree, name)
+    await mkdir(content === 'folder' ? file : dirname(file), { recursive: true })
+    if (content === 'folder') continue
+    if (typeof content === 'string' || Buffer.isBuffer(content)) await writeFile(file, content)
+    else await symlink(content.link, file)
+  }
 }
 
 /** The jump with which boot sectors begin: as far as anybody who only reads can tell, BIOS boots from it. */

@@ -64,7 +64,9 @@ test('primary and logical partitions are where sfdisk says, numbered as Linux do
 test('the root is the largest ext4 partition', async () => {
   const path = await disk('start=2048, size=8MiB, type=83\nsize=40MiB, type=83\n')
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-E', `offset=${10 * MIB}`, path, '8192k'])
-  await expect(rootPartition(path)).rejects.toMatchObject({ message: 'the disk has no ext4 partition' })
+  await expect(rootPartition(path)).rejects.toMatchObject({
+    message: 'the disk has no ext4 or xfs partition',
+  })
   const [, second] = await read(path)
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-E', `offset=${second!.start}`, path, '8192k'])
   expect(await rootPartition(path)).toEqual(second)

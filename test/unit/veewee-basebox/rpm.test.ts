@@ -157,6 +157,9 @@ test('drivers that RPM distributions have dropped are not asked of them', () => 
       (name) => `kernel/x/${name}.ko`,
     ),
   ].join('\n')
-  expect(driversMissing(present, 'rpm')).toEqual(['hv_storvsc'])
-  expect(driversMissing(present, 'deb')).toEqual(['hv_storvsc', 'mptsas', 'sym53c8xx'])
+  expect(driversMissing(present, { family: 'rpm', filesystem: 'ext4' })).toEqual(['hv_storvsc'])
+  expect(driversMissing(present, { family: 'rpm', filesystem: 'xfs' })).toEqual(['hv_storvsc', 'xfs'])
+  expect(driversMissing(present, { family: 'deb', filesystem: 'ext4' })).toEqual([
+    ...['hv_storvsc', 'mptsas', 'sym53c8xx'],
+  ])
 })

@@ -54,7 +54,7 @@ export function qemuArguments(hardware: Hardware): string[] {
     ['-nodefaults', '-no-user-config'],
     sandbox(netdev),
     machine(hardware),
-    processor(hardware),
+    processor(hardware.accel, hardware.version),
     ['-smp', `cpus=${spec.cpus},sockets=1,cores=${spec.cpus}`],
     ['-m', `${Math.ceil(spec.memory / 2 ** 20)}M`],
     ['-rtc', `base=${spec.clock ?? 'utc'},clock=host`],
@@ -119,7 +119,8 @@ function machine({ spec, uefi }: Hardware): string[] {
   ]
 }
 
-function processor({ accel, version }: Hardware): string[] {
+/** @param version QEMU's major one */
+export function processor(accel: 'kvm' | 'tcg', version: number): string[] {
   if (accel === 'kvm') return ['-accel', 'kvm', '-cpu', 'host']
   // QEMU before 8 translates CMPXCHG16B so that Linux 6.12 and later panic (DESIGN §6).
   return ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', version < 8 ? 'max,cx16=off' : 'max']

@@ -12,8 +12,7 @@ import { uefiFirmware } from './firmware.ts'
 import { QemuMachine } from './machine.ts'
 import { loadMemory } from './memory.ts'
 import { openQmp, type Qmp } from './qmp.ts'
-
-const QEMU = 'qemu-system-x86_64'
+import { majorVersion, QEMU } from './version.ts'
 
 /** The driver that needs nothing but QEMU. */
 export function qemu(room: MachineRoom): Hypervisor {
@@ -161,9 +160,4 @@ async function monitorOf(
       )
     }
   }
-}
-
-async function majorVersion(): Promise<number> {
-  const { stdout } = await run(QEMU, ['--version'])
-  return Number(/version (\d+)\./.exec(stdout)?.[1] ?? 0)
 }

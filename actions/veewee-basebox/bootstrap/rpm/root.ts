@@ -37,7 +37,7 @@ export async function makeRpmRoot(work: StageWork, order: RootOrder): Promise<vo
   const { stdout } = await inRoot(root, ['lsinitrd', `/boot/${image}`], tools, { epoch, signal })
   const release = image.replace(/^initramfs-(.*)\.img$/, '$1')
   const builtIn = await readFile(join(root, 'usr/lib/modules', release, 'modules.builtin'), 'utf8')
-  const missing = driversMissing(`${stdout}\n${builtIn}`, 'rpm')
+  const missing = driversMissing(`${stdout}\n${builtIn}`, system)
   if (missing.length > 0) throw lacksDrivers(missing, 'rpm')
 }
 
