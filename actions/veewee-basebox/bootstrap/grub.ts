@@ -2,9 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 
+type Root = 'ext4' | 'xfs'
+/** GRUB's modules that read them. */
+const readers: Record<Root, string> = { ext4: 'ext2', xfs: 'xfs' }
+
 /** Built in, so that /boot/grub needs nothing but grub.cfg. */
-const modules = [
+const modules = (root: Root) => [
   'part_gpt',
+  readers[root],
   'search',
   'search_fs_uuid',
   'normal',
@@ -16,10 +21,6 @@ const modules = [
   'reboot',
   'halt',
 ]
-
-type Root = 'ext4' | 'xfs'
-/** GRUB's modules that read them. */
-const readers: Record<Root, string> = { ext4: 'ext2', xfs: 'xfs' }
 
 /** What GRUB does first: find the root file system by its UUID, wherever the firmware put the disk. */
 export function earlyConfiguration(rootUuid: string): string {
@@ -46,7 +47,7 @@ export async function biosBoot(
 ) {
   const folder = join(tools.directory, 'usr/lib/grub/i386-pc')
   const path = join(work, 'core.img')
-  await image(tools, 'i386-pc', [...modules, readers[filesystem], 'biosdisk'], early, path, signal)
+  await image(tools, 'i386-pc', [...modules(filesystem), 'biosdisk'], early, path, signal)
   const core = await readFile(path)
   const boot = (await readFile(join(folder, 'boot.img'))).subarray(0, 440)
   boot.writeBigUInt64LE(BigInt(start), 0x5c)
@@ -72,7 +73,7 @@ export async function uefiImage(
   await image(
     tools,
     'x86_64-efi',
-    [...modules, readers[filesystem], 'fat', 'efi_gop', 'efi_uga', 'all_video'],
+    [...modules(filesystem), 'fat', 'efi_gop', 'efi_uga', 'all_video'],
     early,
     path,
     signal,
