@@ -32,6 +32,7 @@ interface State {
 }
 
 const folder = join(tmpdir(), `appliance-campaign-provision-${seed}`)
+const scratch = join(folder, 'tmp')
 const stateFile = join(folder, 'state.json')
 const before = await readFile(stateFile, 'utf8').then(
   (text) => JSON.parse(text) as State,
@@ -43,7 +44,7 @@ await smallDisk()
 
 /** One run, killed after so many ms. Gives the ms it took, or undefined when it was killed. */
 async function once(project: string, killAfter?: number): Promise<number | undefined> {
-  await mkdir(project, { recursive: true })
+  for (const path of [project, scratch]) await mkdir(path, { recursive: true })
   const [command, ...args] = [
     ...enter(),
     process.execPath,
@@ -52,7 +53,8 @@ async function once(project: string, killAfter?: number): Promise<number | undef
     project,
   ] as string[] as [string, ...string[]]
   const began = performance.now()
-  const child = launch(command, args, {}, ['ignore', 'ignore', 'pipe'])
+  // What a killed run leaves goes with the campaign's folder.
+  const child = launch(command, args, { env: { TMPDIR: scratch } }, ['ignore', 'ignore', 'pipe'])
   let said = ''
   child.stderr!.on('data', (text) => {
     said += text

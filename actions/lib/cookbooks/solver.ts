@@ -67,7 +67,8 @@ export class Solver {
    *   `stale`
    */
   async ask(what: 'sources' | 'solve' | 'vendor', destination?: string): Promise<unknown> {
-    await mkdir(this.store, { recursive: true })
+    const scratch = join(this.directory, 'tmp')
+    for (const folder of [this.store, scratch]) await mkdir(folder, { recursive: true })
     const program = this.file.kind === 'berksfile' ? BERKSFILE_PROGRAM : POLICYFILE_PROGRAM
     const to = destination === undefined ? [] : [destination]
     let printed: string
@@ -76,6 +77,8 @@ export class Solver {
         home: this.directory,
         signal: this.signal,
         env: {
+          // Berkshelf leaves its temporary folders behind.
+          TMPDIR: scratch,
           BERKSHELF_PATH: join(this.directory, 'shelf'),
           COOKBOOKS: this.store,
           GIT_CONFIG_GLOBAL: this.gitConfig,
