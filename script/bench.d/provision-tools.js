@@ -47,7 +47,7 @@ function specOf(example) {
   const part = (from, to) => text.slice(text.indexOf(from), text.indexOf(to))
   const packages = ['g++', 'gcc', 'libffi-dev', 'libyaml-dev', 'make', 'ruby', 'ruby-dev', 'zlib1g-dev']
   return [
-    'name: tools-disk\n',
+    'name: tools-disk\nversion: 1.0.0\n',
     part('mirror:\n', '  gem:\n').replace(/packages: \[[^\]]*\]/, `packages: [${packages.join(', ')}]`),
     '  gem:\n',
     '    - { name: chef, gems: { chef-bin: "~> 18.4" }, for: tools }\n',
@@ -56,7 +56,7 @@ function specOf(example) {
     'chef: { license: accept }\n',
     'provision:\n',
     '  - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[try]"] }\n',
-    '  - shell: { inline: "gem install --no-document chef-bin && gem uninstall -aIx chef-bin chef >/dev/null" }\n',
+    '  - shell: { inline: "gem install --no-document chef-bin && rm -r /var/lib/gems/* /usr/local/bin/*" }\n',
     '    name: gem install in the guest\n',
     '    timeout: 2 h\n',
     '    env: { MAKEFLAGS: -j2 }\n',
