@@ -1,46 +1,15 @@
 import { toApplianceError } from '../lib/errors/error.ts'
-import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import type { Hypervisor } from '../lib/hypervisor/hypervisor.ts'
 import type { Scenario } from '../lib/spec/scenario.ts'
-import type { Matrix } from '../lib/spec/validate.ts'
-import { formatSize } from '../lib/units/size.ts'
 import type { CheckContext } from './checks/check.ts'
 import { failedUnits, wrongPorts } from './checks/inside.ts'
 import type { Course } from './course.ts'
 import { folderName } from './evidence.ts'
-import { each, pairwise } from './pairwise.ts'
+import { type Hardware, hardwareName } from './hardware.ts'
 import { report, type StepRun } from './report.ts'
 import { runScenario } from './scenario-run.ts'
 import { testMachine } from './test-machine.ts'
 import { failedStep, type ScenarioResult } from './verdict.ts'
-
-type Hardware = Partial<
-  Pick<MachineSpec, 'firmware' | 'controller' | 'nic' | 'nics' | 'cpus' | 'memory' | 'clock' | 'enlarge'>
->
-
-/** The hardware that a matrix names, in combinations. */
-export function combinations({ combine, scenarios: _, ...choices }: Matrix): Hardware[] {
-  const given: Record<string, readonly unknown[]> = Object.fromEntries(
-    Object.entries(choices).flatMap(([name, values]) => (values?.length ? [[name, values]] : [])),
-  )
-  if (combine === 'pairwise') return pairwise(given) as Hardware[]
-  if (combine === 'each') return each(given) as Hardware[]
-  return Object.entries(given).reduce<Hardware[]>(
-    (all, [name, values]) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
-    [{}],
-  )
-}
-
-/** `bios, lsi, e1000, 4 cpus`. */
-export function hardwareName(hardware: Hardware): string {
-  return Object.entries(hardware)
-    .map(([name, value]) => {
-      if (name === 'memory' || name === 'enlarge')
-        return `${name === 'enlarge' ? 'disk ' : ''}${formatSize(Number(value))}`
-      if (name === 'nics' && value === 0) return 'no network'
-      return name === 'cpus' || name === 'nics' || name === 'clock' ? `${name} ${value}` : String(value)
-    })
-    .join(', ')
-}
 
 /** What is skipped, and why. */
 type Look = () => Promise<string[] | { skipped: string }>

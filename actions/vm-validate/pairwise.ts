@@ -7,17 +7,25 @@ type Choices = Record<string, readonly unknown[]>
 /**
  * Combinations in which every two values of different names meet at least once; few, though not always the fewest:
  * each takes, name by name, the value that meets the most pairs that have not met. Deterministic.
+ *
+ * @param possible whether values can be together; pairs that cannot need not meet
  */
-export function pairwise<T extends Choices>(choices: T): Combination<T>[] {
+export function pairwise<T extends Choices>(
+  choices: T,
+  possible: (combination: Partial<Combination<T>>) => boolean = () => true,
+): Combination<T>[] {
   const names = Object.keys(choices).filter((name) => choices[name]!.length > 0)
   const open = new Set<string>()
   const key = (a: number, x: number, b: number, y: number) =>
     a < b ? `${a}.${x}-${b}.${y}` : `${b}.${y}-${a}.${x}`
   const values = names.map((name) => choices[name]!)
+  const combined = (...chosen: (readonly [name: number, value: number])[]) =>
+    Object.fromEntries(chosen.map(([name, value]) => [names[name], values[name]![value]])) as Combination<T>
   for (let a = 0; a < names.length; a++)
     for (let b = a + 1; b < names.length; b++)
       for (let x = 0; x < values[a]!.length; x++)
-        for (let y = 0; y < values[b]!.length; y++) open.add(key(a, x, b, y))
+        for (let y = 0; y < values[b]!.length; y++)
+          if (possible(combined([a, x], [b, y]))) open.add(key(a, x, b, y))
   const found: number[][] = []
   if (names.length === 1) found.push(...values[0]!.map((_, index) => [index]))
   while (open.size > 0) {
@@ -32,17 +40,19 @@ export function pairwise<T extends Choices>(choices: T): Combination<T>[] {
       const meets = (value: number) =>
         chosen.filter((other, index) => other !== undefined && open.has(key(name, value, index, other)))
           .length
-      const scores = values[name]!.map((_, value) => meets(value))
+      const taken = chosen.flatMap((value, index) => (value === undefined ? [] : [[index, value] as const]))
+      const scores = values[name]!.map((_, value) =>
+        possible(combined(...taken, [name, value])) ? meets(value) : -1,
+      )
       chosen[name] = scores.indexOf(Math.max(...scores))
     }
     for (let a = 0; a < names.length; a++)
       for (let b = a + 1; b < names.length; b++) open.delete(key(a, chosen[a]!, b, chosen[b]!))
     found.push(chosen as number[])
   }
-  return found.map(
-    (indices) =>
-      Object.fromEntries(indices.map((value, name) => [names[name], values[name]![value]])) as Combination<T>,
-  )
+  return found
+    .map((indices) => combined(...indices.map((value, name) => [name, value] as const)))
+    .filter(possible)
 }
 
 /** Every value once. */

@@ -12,7 +12,8 @@ import { bootMachine, runBuiltInChecks } from './checks-run.ts'
 import { conclude } from './conclude.ts'
 import type { Course } from './course.ts'
 import { matrixFaults, neededOfProject, type Selection, select, stepFaults } from './faults.ts'
-import { combinations, hardwareName, runHardware } from './hardware-run.ts'
+import { hardwareName, hardwareToTry } from './hardware.ts'
+import { runHardware } from './hardware-run.ts'
 import { inputs } from './inputs.ts'
 import { keptOpen } from './kept-open.ts'
 import { machinesFor, thisComputer } from './machines.ts'
@@ -170,7 +171,7 @@ export const vmValidate = vmValidateOn((work) => driverNamed(work.project.spec.v
 async function runMatrix(
   course: Course,
   publicKey: string,
-  { disk }: MachineSpec,
+  { disk, ...usual }: MachineSpec,
   scenarios: readonly Scenario[],
   driver: Hypervisor,
   work: Work,
@@ -178,8 +179,10 @@ async function runMatrix(
   const matrix = course.spec.validate.matrix!
   const named = scenarios.filter(({ name }) => matrix.scenarios.includes(name))
   const results: ScenarioResult[] = []
-  for (const hardware of combinations(matrix)) {
-    const context = { spec: work.project.spec, publicKey, disk }
+  const context = { spec: work.project.spec, publicKey, disk }
+  const { hardware: tried, remarks } = hardwareToTry(matrix, usual, driver)
+  course.test.remarks.push(...remarks)
+  for (const hardware of tried) {
     const run = () => runHardware(hardware, course, context, named, driver, work.network().welcome)
     results.push(await during(work, hardwareName(hardware), run))
   }

@@ -50,7 +50,7 @@ export interface TestMachine extends AsyncDisposable {
   readonly guest: Guest
   /** The machine of the moment; undefined while there is none. */
   readonly machine: Machine | undefined
-  /** How it was rolled back, and why, for the verdict. */
+  /** What a reader of the verdict must know: how it was rolled back and why, what could not be tried. */
   readonly remarks: string[]
 }
 

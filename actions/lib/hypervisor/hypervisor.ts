@@ -83,6 +83,8 @@ export interface Hypervisor {
   readonly name: string
   readonly can: readonly Capability[]
   preflight(): Promise<Problem[]>
+  /** Why this driver's machines cannot boot from such a disk, whatever is on it; undefined where they can. */
+  unbootable?(spec: Pick<MachineSpec, 'firmware' | 'controller'>): string | undefined
   /** Starts a machine; resolves as soon as it runs, long before the guest answers. */
   boot(spec: MachineSpec, signal: AbortSignal): Promise<Machine>
 }

@@ -98,7 +98,13 @@ describe('a descriptor', () => {
 
   test('its firmware is read from the vmw:Config', () => {
     const config = '<vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="efi"/>'
-    expect(parseDescriptor(descriptor({ config }))).toMatchObject({ firmware: 'uefi' })
+    expect(parseDescriptor(descriptor({ config }))).toMatchObject({
+      firmware: 'uefi',
+      controller: 'ahci',
+      remarks: [
+        expect.stringMatching(/^controller lsilogic: booted as AHCI instead, since QEMU's UEFI firmware/),
+      ],
+    })
   })
 
   test('all faults are named together', () => {

@@ -1,6 +1,7 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
+import { blindness } from '../../../actions/lib/hypervisor/qemu/firmware.ts'
 import { matrixFaults } from '../../../actions/vm-validate/faults.ts'
-import { combinations, hardwareName } from '../../../actions/vm-validate/hardware-run.ts'
+import { combinations, hardwareName, hardwareToTry } from '../../../actions/vm-validate/hardware.ts'
 
 const matrix = {
   scenarios: [],
@@ -40,4 +41,47 @@ test('a scenario that a matrix names must be there', () => {
     },
   ])
   expect(matrixFaults(undefined, scenarios)).toEqual([])
+})
+
+describe('what a driver cannot boot from', () => {
+  const driver = { unbootable: blindness }
+  const names = (matrix: object, usual: object) => {
+    const found = hardwareToTry(
+      { combine: 'pairwise', scenarios: [], ...matrix } as never,
+      usual as never,
+      driver,
+    )
+    return { ...found, hardware: found.hardware.map(hardwareName) }
+  }
+
+  test('is left out, and every other pair still meets', () => {
+    const controller = ['lsi', 'ahci', 'nvme']
+    const nic = ['e1000', 'vmxnet3', 'virtio']
+    const usual = { firmware: 'bios', controller: 'lsi' }
+    const { hardware, remarks } = names({ firmware: ['bios', 'uefi'], controller, nic }, usual)
+    expect(remarks).toEqual([
+      "matrix: uefi with lsi is not tried: QEMU's UEFI firmware finds no disk at a controller of kind lsi",
+    ])
+    const together = (...pair: string[]) =>
+      hardware.some((name) => pair.every((one) => name.split(', ').includes(one)))
+    expect(together('uefi', 'lsi')).toBe(false)
+    for (const one of nic) expect([together('uefi', one), together('lsi', one)]).toEqual([true, true])
+    for (const one of controller) expect(together('bios', one)).toBe(true)
+  })
+
+  test('gives way to AHCI where the matrix names no controller', () => {
+    const usual = { firmware: 'bios', controller: 'lsi' }
+    expect(names({ firmware: ['bios', 'uefi'] }, usual)).toEqual({
+      hardware: ['bios', 'uefi, ahci'],
+      remarks: [expect.stringMatching(/^matrix: uefi is tried with the disk at AHCI: QEMU's UEFI firmware/)],
+    })
+  })
+
+  test('is known from the appliance’s own firmware, too', () => {
+    const usual = { firmware: 'uefi', controller: 'ahci' }
+    expect(names({ controller: ['pvscsi', 'nvme'] }, usual)).toEqual({
+      hardware: ['nvme'],
+      remarks: [expect.stringContaining('uefi with pvscsi is not tried')],
+    })
+  })
 })

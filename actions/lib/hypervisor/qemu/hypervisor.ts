@@ -8,7 +8,7 @@ import { Cleanup } from '../cleanup.ts'
 import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
 import type { MachineRoom } from '../machine-room.ts'
 import { qemuArguments } from './arguments.ts'
-import { uefiFirmware } from './firmware.ts'
+import { blindness, uefiFirmware } from './firmware.ts'
 import { QemuMachine } from './machine.ts'
 import { loadMemory } from './memory.ts'
 import { openQmp, type Qmp } from './qmp.ts'
@@ -20,6 +20,7 @@ export function qemu(room: MachineRoom): Hypervisor {
     name: 'qemu',
     can: ['power', 'console', 'cable', 'hardware'],
     preflight,
+    unbootable: blindness,
     boot: (spec, signal) => boot(room, spec, signal),
   }
 }
