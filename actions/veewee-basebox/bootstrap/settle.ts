@@ -3,6 +3,9 @@ import { isPlain } from './files.ts'
 import { SWAP_UNIT } from './swap.ts'
 import type { Account, System } from './system.ts'
 
+/** What makes an initramfs when a kernel is installed; set aside while the root is made. */
+export const KERNEL_HOOK = '/etc/kernel/postinst.d/initramfs-tools'
+
 /** An account with its password hashed. */
 export type Settled = Omit<Account, 'password'> & { hash: string | undefined }
 
@@ -17,6 +20,8 @@ export function settle(
   const { locale, timezone, swap } = system
   return `set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+dpkg-divert --quiet --local --rename --remove ${KERNEL_HOOK}
+ls /boot/initrd.img-* >/dev/null 2>&1 || update-initramfs -c -k all
 if [ -e /etc/systemd/system/sockets.target.wants/ssh.socket ]; then systemctl disable -q ssh.socket; fi
 systemctl enable -q systemd-networkd.service systemd-resolved.service ssh.service ${HOST_KEYS_UNIT}${swap > 0 ? ` ${SWAP_UNIT}` : ''}
 ${[
