@@ -32,7 +32,7 @@ export function combinations(
 
 /**
  * The combinations of a matrix that can be tried with a driver, and what is not tried as it was named, with the reason.
- * Where the matrix names no controller and the machine's own cannot be booted from, its disk is at AHCI.
+ * Where no controller that the matrix names can be booted from, nor the machine's own, the disk is at AHCI.
  */
 export function hardwareToTry(
   matrix: Matrix,
@@ -53,6 +53,11 @@ export function hardwareToTry(
     remarks.add(`matrix: ${firmware} is tried with the disk at AHCI: ${why}`)
     return { ...one, controller: 'ahci' as const }
   })
+  for (const firmware of matrix.firmware ?? [])
+    if (!hardware.some((one) => one.firmware === firmware)) {
+      remarks.add(`matrix: ${firmware} is tried with the disk at AHCI alone`)
+      hardware.push({ firmware, controller: 'ahci' })
+    }
   return { hardware, remarks: [...remarks] }
 }
 

@@ -21,11 +21,19 @@ export function pairwise<T extends Choices>(
   const values = names.map((name) => choices[name]!)
   const combined = (...chosen: (readonly [name: number, value: number])[]) =>
     Object.fromEntries(chosen.map(([name, value]) => [names[name], values[name]![value]])) as Combination<T>
+  const none: readonly (number | undefined)[] = names.map(() => undefined)
+  /** Whether what is chosen is possible, and stays so with some value for every other name. */
+  const completable = (chosen: readonly (number | undefined)[]): boolean => {
+    const taken = chosen.flatMap((value, name) => (value === undefined ? [] : [[name, value] as const]))
+    if (!possible(combined(...taken))) return false
+    const next = chosen.indexOf(undefined)
+    return next < 0 || values[next]!.some((_, value) => completable(chosen.with(next, value)))
+  }
   for (let a = 0; a < names.length; a++)
     for (let b = a + 1; b < names.length; b++)
       for (let x = 0; x < values[a]!.length; x++)
         for (let y = 0; y < values[b]!.length; y++)
-          if (possible(combined([a, x], [b, y]))) open.add(key(a, x, b, y))
+          if (completable(none.with(a, x).with(b, y))) open.add(key(a, x, b, y))
   const found: number[][] = []
   if (names.length === 1) found.push(...values[0]!.map((_, index) => [index]))
   while (open.size > 0) {
@@ -40,9 +48,8 @@ export function pairwise<T extends Choices>(
       const meets = (value: number) =>
         chosen.filter((other, index) => other !== undefined && open.has(key(name, value, index, other)))
           .length
-      const taken = chosen.flatMap((value, index) => (value === undefined ? [] : [[index, value] as const]))
       const scores = values[name]!.map((_, value) =>
-        possible(combined(...taken, [name, value])) ? meets(value) : -1,
+        completable(chosen.with(name, value)) ? meets(value) : -1,
       )
       chosen[name] = scores.indexOf(Math.max(...scores))
     }

@@ -52,11 +52,13 @@ else
       })
       const repository = join(folder, 'upstream')
       await writeCookbook(join(repository, 'cookbooks/gitted'), { name: 'gitted', version: '0.5.0' })
+      const as = ['-c', `user.name=${made.user}`, '-c', `user.email=${made.email}`]
       for (const args of [
         ['init', '-q', '-b', 'main'],
         ['add', '-A'],
-        ['-c', `user.name=${made.user}`, '-c', `user.email=${made.email}`, 'commit', '-qm', 'gitted'],
-        ['tag', 'v0.5'],
+        [...as, 'commit', '-qm', 'gitted'],
+        // As releases are: the tag is an object of its own.
+        [...as, 'tag', '--annotate', '--message', 'Release 0.5', 'v0.5'],
       ])
         await run('git', ['-C', repository, ...args])
     }, 2_400_000)

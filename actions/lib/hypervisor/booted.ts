@@ -134,14 +134,12 @@ export abstract class BootedMachine implements Machine {
     connecting.catch(() => {}) // told to whoever asks for it
     const stop = () => this.#connecting.abort(signal.reason)
     signal.addEventListener('abort', stop, { once: true })
-    try {
-      if (!(await this.setClock(signal))) {
-        const guest = await connecting
-        const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
-        await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
-      }
-    } finally {
-      signal.removeEventListener('abort', stop)
+    const made = () => signal.removeEventListener('abort', stop)
+    connecting.then(made, made)
+    if (!(await this.setClock(signal))) {
+      const guest = await connecting
+      const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
+      await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
     }
     this.#spare = connecting
   }

@@ -70,10 +70,15 @@ function debLine(repository: LockedDebRepository, mirrorUrl: string): string {
 }
 
 /** Bundler writes its settings' names like this: `.` becomes `__`, the rest of an address stays. */
-export function bundleConfig(gems: readonly LockedGemSource[], mirrorUrl: string): string {
-  const lines = gems.map(({ source, name }) => {
+export function bundleConfig(
+  gems: readonly LockedGemSource[],
+  mirrorUrl: string,
+  folderOf = ({ name }: LockedGemSource) => `gem/${name}`,
+): string {
+  const lines = gems.map((gem) => {
+    const { source } = gem
     const address = source.endsWith('/') ? source : `${source}/`
-    return `BUNDLE_MIRROR__${address.toUpperCase().replaceAll('.', '__')}: "${mirrorUrl}/gem/${name}/"\n`
+    return `BUNDLE_MIRROR__${address.toUpperCase().replaceAll('.', '__')}: "${mirrorUrl}/${folderOf(gem)}/"\n`
   })
   return `---\n${lines.join('')}`
 }

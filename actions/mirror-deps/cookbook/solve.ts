@@ -1,6 +1,7 @@
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { Solver } from '../../lib/cookbooks/solver.ts'
+import { ApplianceError } from '../../lib/errors/error.ts'
 import { refuse } from '../../lib/errors/fault.ts'
 import type { LockedCookbooks, LockedGit } from '../../lib/lock/lock.ts'
 import { gitRepositoriesOf, sameAddress } from '../../lib/lock/repositories.ts'
@@ -56,9 +57,12 @@ export async function solveCookbooks(
   const fromGit = cookbooks.flatMap((one) => {
     if (!('git' in one)) return []
     const { name, version, commit, folder } = one
-    const repository = git.find(
-      (locked) => sameAddress(locked, { url: one.git }) && locked.commit === commit,
-    )!
+    const repository = git.find((locked) => sameAddress(locked, { url: one.git }) && isAt(locked, commit))
+    if (!repository)
+      throw new ApplianceError(
+        'internal',
+        `${file.name}: ${name} comes from ${one.git} at ${commit}, which was not locked`,
+      )
     return [{ name, version, repository: repository.name, commit, folder }]
   })
   const local = cookbooks.flatMap((one) =>
@@ -101,7 +105,7 @@ async function lockGitCookbooks(
   for (const { uri, ref, revision } of sources) {
     const pinned =
       revision === null ? {} : { commit: revision, wantedBy: lockBeside({ ...file, path: file.name }) }
-    const same = (one: LockedGit) => one.url === uri && (revision ? one.commit === revision : one.ref === ref)
+    const same = (one: LockedGit) => one.url === uri && (revision ? isAt(one, revision) : one.ref === ref)
     if (locked.some(same)) continue
     const plain = `${slug(file.name)}-${gitName(uri)}`
     const taken = locked.filter(({ name }) => name === plain || name.startsWith(`${plain}-`)).length
@@ -109,6 +113,11 @@ async function lockGitCookbooks(
     locked.push(await lockGit({ name, url: uri, ref, path: undefined, ...pinned }, options))
   }
   return locked
+}
+
+/** Berkshelf and chef-cli name an annotated tag by its own object, not by the commit it is put on. */
+function isAt({ commit, tag }: LockedGit, revision: string): boolean {
+  return revision === commit || revision === tag
 }
 
 function gitConfiguration(git: readonly LockedGit[], directory: string): string {

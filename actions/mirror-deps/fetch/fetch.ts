@@ -146,8 +146,8 @@ async function fetchAbsent(
     log.warn(
       `upstream has moved on from ${lost.length} signed indexes or keys (${lost.slice(0, 3).join(', ')}${lost.length > 3 ? ' …' : ''}); what they vouch for is checked by the lock alone`,
     )
-  if (unreachable.size > 0) throw together([...unreachable.values(), ...wrong, ...gone])
-  if (wrong.length > 0) throw together([...wrong, ...gone])
+  // The gravest comes first: its code and hint are told.
+  if (wrong.length + unreachable.size > 0) throw together([...wrong, ...gone, ...unreachable.values()])
   if (gone.length > 0) throw allGone(gone)
 }
 

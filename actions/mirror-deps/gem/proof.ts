@@ -49,7 +49,10 @@ export async function proveGems(
   try {
     await writeFile(join(work, 'prove.rb'), PROGRAM)
     await writeFile(join(work, 'extensions.rb'), EXTENSIONS)
-    await writeFile(join(work, 'bundle-config'), bundleConfig([source], MIRROR))
+    await writeFile(
+      join(work, 'bundle-config'),
+      bundleConfig([source], MIRROR, () => folder),
+    )
     await writeFile(join(work, 'gitconfig'), gitConfig(lock, MIRROR))
     if (entry.gemfile) {
       await copyFile(entry.gemfile, join(work, 'Gemfile'))
@@ -61,7 +64,7 @@ export async function proveGems(
       command: entry.gemfile
         ? ['bundle', 'install', '--jobs', '2', '--retry', '0']
         : ['gem', 'install', ...plain, ...new Set(list)],
-      'from source': entry.platforms?.join() === 'ruby',
+      'from source': (entry.platforms ?? (source.for === 'tools' ? ['ruby'] : [])).join() === 'ruby',
     }
     await writeFile(join(work, 'options.json'), JSON.stringify(options))
     await using _ = await serveIn(work, tree)

@@ -38,7 +38,7 @@ export async function lockGit(entry: GitEntry, options: GitOptions): Promise<Loc
   const upstream = await Upstream.open(name, from, options.work, options.signal)
   const found = await upstream.fetch(ref)
   const { kind } = found
-  const commit = entry.commit ?? found.commit
+  const commit = entry.commit === undefined || entry.commit === found.tag ? found.commit : entry.commit
   const tag = commit === found.commit ? found.tag : undefined
   if (commit !== found.commit && !(await upstream.fetchCommit(commit)))
     throw new ApplianceError(

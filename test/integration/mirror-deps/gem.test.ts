@@ -359,19 +359,25 @@ describe('the source that is written', () => {
   describe('is proved offline', () => {
     const entryOf = async (name: string, text: string) => ({ gemfile: await gemfile(`proof-${name}`, text) })
     const said: string[] = []
-    const prove = (source: LockedGemSource, at: string, proved: GemProof['entry']) =>
+    const prove = (source: LockedGemSource, at: string, proved: GemProof['entry'], under = '') =>
       proveGems(source, root, {
         lock: { gem: [source], git: [], tools: { deb: [], gem: [] } } as unknown as Lock,
         tree,
-        folder: `gem/${at}`,
+        folder: `${under}gem/${at}`,
         entry: proved,
         signal,
         note: (line) => said.push(line),
       })
-    const served = async (source: LockedGemSource, at: string, from = store) => {
-      await rm(join(tree, 'gem', at), { recursive: true, force: true })
-      await writeGemSource(source, join(tree, 'gem', at), from, root, signal)
+    const served = async (source: LockedGemSource, at: string, from = store, under = '') => {
+      await rm(join(tree, under, 'gem', at), { recursive: true, force: true })
+      await writeGemSource(source, join(tree, under, 'gem', at), from, root, signal)
     }
+
+    test('of the build tools, which lie elsewhere in the tree', async () => {
+      const source = { ...(await mirrored()), for: 'tools' as const, name: 'chef' }
+      await served(source, 'chef', store, 'tools/')
+      expect(await prove(source, 'chef', await entryOf('chef', "gem 'web'\n"), 'tools/')).toEqual([])
+    })
 
     test('by gem install of a list and bundle install of a Gemfile', async () => {
       const source = await mirrored()

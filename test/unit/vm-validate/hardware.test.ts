@@ -69,6 +69,28 @@ describe('what a driver cannot boot from', () => {
     for (const one of controller) expect(together('bios', one)).toBe(true)
   })
 
+  test('takes no possible pair with it', () => {
+    const matrix = {
+      firmware: ['bios', 'uefi'],
+      controller: ['lsi', 'pvscsi'],
+      nic: ['e1000', 'vmxnet3'],
+      cpus: [1, 2],
+    }
+    const { hardware } = names(matrix, { firmware: 'bios', controller: 'lsi' })
+    for (const [a, b] of [
+      ['lsi', 'vmxnet3'],
+      ['lsi', 'cpus 2'],
+      ['e1000', 'cpus 2'],
+      ['vmxnet3', 'cpus 1'],
+    ])
+      expect([a, b, hardware.some((name) => [a, b].every((one) => name.includes(one!)))]).toEqual([
+        a,
+        b,
+        true,
+      ])
+    expect(hardware).toContain('uefi, ahci')
+  })
+
   test('gives way to AHCI where the matrix names no controller', () => {
     const usual = { firmware: 'bios', controller: 'lsi' }
     expect(names({ firmware: ['bios', 'uefi'] }, usual)).toEqual({
