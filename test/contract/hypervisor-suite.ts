@@ -187,6 +187,25 @@ export function hypervisorContract({ name, openNetwork, driver, machine: model }
       )
     })
 
+    test('of a folder only what is named goes in, however late tar reads the names', async () => {
+      const some = join(folder, 'some')
+      await mkdir(join(some, 'sub'), { recursive: true })
+      for (const name of ['a', 'sub/b', 'c']) await writeFile(join(some, name), name)
+      await writeFile(join(some, 'sub', 'tar'), '#!/bin/sh\nsleep 1\nexec /usr/bin/tar "$@"\n', {
+        mode: 0o755,
+      })
+      const { PATH } = process.env
+      process.env.PATH = `${join(some, 'sub')}:${PATH}`
+      try {
+        await guest.upload(some, '/srv/some', { only: ['sub', 'sub/b', 'c'] })
+      } finally {
+        process.env.PATH = PATH
+      }
+      expect((await guest.run('cd /srv/some && find . -type f | sort && cat sub/b')).stdout).toBe(
+        './c\n./sub/b\nsub/b',
+      )
+    })
+
     test('what cannot be copied is named', async () => {
       await expect(guest.upload(join(folder, 'none'), '/srv/x')).rejects.toThrow(
         `upload: there is no ${folder}/none`,

@@ -56,7 +56,8 @@ export async function uploadPath(
     const target = quote(to)
     const fresh = `${sudo}mkdir ${target} && ${unpack} --directory=${target}`
     const remote = `if test -d ${target}; then ${unpack} --no-overwrite-dir --directory=${target}; else ${fresh}; fi`
-    return through('tar', args, [...connection.args, `exec /bin/sh -c ${quote(remote)}`], what)
+    // Waited for here: the list lies there until tar has read it.
+    return await through('tar', args, [...connection.args, `exec /bin/sh -c ${quote(remote)}`], what)
   }
   const mode = (options.mode ?? status.mode & 0o7777).toString(8)
   const partial = `.appliance-${randomBytes(6).toString('hex')}`
@@ -150,11 +151,17 @@ async function joined(
     const { name, status, said } = failed.find((result) => result.said !== '') ?? failed[0]!
     throw new ApplianceError(
       'guest-failed',
-      `${title} failed (${name}: ${status})${said ? `: ${said.split('\n').at(-1)}` : ''}`,
+      `${title} failed (${name}: ${status})${said ? `: ${reasonIn(said)}` : ''}`,
     )
   } finally {
     signal?.removeEventListener('abort', stop)
   }
+}
+
+/** The last line that says something: tar ends with "Error is not recoverable: exiting now" whatever it was. */
+function reasonIn(said: string): string {
+  const lines = said.split('\n')
+  return lines.findLast((line) => !/exiting now|Exiting with failure status/.test(line)) ?? lines.at(-1)!
 }
 
 /** A name this computer doesn't know needs a number beside it, which the guest ignores when it knows the name. */
