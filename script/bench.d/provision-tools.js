@@ -45,7 +45,17 @@ export function toolsDiskAgainstGemInstall(example) {
 function specOf(example) {
   const text = readFileSync(example, 'utf8')
   const part = (from, to) => text.slice(text.indexOf(from), text.indexOf(to))
-  const packages = ['g++', 'gcc', 'libffi-dev', 'libyaml-dev', 'make', 'ruby', 'ruby-dev', 'zlib1g-dev']
+  const packages = [
+    'g++',
+    'gcc',
+    'libffi-dev',
+    'libyaml-dev',
+    'make',
+    'ruby',
+    'ruby-bundler',
+    'ruby-dev',
+    'zlib1g-dev',
+  ]
   return [
     'name: tools-disk\nversion: 1.0.0\n',
     part('mirror:\n', '  gem:\n').replace(/packages: \[[^\]]*\]/, `packages: [${packages.join(', ')}]`),

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ApplianceError } from '../../lib/errors/error.ts'
 import { type LockedDebRepository, type LockedGemSource, NOASSERTION } from '../../lib/lock/lock.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { wantedOfRepository, wantedOfTools } from '../deb/source.ts'
@@ -56,6 +57,12 @@ function rubyRoots(
     const there = made.get(which)
     if (there) return there
     const repositories = which === 'guest' ? deb : toolsDeb
+    if (which === 'guest' && !has(deb, 'ruby-bundler'))
+      throw new ApplianceError(
+        'input',
+        "gem: the guest's packages have ruby, but not ruby-bundler, by which its gems are resolved",
+        { hint: 'Add ruby-bundler to the packages of mirror.deb.' },
+      )
     await fetchAll(repositories.flatMap(which === 'tools' ? wantedOfTools : wantedOfRepository), fetching)
     const folder = join(tree, which === 'guest' ? 'deb' : 'tools/deb')
     await writeDebTrees(repositories, folder, paths, await mirrorKey(paths.key), work)
@@ -74,8 +81,11 @@ export function rubyOf(
   source: Pick<LockedGemSource, 'for'>,
   deb: readonly LockedDebRepository[],
 ): 'guest' | 'tools' {
-  const guestHasOne = deb.some(({ packages }) => packages.some(({ name }) => name === 'ruby'))
-  return source.for === 'guest' && guestHasOne ? 'guest' : 'tools'
+  return source.for === 'guest' && has(deb, 'ruby') ? 'guest' : 'tools'
+}
+
+function has(deb: readonly LockedDebRepository[], wanted: string): boolean {
+  return deb.some(({ packages }) => packages.some(({ name }) => name === wanted))
 }
 
 async function lockGems(
