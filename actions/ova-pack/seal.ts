@@ -1,7 +1,7 @@
 import { dataExtents } from '../lib/disk/extents.ts'
 import { openRoot } from '../lib/disk/open-root.ts'
 import type { RootFileSystem, Tools } from '../lib/disk/root-file-system.ts'
-import { rootPartition } from '../lib/disk/root-partition.ts'
+import { partitionNumbered } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import type { GuestSystem } from '../lib/ovf/descriptor.ts'
@@ -73,7 +73,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
       capacity = await resizeDisk(order, root, partition)
     },
   )
-  const placed = await rootPartition(disk)
+  const placed = await partitionNumbered(disk, partition.number)
 
   prove(await plan(wanted, root))
   const free = await proveFreeSpaceEmpty(await root.free(), disk, partition.start, signal)

@@ -33,6 +33,13 @@ export async function mbrPartitions(sector: (at: number) => Promise<Buffer>): Pr
   return found
 }
 
+/** The partitions of a disk's first sector that hold further ones, or are to. */
+export function extendedPartitions(sector: Buffer): Partition[] {
+  return entriesOf(sector).flatMap(({ type, start, length }, index) =>
+    EXTENDED.includes(type) ? [partition(index + 1, type, start, length)] : [],
+  )
+}
+
 /** The first sector of a disk whose primary partition has another length. */
 export function primaryResized(sector: Buffer, { number, length }: Placed): Buffer {
   const changed = Buffer.from(sector)

@@ -1,8 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { ApplianceError } from '../errors/error.ts'
 import { bytesAt } from '../files/at.ts'
+import { fileBytes } from '../files/bytes.ts'
 import { GPT_HEAD, isGpt, LINUX_ROOT_X86_64, type Partition, partitions } from './gpt.ts'
 import { mbrPartitions } from './mbr.ts'
+import { openGuestFiles } from './open-files.ts'
 
 /** Logical Volume Manager, as an MBR and as a GPT have it. */
 const LVM = ['8e', 'E6D6D379-F507-44C2-A23C-238F2A3DF928']
@@ -25,7 +27,8 @@ export async function rootPartition(disk: string): Promise<Partition> {
 }
 
 /**
- * The partition with the guest's root: by its type, or else the largest that is ext4 or xfs.
+ * The partition with the guest's root: by its type, or else the largest ext4 or xfs that has an /etc, or else the
+ * largest: one for data may be larger than the root.
  *
  * @param disk raw
  * @throws ApplianceError `input` where there is none
@@ -42,7 +45,10 @@ export async function findRoot(disk: string): Promise<FoundRoot> {
       else if (await is(XFS)) found.push({ partition, filesystem: 'xfs' })
     }
     const bySize = found.toSorted((a, b) => b.partition.length - a.partition.length)
-    const root = found.find(({ partition }) => partition.type === LINUX_ROOT_X86_64) ?? bySize[0]
+    const root =
+      found.find(({ partition }) => partition.type === LINUX_ROOT_X86_64) ??
+      (await firstWithEtc(file, bySize)) ??
+      bySize[0]
     if (root) return { ...root, others: bySize.filter((one) => one !== root) }
     if (all.some(({ type }) => LVM.includes(type)))
       throw new ApplianceError('input', 'the disk’s system lies in LVM volumes, which are not looked into', {
@@ -54,6 +60,27 @@ export async function findRoot(disk: string): Promise<FoundRoot> {
   throw new ApplianceError('input', 'the disk has no ext4 or xfs partition', {
     hint: 'Only guests whose root file system is ext4 or xfs can be looked at and sealed.',
   })
+}
+
+async function firstWithEtc<T extends { partition: Partition }>(
+  file: FileHandle,
+  found: readonly T[],
+): Promise<T | undefined> {
+  if (found.length < 2) return undefined
+  const whole = fileBytes(file, 0, (await file.stat()).size)
+  for (const one of found) {
+    const files = await openGuestFiles(whole, one.partition.start, one.partition.length)
+    if (files && (await files.list('/etc')).length > 0) return one
+  }
+  return undefined
+}
+
+/** A partition as the table has it now, e.g. after it was resized. */
+export async function partitionNumbered(disk: string, number: number): Promise<Partition> {
+  await using file = await open(disk, 'r')
+  const found = (await partitionsOf(file)).find((one) => one.number === number)
+  if (!found) throw new ApplianceError('check-failed', `the disk has no partition ${number} any more`)
+  return found
 }
 
 /** All partitions of an open raw disk, whichever table it has. */

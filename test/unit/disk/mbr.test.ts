@@ -1,9 +1,9 @@
-import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { mbrPartitions } from '../../../actions/lib/disk/mbr.ts'
-import { rootPartition } from '../../../actions/lib/disk/root-partition.ts'
+import { extendedPartitions, mbrPartitions } from '../../../actions/lib/disk/mbr.ts'
+import { findRoot, partitionNumbered, rootPartition } from '../../../actions/lib/disk/root-partition.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 
 let folder: string
@@ -70,6 +70,37 @@ test('the root is the largest ext4 partition', async () => {
   const [, second] = await read(path)
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-E', `offset=${second!.start}`, path, '8192k'])
   expect(await rootPartition(path)).toEqual(second)
+})
+
+test('a partition for data may be larger than the root, whatever its file system', async () => {
+  const path = await disk('start=2048, size=8MiB, type=83\nsize=320MiB, type=83\n', 340 * MIB)
+  const [first, second] = await read(path)
+  const tree = join(folder, 'tree')
+  await mkdir(join(tree, 'etc'), { recursive: true })
+  await writeFile(join(tree, 'etc/fstab'), '')
+  await run('mke2fs', [
+    ...['-q', '-F', '-t', 'ext4', '-d', tree, '-E', `offset=${first!.start}`, path, '8192k'],
+  ])
+  const data = join(folder, 'data.xfs')
+  await run('mkfs.xfs', ['-q', '-f', '-d', `file,name=${data},size=${second!.length}`])
+  await run('dd', [`if=${data}`, `of=${path}`, 'bs=1M', 'seek=9', 'conv=notrunc,sparse', 'status=none'])
+  expect(second!.start).toBe(9 * MIB)
+  expect(await findRoot(path)).toEqual({
+    partition: first,
+    filesystem: 'ext4',
+    others: [{ partition: second, filesystem: 'xfs' }],
+  })
+  expect(await partitionNumbered(path, 2)).toEqual(second)
+  await expect(partitionNumbered(path, 3)).rejects.toMatchObject({ code: 'check-failed' })
+})
+
+test('an extended partition is seen though it is empty', async () => {
+  const path = await disk('size=8MiB, type=83\nsize=8MiB, type=f\n')
+  expect((await read(path)).map(({ number }) => number)).toEqual([1])
+  await using file = await open(path)
+  const sector = Buffer.alloc(512)
+  await file.read(sector, 0, 512, 0)
+  expect(extendedPartitions(sector)).toEqual([{ number: 2, type: '0f', start: 9 * MIB, length: 8 * MIB }])
 })
 
 test('LVM is refused by name', async () => {
