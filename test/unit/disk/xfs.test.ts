@@ -7,7 +7,9 @@ import { cpioArchive } from '../../../actions/lib/disk/xfs/cpio.ts'
 import { XfsFiles } from '../../../actions/lib/disk/xfs/files.ts'
 import { jobOf } from '../../../actions/lib/disk/xfs/job.ts'
 import { kernelIn } from '../../../actions/lib/disk/xfs/kernel.ts'
+import { judged, librariesIn } from '../../../actions/lib/disk/xfs/machine.ts'
 import { featuresFor } from '../../../actions/lib/disk/xfs/make.ts'
+import { PROGRAM } from '../../../actions/lib/disk/xfs/program.ts'
 import { fileBytes, memoryBytes } from '../../../actions/lib/files/bytes.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 
@@ -126,6 +128,9 @@ test('features that are not known, and version 4, are not read', async () => {
   expect(await opened(() => {})).toBeDefined()
   expect(await opened((bytes) => bytes.writeUInt32BE(0x100, 216))).toBeUndefined()
   expect(await opened((bytes) => bytes.writeUInt16BE(0xb4a4, 100))).toBeUndefined()
+  // Of a folder's blocks: 4096 << 20 is 0, and 4096 << 19 negative.
+  expect(await opened((bytes) => bytes.writeUInt8(20, 192))).toBeUndefined()
+  expect(await opened((bytes) => bytes.writeUInt8(19, 192))).toBeUndefined()
 })
 
 test.each([
@@ -154,6 +159,33 @@ test('the archive of the first file system is one that cpio takes', async () => 
   expect(stdout).toMatch(/^-rwxr-xr-x .* 5 .* bin\/odd$/m)
   expect(stdout).toMatch(/^lrwxrwxrwx .* lib64 -> lib$/m)
   expect(stdout).toMatch(/^crw------- .* 5, +1 .* dev-console$/m)
+})
+
+test('a change that fails is told with its reason', async () => {
+  const changes = PROGRAM.slice(PROGRAM.indexOf('$time ='), PROGRAM.indexOf('while (defined($step'))
+  const around = `sub names { () } sub failed { print "failed: @_"; exit }`
+  const { stdout } = await run('perl', ['-', ...['6', 'write', '/nowhere/at/all', '0644', '0', '0', 'x']], {
+    input: `${around}\n@words = @ARGV;\n${changes}\nchanges(); print 'done';\n`,
+  })
+  expect(stdout).toBe('failed: /nowhere/at/all: No such file or directory')
+})
+
+test('libraries may lie in a folder with a blank in its name', () => {
+  const listed =
+    '\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /a b/lib/libc.so.6 (0x00007f01)\n\t/lib64/ld.so (0x00007f02)\n'
+  expect(librariesIn(listed)).toEqual(['/a b/lib/libc.so.6'])
+})
+
+test('an xfs_repair that is too old finds no damage', () => {
+  const said = (...lines: string[]) => ['checking', ...lines, 'failed: damaged', ''].join('\n')
+  const old = said(
+    'Phase 1 - find and verify superblock...',
+    'Superblock has unknown compat/rocompat/incompat features (0x0/0x0/0x80).',
+    'Using a more recent xfs_repair is recommended.',
+    'Found unsupported filesystem features.  Exiting now.',
+  )
+  expect(() => judged(old, '')).toThrow(expect.objectContaining({ code: 'missing-tool' }))
+  expect(() => judged(said('bad nlink 7'), '')).toThrow(/finds damage: bad nlink 7/)
 })
 
 test('changes become words, in order', () => {

@@ -55,7 +55,8 @@ export function xfsGeometry(s: Buffer): XfsGeometry | undefined {
     blockSize > 65_536 ||
     1 << s[120]! !== blockSize ||
     groupBlocks === 0 ||
-    groups === 0
+    groups === 0 ||
+    s[192]! > 7
   )
     return undefined
   const logStart = wide(s, 48)

@@ -86,9 +86,18 @@ async function read(path: string): Promise<string> {
   return (await readFile(path, 'utf8').catch(() => '')).replaceAll('\r\n', '\n')
 }
 
-function judged(said: string, console: string): string {
+/** What xfs_repair says of a file system that is newer than itself. */
+const TOO_NEW = /more recent xfs_repair|newer xfsprogs|unsupported filesystem features/i
+
+/** @returns what was said, where all went well. Exported for its test. */
+export function judged(said: string, console: string): string {
   const lines = said.trimEnd().split('\n')
   if (lines.at(-1) === 'done') return said
+  const tooNew = lines.find((line) => TOO_NEW.test(line))
+  if (tooNew)
+    throw new ApplianceError('missing-tool', `xfs_repair does not know this XFS root: ${tooNew.trim()}`, {
+      hint: 'xfsprogs on this computer is older than the guest’s file system: install one at least as new as the guest’s.',
+    })
   const failed = /^failed: (.*)$/m.exec(said)?.[1]
   const fault = lines.find(
     (line) => !/^(failed: |checking|Phase | +- |No modify|Cannot get|Repair may|the image)/.test(line),
@@ -134,10 +143,14 @@ async function programsWithLibraries(root: string): Promise<CpioEntry[]> {
     const path = await found(root, ['usr/sbin', 'usr/bin', 'sbin', 'bin'], name, packageName)
     await add(`bin/${name}`, path)
     const { stdout } = await run(loader, [...libraries, '--list', path])
-    for (const [, library] of stdout.matchAll(/ => (\/\S+) \(/g))
-      await add(`lib/${basename(library!)}`, library!)
+    for (const library of librariesIn(stdout)) await add(`lib/${basename(library)}`, library)
   }
   return [...entries.values()]
+}
+
+/** Paths that a loader lists; they may have blanks. */
+export function librariesIn(listed: string): string[] {
+  return Array.from(listed.matchAll(/ => (\/.+) \(0x/g), ([, path]) => path!)
 }
 
 async function found(

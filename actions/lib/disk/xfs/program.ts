@@ -79,9 +79,9 @@ sub change {
     my ($mode, $uid, $gid, $source) = splice @mine, 0, 4;
     my $new = !-f $path || -l $path;
     unlink $path if -l $path;
-    open W, '>', $path or return "$path: $!";
-    print W $contents{$source};
-    close W or return "$path: $!";
+    open O, '>', $path or return "$path: $!"; # not W, which leads to the parent
+    print O $contents{$source};
+    close O or return "$path: $!";
     chown $uid, $gid, $path;
     chmod oct $mode, $path;
     labelled($path) if $new;
