@@ -2,14 +2,14 @@ import { open, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ext4, FIXED_TIME } from '../lib/disk/ext4.ts'
 import { GPT_HEAD, GPT_TAIL, isGpt, type Partition, type Placed, relocateBackup } from '../lib/disk/gpt.ts'
-import { primaryResized } from '../lib/disk/mbr.ts'
+import { extendedPartitions, primaryResized } from '../lib/disk/mbr.ts'
 import type { RootFileSystem, Tools } from '../lib/disk/root-file-system.ts'
 import { partitionsOf } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { writeAt } from '../lib/files/at.ts'
 import type { Log } from '../lib/log/log.ts'
 import { run } from '../lib/process/command.ts'
 import { formatSize } from '../lib/units/size.ts'
+import { emptyUnusedTables } from './unused-tables.ts'
 
 const MIB = 2 ** 20
 
@@ -61,7 +61,8 @@ export async function resizeDisk(
     await resizeFile(disk, before, size)
     return size
   }
-  const around = partition.start + (gpt ? GPT_TAIL : 0)
+  // The root ends at a whole MiB, so the backup of a GPT takes one.
+  const around = partition.start + (gpt ? MIB : 0)
   const least = wanted === 'minimal' || wanted < before ? around + (await leastRoot(root)) : 0
   const comfortable = least + Math.max(RESERVE, least / 8)
   const size = whole(wanted === 'minimal' ? Math.min(before, comfortable) : wanted)
@@ -111,30 +112,6 @@ async function resizeRoot(
   }
 }
 
-/**
- * The tables of new block groups lie where files did, and nobody writes them before they are used: there, what was in
- * those files would remain.
- */
-async function emptyUnusedTables(image: string, tools: Tools, signal: AbortSignal): Promise<void> {
-  const { stdout } = await tools.run('dumpe2fs', [image], { signal, keep: 64 << 20 })
-  const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(stdout)?.[1])
-  const zeros = Buffer.alloc(blockSize)
-  await using file = await open(image, 'r+')
-  for (const group of stdout.split(/^(?=Group \d+: )/m).slice(1)) {
-    const flags = /\[(.*)\]/.exec(group.split('\n', 1)[0]!)?.[1] ?? ''
-    const unused = [
-      ...(flags.includes('BLOCK_UNINIT') ? ['Block bitmap'] : []),
-      ...(flags.includes('INODE_UNINIT') ? ['Inode bitmap', 'Inode table'] : []),
-    ]
-    for (const what of unused) {
-      const place = new RegExp(`${what} at (\\d+)(?:-(\\d+))?`).exec(group)
-      if (!place) continue
-      const [first, last] = [Number(place[1]), Number(place[2] ?? place[1])]
-      for (let block = first; block <= last; block++) await writeAt(file, block * blockSize, zeros)
-    }
-  }
-}
-
 /** The file and its partition table; `root` is where the root's partition ends from now on. */
 async function resizeFile(disk: string, before: number, size: number, root?: Placed): Promise<void> {
   if (size === before) return
@@ -159,7 +136,10 @@ async function tableOf(disk: string): Promise<{ all: Partition[]; gpt: boolean }
   try {
     const head = Buffer.alloc(GPT_HEAD)
     await file.read(head, 0, GPT_HEAD, 0)
-    return { all: await partitionsOf(file), gpt: isGpt(head) }
+    const gpt = isGpt(head)
+    // An empty one has no partition in it, and is in the way nevertheless.
+    const extended = gpt ? [] : extendedPartitions(head.subarray(0, 512))
+    return { all: [...(await partitionsOf(file)), ...extended], gpt }
   } finally {
     await file.close()
   }
@@ -172,7 +152,7 @@ function whole(bytes: number): number {
 function tooSmall(wanted: DiskSize, least: number): ApplianceError {
   return new ApplianceError(
     'input',
-    `pack.hardware.disk: ${wanted === 'minimal' ? wanted : formatSize(wanted)} is too little: what is on the disk needs ${formatSize(whole(least))}`,
+    `pack.hardware.disk: ${wanted === 'minimal' ? wanted : formatSize(wanted)} is too little: what is on the disk needs ${whole(least) / MIB} MiB`,
     { hint: 'pack.hardware.disk: minimal gives the smallest disk on which the machine can still work.' },
   )
 }

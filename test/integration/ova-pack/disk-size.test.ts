@@ -113,9 +113,16 @@ describe('a disk with a GPT', () => {
     await expect(fitted(gpt, 'tiny.raw', 40 * MIB)).rejects.toMatchObject({
       code: 'input',
       message: expect.stringMatching(
-        /^pack\.hardware\.disk: 4[\d.]+ MB is too little: what is on the disk needs [\d.]+ MB$/,
+        /^pack\.hardware\.disk: 4[\d.]+ MB is too little: what is on the disk needs \d+ MiB$/,
       ),
     })
+  })
+
+  test('what it is said to need is enough', async () => {
+    const refused = await fitted(gpt, 'refused.raw', 40 * MIB).catch((error: Error) => error.message)
+    const least = Number(/needs (\d+) MiB$/.exec(String(refused))![1]) * MIB
+    expect((await fitted(gpt, 'least.raw', least)).bytes).toBe(least)
+    await expect(fitted(gpt, 'less.raw', least - MIB)).rejects.toMatchObject({ code: 'input' })
   })
 })
 
@@ -153,5 +160,12 @@ describe('a disk with an MBR', () => {
     expect(minimal.bytes).toBe(1000 * MIB)
     expect(minimal.log.lines.join()).toContain('the root is not the last partition')
     await expect(fitted(disk, 'swap-refused.raw', 800 * MIB)).rejects.toMatchObject({ code: 'input' })
+  })
+
+  test('whose root comes before an empty extended partition keeps it as it is', async () => {
+    const disk = await mbr('extended.raw', 'start=1MiB, size=900MiB, type=83\ntype=f\n', 1000)
+    const { table, bytes } = await fitted(disk, 'extended-minimal.raw', 'minimal')
+    expect(table.partitions).toEqual((await tableOf(disk)).partitions)
+    expect(bytes).toBe(1000 * MIB)
   })
 })
