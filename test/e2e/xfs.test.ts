@@ -44,7 +44,7 @@ steps:
 full('a base machine with an XFS root goes through all stages, and fills a larger disk', async () => {
   const folder = await mkdtemp('/var/tmp/appliance-xfs-')
   const appliance = async (...args: string[]) => {
-    const command = [resolve('dist/cli/index.js'), ...args, '--working-directory', folder]
+    const command = [resolve('dist/cli/index.js'), ...args]
     const options = { allowFailure: true, onOutput: (text: string) => process.stderr.write(text) }
     const { status, stdout, stderr } = await run(process.execPath, command, options)
     return [status, stdout + stderr]
@@ -55,7 +55,7 @@ full('a base machine with an XFS root goes through all stages, and fills a large
     await writeFile(join(folder, 'appliance.yml'), spec)
     await writeFile(join(folder, 'provision.sh'), provision)
     await writeFile(join(folder, 'scenarios/xfs.yml'), scenario)
-    expect(await appliance('build')).toEqual(well)
+    expect(await appliance('build', '--working-directory', folder)).toEqual(well)
     const ova = join(folder, 'build/ova-pack/xfs-server-1.0.0.ova')
     expect(await appliance('verify', ova)).toEqual([0, expect.stringMatching(/packages on the disk/)])
     expect(await appliance('lint', ova)).toEqual([0, expect.not.stringMatching(/disk-unread/)])
