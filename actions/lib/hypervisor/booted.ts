@@ -134,12 +134,15 @@ export abstract class BootedMachine implements Machine {
     connecting.catch(() => {}) // told to whoever asks for it
     const stop = () => this.#connecting.abort(signal.reason)
     signal.addEventListener('abort', stop, { once: true })
-    const made = () => signal.removeEventListener('abort', stop)
-    connecting.then(made, made)
-    if (!(await this.setClock(signal))) {
-      const guest = await connecting
-      const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
-      await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
+    try {
+      if (!(await this.setClock(signal))) {
+        const guest = await connecting
+        const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
+        await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
+      }
+    } finally {
+      // The connection may outlive the scenario that rolled back: the next one takes it as it is.
+      signal.removeEventListener('abort', stop)
     }
     this.#spare = connecting
   }
