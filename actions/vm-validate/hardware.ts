@@ -47,11 +47,10 @@ export function hardwareToTry(
     if (why) remarks.add(`matrix: ${firmware} with ${controller} is not tried: ${why}`)
     return !why
   }).map((one) => {
-    const { firmware = usual.firmware, controller = usual.controller } = one
-    const why = driver.unbootable?.({ firmware, controller })
+    const { firmware, controller, why } = bootable({ ...usual, ...one }, driver)
     if (!why) return one
     remarks.add(`matrix: ${firmware} is tried with the disk at AHCI: ${why}`)
-    return { ...one, controller: 'ahci' as const }
+    return { ...one, controller }
   })
   for (const firmware of matrix.firmware ?? [])
     if (!hardware.some((one) => one.firmware === firmware)) {
@@ -59,6 +58,15 @@ export function hardwareToTry(
       hardware.push({ firmware, controller: 'ahci' })
     }
   return { hardware, remarks: [...remarks] }
+}
+
+/** Where a driver finds the disk of such a machine: at its own controller, or else at AHCI, with the reason. */
+export function bootable(
+  { firmware, controller }: Pick<MachineSpec, 'firmware' | 'controller'>,
+  driver: Pick<Hypervisor, 'unbootable'>,
+): Pick<MachineSpec, 'firmware' | 'controller'> & { why?: string } {
+  const why = driver.unbootable?.({ firmware, controller })
+  return why ? { firmware, controller: 'ahci', why } : { firmware, controller }
 }
 
 /** `bios, lsi, e1000, 4 cpus`. */

@@ -5,6 +5,7 @@ import type { Hypervisor, Machine, MachineSpec, Power } from '../lib/hypervisor/
 import type { Log } from '../lib/log/log.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { within } from './deadline.ts'
+import { bootable } from './hardware.ts'
 import { finishBooting } from './started.ts'
 
 const PRISTINE = 'pristine'
@@ -85,8 +86,6 @@ export function testMachine(
 ): TestMachine {
   const remarks: string[] = []
   const rollbacks: number[] = []
-  const home = emptyPlace(spec)
-  let at = home
   let touched = false
   let remembers = false
   let bootTime: number | undefined
@@ -94,6 +93,13 @@ export function testMachine(
   const remember = (remark: string) => {
     if (!remarks.includes(remark)) remarks.push(remark)
   }
+  const place = (spec: MachineSpec): Place => {
+    const { controller, why } = bootable(spec, hypervisor)
+    if (why) remember(`the disk is at AHCI, not at ${spec.controller}: ${why}`)
+    return emptyPlace({ ...spec, controller })
+  }
+  const home = place(spec)
+  let at = home
   const leave = async (place = at) => {
     await place.guest?.[Symbol.asyncDispose]()
     place.guest = undefined
@@ -255,7 +261,7 @@ export function testMachine(
     },
     async exchange(other, signal) {
       const before = at
-      at = emptyPlace(other)
+      at = place(other)
       touched = true
       try {
         await boot(at, signal)

@@ -1,5 +1,4 @@
 import type { DiskController, Firmware, NicModel } from '../../lib/hypervisor/hypervisor.ts'
-import { blindness } from '../../lib/hypervisor/qemu/firmware.ts'
 import { childText, descendants, type Element, parseXml } from './xml.ts'
 
 /** What an OVF descriptor says its machine is made of; sizes in bytes. */
@@ -87,15 +86,14 @@ export function parseDescriptor(text: string): DescribedMachine | { faults: stri
     remarks.push('it describes no network card; one is plugged in so that the machine can be reached')
   const firmware = descendants(system, 'Config').find(({ attributes }) => attributes.key === 'firmware')
   if (faults.length > 0) return { faults }
-  const kind = firmware?.attributes.value === 'efi' ? 'uefi' : 'bios'
   return {
     name: childText(system, 'Name') || system.attributes.id || '',
     cpus,
     memory: memory!,
-    firmware: kind,
+    firmware: firmware?.attributes.value === 'efi' ? 'uefi' : 'bios',
     disk: file!.attributes.href!,
     capacity,
-    controller: controllerOf(parent, kind, remarks),
+    controller: controllerOf(parent, remarks),
     nic: nicOf(card, remarks),
     remarks,
   }
@@ -103,14 +101,9 @@ export function parseDescriptor(text: string): DescribedMachine | { faults: stri
 
 const none: Element = { name: '', attributes: {}, children: [], text: '' }
 
-function controllerOf(item: Element | undefined, firmware: Firmware, remarks: string[]): DiskController {
+function controllerOf(item: Element | undefined, remarks: string[]): DiskController {
   const kind = item ? childText(item, 'ResourceSubType') : ''
   const found = controllers[kind.toLowerCase()]
-  const why = found && blindness({ firmware, controller: found })
-  if (why) {
-    remarks.push(`controller ${kind}: booted as AHCI instead, since ${why}`)
-    return 'ahci'
-  }
   if (found === 'lsi')
     remarks.push(
       `controller ${kind}: booted as LSI 53C895A, the nearest one that QEMU has and a kernel can boot from`,

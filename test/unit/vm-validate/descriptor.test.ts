@@ -100,10 +100,7 @@ describe('a descriptor', () => {
     const config = '<vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="efi"/>'
     expect(parseDescriptor(descriptor({ config }))).toMatchObject({
       firmware: 'uefi',
-      controller: 'ahci',
-      remarks: [
-        expect.stringMatching(/^controller lsilogic: booted as AHCI instead, since QEMU's UEFI firmware/),
-      ],
+      controller: 'lsi',
     })
   })
 
