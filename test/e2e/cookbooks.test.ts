@@ -61,6 +61,14 @@ else
         [...as, 'tag', '--annotate', '--message', 'Release 0.5', 'v0.5'],
       ])
         await run('git', ['-C', repository, ...args])
+      // Further branches of it, each with a cookbook of its own, as one repository of several teams has.
+      for (const name of ['east', 'west', 'north']) {
+        await run('git', ['-C', repository, 'checkout', '-q', '-b', `team/${name}`, 'main'])
+        await writeCookbook(join(repository, 'cookbooks', name), { name, version: '0.1.0' })
+        await run('git', ['-C', repository, 'add', '-A'])
+        await run('git', ['-C', repository, ...as, 'commit', '-qm', name])
+      }
+      await run('git', ['-C', repository, 'checkout', '-q', 'main'])
     }, 2_400_000)
     afterAll(async () => {
       await market?.[Symbol.asyncDispose]()
@@ -152,6 +160,48 @@ else
         "Policyfile.rb: Policyfile.lock.json is another Policyfile's: run_list changed since; run 'chef update'",
       )
     }, 300_000)
+
+    test.each(['berksfile', 'policyfile'] as const)(
+      'a %s: four cookbooks from one repository, by a tag, two branches and a commit',
+      async (kind) => {
+        const url = `file://${folder}/upstream`
+        const north = (
+          await run('git', ['-C', join(folder, 'upstream'), 'rev-parse', 'team/north'])
+        ).stdout.trim()
+        const at = { gitted: "tag: 'v0.5'", east: "branch: 'team/east'", west: "branch: 'team/west'" }
+        const cookbooks = Object.entries({ ...at, north: `ref: '${north}'` })
+          .map(([name, where]) => `cookbook '${name}', git: '${url}', ${where}, rel: 'cookbooks/${name}'\n`)
+          .join('')
+        const text =
+          kind === 'berksfile'
+            ? berksfile(cookbooks)
+            : policyfile(`run_list 'gitted', 'east', 'west', 'north'\n${cookbooks}`)
+        const { locked, work } = await vendored(await written(kind, text))
+        expect(locked.git.map(({ ref, kind: how }) => `${how} ${ref}`).sort()).toEqual([
+          'branch team/east',
+          'branch team/west',
+          `commit ${north}`,
+          'tag v0.5',
+        ])
+        const names = ['east', 'gitted', 'north', 'west']
+        expect(locked.fromGit.map(({ name }) => name).sort()).toEqual(names)
+        const step = withVendored(chef({ solved: await written(kind, text), runList: [] }), work)
+        const folders = await readdir(
+          kind === 'berksfile' ? step.cookbooks[0]! : join(step.policy!, 'cookbook_artifacts'),
+        )
+        expect(folders.map((name) => name.replace(/-[0-9a-f]{40}$/, '')).sort()).toEqual(names)
+
+        // Locked again, with the tool's own lock beside it: the same commits.
+        const again = await solveCookbooks(
+          await written(kind, text, locked.solution),
+          root,
+          project(),
+          options(),
+        )
+        expect(again.git.map(({ commit }) => commit)).toEqual(locked.git.map(({ commit }) => commit))
+      },
+      300_000,
+    )
 
     test.each([
       [

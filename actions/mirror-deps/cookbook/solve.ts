@@ -108,8 +108,9 @@ async function lockGitCookbooks(
     const same = (one: LockedGit) => one.url === uri && (revision ? isAt(one, revision) : one.ref === ref)
     if (locked.some(same)) continue
     const plain = `${slug(file.name)}-${gitName(uri)}`
-    const taken = locked.filter(({ name }) => name === plain || name.startsWith(`${plain}-`)).length
-    const name = taken === 0 ? plain : `${plain}-${taken + 1}`
+    const free = (name: string) => !locked.some((one) => one.name === name)
+    let name = plain
+    for (let next = 2; !free(name); next++) name = `${plain}-${next}`
     locked.push(await lockGit({ name, url: uri, ref, path: undefined, ...pinned }, options))
   }
   return locked

@@ -10,8 +10,8 @@ import type { GitOptions } from './source.ts'
 /**
  * Bare repositories for the tree, `<name>.git` each, from the store: objects only, each checked, in repositories we
  * initialise (another's `config` and `hooks` could execute). Served by git itself and as plain files alike. Where
- * several are locked at one address (a submodule at two commits), each has what all of them need: whoever asks for
- * that address may want any of them.
+ * several are locked at one address (a submodule at two commits, two cookbooks from two branches), each has what all of
+ * them need: whoever asks for that address may want any of them.
  *
  * @throws ApplianceError `digest-mismatch`; the bad pack is gone then
  */
@@ -23,10 +23,9 @@ export async function writeGitRepositories(
   for (const one of repositories) {
     const repository = await Repository.init(join(directory, `${one.name}.git`), options.signal)
     const here = [one, ...repositories.filter((other) => other !== one && sameAddress(other, one))]
-    for (const other of here) {
-      await take(repository, other, options)
-      await setRefs(repository, other, other === one)
-    }
+    for (const other of here) await take(repository, other, options)
+    for (const [ref, object] of refsOf(one, here)) await repository.git(['update-ref', ref, object])
+    await repository.git(['symbolic-ref', 'HEAD', headOf(one, here)])
     await repository.git(['pack-refs', '--all'])
     await repository.git(['update-server-info'])
     await settle(repository)
@@ -60,19 +59,28 @@ async function isWhole(repository: Repository, one: MirroredGit, store: string):
   }
 }
 
-/** A tag as a tag, a branch as a branch; and whatever it is, HEAD leads to the locked commit. */
-async function setRefs(
-  repository: Repository,
-  { name, ref, commit, tag }: MirroredGit,
-  own: boolean,
-): Promise<void> {
-  if (own) await repository.git(['update-ref', 'refs/heads/main', commit])
-  if (ref?.kind === 'tag') await repository.git(['update-ref', `refs/tags/${ref.name}`, tag ?? commit])
-  else if (ref?.kind === 'branch' && own) {
-    await repository.git(['update-ref', `refs/heads/${ref.name}`, commit])
-    await repository.git(['symbolic-ref', 'HEAD', `refs/heads/${ref.name}`])
-    if (ref.name !== 'main') await repository.git(['update-ref', '-d', 'refs/heads/main'])
-  } else if (!own) await repository.git(['update-ref', `refs/appliance/${name}`, commit])
+/**
+ * A tag as a tag, a branch as a branch. Of others at the address, what has neither or whose name is taken is a tag all
+ * the same, since an ordinary client fetches branches and tags alone; a submodule is asked for by its commit.
+ */
+function refsOf(one: MirroredGit, here: readonly MirroredGit[]): Map<string, string> {
+  const refs = new Map<string, string>()
+  for (const { name, ref, commit, tag } of here) {
+    const own = name === one.name
+    const object = tag ?? commit
+    const plain = ref && ref.kind !== 'commit' && `refs/${ref.kind === 'tag' ? 'tags' : 'heads'}/${ref.name}`
+    if (plain && !refs.has(plain)) refs.set(plain, object)
+    else if (!own && ![...refs.values()].includes(object))
+      refs.set(`refs/${ref ? 'tags/' : ''}appliance/${name}`, object)
+  }
+  return refs.set(headOf(one, here), one.commit)
+}
+
+/** What HEAD names, so that it leads to the locked commit: its branch, or one that nobody else means by that name. */
+function headOf({ name, ref }: MirroredGit, here: readonly MirroredGit[]): string {
+  if (ref?.kind === 'branch') return `refs/heads/${ref.name}`
+  const taken = here.some((other) => other.ref?.kind === 'branch' && other.ref.name === 'main')
+  return taken ? `refs/heads/appliance/${name}` : 'refs/heads/main'
 }
 
 /** What says nothing of the objects but when it was made. */

@@ -318,6 +318,70 @@ describe('submodules', () => {
   })
 })
 
+describe('one repository that is wanted at two places', () => {
+  /** main and v1 as ever, beta/2 led to a commit of its own, and one that only its id finds. */
+  async function forked() {
+    const path = await repository(`forked-${count}`)
+    const child = async (message: string) =>
+      await git(path, 'commit-tree', 'HEAD^{tree}', '-p', 'HEAD', '-m', message)
+    await git(path, 'branch', '-f', 'beta/2', await child('three'))
+    await git(path, 'branch', 'lone', await child('four'))
+    return { path, lone: await git(path, 'rev-parse', 'lone') }
+  }
+
+  test.each([
+    ['two branches', ['main', 'beta/2'], 'main'],
+    ['a tag and a branch', ['v1', 'main'], undefined],
+    ['a commit and a branch', ['lone', 'main'], undefined],
+    ['a branch and a commit', ['main', 'lone'], 'main'],
+  ])('%s: any ordinary client finds both', async (_, wanted, head) => {
+    const options = await places()
+    const { path, lone } = await forked()
+    const refs = wanted.map((name) => (name === 'lone' ? lone : name))
+    const sources = []
+    for (const [index, ref] of refs.entries())
+      sources.push(await lockGit({ ...entry(path, ref), name: `place-${index + 1}` }, options))
+    const tree = join(folder, `tree-${count}`)
+    await laidOut(sources, tree, options)
+    await using server = await serveTree(tree, '127.0.0.1', 0)
+    for (const [index, own] of sources.entries())
+      for (const [kind, prefix] of [
+        ['served', server.url],
+        ['files', `file://${tree}`],
+      ]) {
+        const clone = join(folder, `both-${count}-${index}-${kind}`)
+        const address = `${prefix}/git/place-${index + 1}.git`
+        await run('git', ['clone', '-q', address, clone], { env: author })
+        expect(await git(clone, 'rev-parse', 'HEAD')).toBe(own.commit)
+        for (const { commit } of sources) await git(clone, 'checkout', '-q', '--detach', commit)
+        // What Berkshelf and chef-cli ask their copy for.
+        const bare = `${clone}.git`
+        await run('git', ['clone', '-q', '--bare', address, bare], { env: author })
+        for (const { ref, commit } of sources) expect(await git(bare, 'rev-parse', `${ref}^0`)).toBe(commit)
+      }
+    if (head) expect(await git(join(tree, 'git/place-1.git'), 'symbolic-ref', '--short', 'HEAD')).toBe(head)
+  })
+
+  test('a branch as it was and as it is: each repository leads it to its own', async () => {
+    const options = await places()
+    const { path } = await forked()
+    const before = await lockGit({ ...entry(path, 'beta/2'), name: 'before' }, options)
+    await git(path, 'branch', '-f', 'beta/2', 'v1^0')
+    const after = await lockGit({ ...entry(path, 'beta/2'), name: 'after' }, options)
+    const tree = join(folder, `tree-${count}`)
+    await laidOut([before, after], tree, options)
+    for (const [own, other] of [
+      [before, after],
+      [after, before],
+    ] as const) {
+      const clone = join(folder, `moved-${count}-${own.name}`)
+      await run('git', ['clone', '-q', `file://${tree}/git/${own.name}.git`, clone], { env: author })
+      expect(await git(clone, 'rev-parse', 'origin/beta/2')).toBe(own.commit)
+      await git(clone, 'cat-file', '-e', other.commit)
+    }
+  })
+})
+
 test('files in Git LFS are refused, in one line', async () => {
   const path = await repository('large')
   await writeFile(join(path, '.gitattributes'), '*.png filter=lfs diff=lfs merge=lfs -text\n')
