@@ -14,18 +14,31 @@ import { smallDisk } from '../../test/fixtures/small-disk.ts'
  * the disk is, file for file, that of a run that nobody killed.
  */
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '30' }, seed: { type: 'string', default: '6' } },
+  options: {
+    kills: { type: 'string', default: '30' },
+    seed: { type: 'string', default: '6' },
+    /** Stops after so many minutes, to be gone on with. */
+    minutes: { type: 'string', default: '600' },
+  },
 })
-const [kills, seed] = [values.kills, values.seed].map(Number) as [number, number]
+const [kills, seed, minutes] = [values.kills, values.seed, values.minutes].map(Number) as [
+  number,
+  number,
+  number,
+]
+const end = performance.now() + minutes * 60_000
+const late = () => performance.now() > end
 
 /** What differs between any two runs, with or without a kill. */
 const differs =
-  /\.\/(etc\/machine-id|etc\/ssh\/ssh_host_|var\/lib\/systemd\/(random-seed|timers|catalog|linger)|var\/lib\/systemd\/credential|var\/lib\/dbus|var\/log\/|var\/cache\/|var\/lib\/apt\/|var\/lib\/private|root\/\.ssh\/|etc\/\.pwd\.lock|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$|boot\/grub\/grubenv)/
+  /\.\/((var\/)?tmp\/systemd-private-|etc\/machine-id|etc\/ssh\/ssh_host_|var\/lib\/systemd\/(random-seed|timers|catalog|linger)|var\/lib\/systemd\/credential|var\/lib\/dbus|var\/log\/|var\/cache\/|var\/lib\/apt\/|var\/lib\/private|root\/\.ssh\/|etc\/\.pwd\.lock|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-$|boot\/grub\/grubenv)/
 
 interface State {
   seed: number
   /** Of the kills so far, those that a finished round has shown to be harmless. */
   killed: number
+  /** Kills of the round that is not finished. */
+  pending: number
   rounds: number
   /** Milliseconds of the run that nobody killed. */
   whole: number
@@ -38,7 +51,7 @@ const before = await readFile(stateFile, 'utf8').then(
   (text) => JSON.parse(text) as State,
   () => undefined,
 )
-if (before && before.killed < kills) console.log(`going on after ${before.killed} kills`)
+if (before && before.killed < kills) console.log(`going on after ${before.killed + before.pending} kills`)
 else await rm(folder, { recursive: true, force: true })
 await smallDisk()
 
@@ -79,45 +92,53 @@ const listing = async (project: string) =>
 const state: State =
   before && before.killed < kills
     ? before
-    : { seed, killed: 0, rounds: 0, whole: (await once(join(folder, 'whole')))! }
+    : { seed, killed: 0, pending: 0, rounds: 0, whole: (await once(join(folder, 'whole')))! }
 await writeJson(stateFile, state)
 const { whole } = state
 const right = await listing(join(folder, 'whole'))
 console.log(`never killed: ${(whole / 1000).toFixed(0)} s, ${right.length} files and folders`)
 
-let { killed } = state
 const faults: string[] = []
-while (killed < kills && faults.length === 0) {
+const killed = () => state.killed + state.pending
+while (state.killed < kills && faults.length === 0 && !late()) {
   const project = join(folder, `round-${state.rounds}`)
-  await rm(project, { recursive: true, force: true })
-  // Each round has numbers of its own, so that one that was stopped can be done again.
+  // Each round has numbers of its own, so that one that was stopped goes on with those not yet used.
   const random = seeded(seed * 1000 + state.rounds)
-  for (;;) {
+  for (let used = 0; used < state.pending; used++) random()
+  if (state.pending === 0) await rm(project, { recursive: true, force: true })
+  let finished = false
+  while (!finished && !late()) {
     // Anywhere in what a run takes: the later ones, with much done already, often end before their kill.
-    const at = killed < kills ? random() * whole * 0.6 : undefined
+    const at = killed() < kills ? random() * whole * 0.6 : undefined
     try {
-      if ((await once(project, at)) !== undefined) break
+      finished = (await once(project, at)) !== undefined
     } catch (error) {
-      faults.push(`after ${killed} kills: ${(error as Error).message}`)
+      faults.push(`after ${killed()} kills: ${(error as Error).message}`)
       break
     }
-    killed++
-    console.log(`kill ${killed} (round ${state.rounds + 1}) after ${(at! / 1000).toFixed(1)} s`)
+    if (finished) break
+    state.pending++
+    await writeJson(stateFile, state)
+    console.log(`kill ${killed()} (round ${state.rounds + 1}) after ${(at! / 1000).toFixed(1)} s`)
   }
-  if (faults.length > 0) break
+  if (!finished) break
   const got = await listing(project)
   const there = new Set(got)
   const wanted = new Set(right)
   faults.push(...right.filter((line) => !there.has(line)).map((line) => `missing: ${line}`))
   faults.push(...got.filter((line) => !wanted.has(line)).map((line) => `not in a run never killed: ${line}`))
   if (faults.length > 0) break
+  console.log(`round ${state.rounds + 1}: ${state.pending} kills, the same disk`)
   await rm(project, { recursive: true, force: true })
   state.rounds++
-  state.killed = killed
+  state.killed += state.pending
+  state.pending = 0
   await writeJson(stateFile, state)
 }
+const over = state.killed >= kills || faults.length > 0
 for (const fault of faults.slice(0, 40)) console.log(`FAULT ${fault}`)
-console.log(`figure campaign.provision.kills ${killed} kills (goal 30)`)
+if (!over) console.log('not over: the same command goes on with it')
+console.log(`figure campaign.provision.kills ${state.killed} kills (goal 30)`)
 console.log(`figure campaign.provision.different ${faults.length} files (goal 0)`)
-if (faults.length === 0) await rm(folder, { recursive: true, force: true })
+if (over && faults.length === 0) await rm(folder, { recursive: true, force: true })
 process.exitCode = faults.length === 0 ? 0 : 1
