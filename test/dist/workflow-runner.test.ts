@@ -113,6 +113,34 @@ jobs:
   expect([jobs.two!.result, jobs.three!.result]).toEqual(['skipped', 'success'])
 })
 
+test('a job after a skipped one runs only when it asks to; a failure counts however far before', async () => {
+  const job = (needs: string, condition: string, run = 'true') =>
+    `{ needs: ${needs}, if: "${condition}", runs-on: x, steps: [{ run: "${run}" }] }`
+  const { jobs } = await runs(`
+on: push
+jobs:
+  skipped: { if: "false", runs-on: x, steps: [{ run: "true" }] }
+  implied: { needs: skipped, runs-on: x, steps: [{ run: "true" }] }
+  asks: ${job('skipped', '!cancelled() && !failure()')}
+  third: { needs: asks, runs-on: x, steps: [{ run: "true" }] }
+  fails: ${job('asks', '!cancelled()', 'exit 1')}
+  passed-over: ${job('fails', '!cancelled() && !failure()')}
+  far: ${job('passed-over', '!cancelled() && !failure()')}
+  mourns: ${job('passed-over', 'failure()')}
+`)
+  expect(Object.fromEntries(Object.entries(jobs).map(([name, { result }]) => [name, result]))).toEqual({
+    skipped: 'skipped',
+    implied: 'skipped',
+    asks: 'success',
+    // Its condition is success(), which looks at all jobs before it.
+    third: 'skipped',
+    fails: 'failure',
+    'passed-over': 'skipped',
+    far: 'skipped',
+    mourns: 'success',
+  })
+})
+
 test('actions run their posts in reverse; a composite has inputs, outputs and a path of its own', async () => {
   await put({
     ...speaking,

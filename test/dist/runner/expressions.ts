@@ -7,6 +7,8 @@ export type Contexts = Readonly<Record<string, unknown>>
 export interface Standing {
   failed: boolean
   cancelled: boolean
+  /** Something before it was skipped: neither `success()` nor `failure()`. */
+  skipped?: boolean
 }
 
 const statusFunctions = ['success', 'failure', 'always', 'cancelled'] as const
@@ -14,7 +16,7 @@ const statusFunctions = ['success', 'failure', 'always', 'cancelled'] as const
 /** The value of one expression, with GitHub's own lexer, parser and evaluator. */
 export function evaluate(expression: string, contexts: Contexts, standing?: Standing): unknown {
   const answers = {
-    success: standing && !standing.failed && !standing.cancelled,
+    success: standing && !standing.failed && !standing.skipped && !standing.cancelled,
     failure: standing?.failed === true && !standing.cancelled,
     always: true,
     cancelled: standing?.cancelled,

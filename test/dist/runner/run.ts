@@ -93,10 +93,12 @@ class Run {
       needsOf(job).map((need) => [need, { result: done[need]!.result, outputs: done[need]!.outputs }]),
     )
     const contexts = { ...this.#contexts(called), needs }
-    const results = Object.values(needs).map(({ result }) => result)
-    // A job after a skipped one is skipped, too, unless its condition says otherwise.
+    // Of all jobs it comes after, not only of those it names. After a skipped one a job is skipped, too, unless its
+    // condition says otherwise.
+    const results = [...ancestorsOf(id, called.workflow.jobs)].map((before) => done[before]!.result)
     const standing = {
-      failed: results.some((result) => result !== 'success'),
+      failed: results.includes('failure'),
+      skipped: results.some((result) => result === 'skipped' || result === 'cancelled'),
       cancelled: this.#cancel.signal.aborted,
     }
     const name = `${called.prefix}${id}`
@@ -217,6 +219,20 @@ class Run {
 
 function needsOf({ needs }: JobText): string[] {
   return needs === undefined ? [] : [needs].flat()
+}
+
+/** The jobs that have to be done before this one: those it needs, those they need, and so on. */
+function ancestorsOf(id: string, jobs: Record<string, JobText>): Set<string> {
+  const all = new Set<string>()
+  const add = (job: string): void => {
+    for (const need of needsOf(jobs[job]!)) {
+      if (all.has(need)) continue
+      all.add(need)
+      add(need)
+    }
+  }
+  add(id)
+  return all
 }
 
 function together(jobs: readonly JobResult[]): JobResult['result'] {
