@@ -34,7 +34,7 @@ interface Command {
   inputs: InputDeclarations
   /** What it is about, given without a flag: an input's name. */
   operand?: string
-  /** It needs no spec: customers use it, too. */
+  /** It needs no spec; of the flags that all others have it takes only those it declares itself. */
   anywhere?: true
   run(values: Record<string, unknown>, door: Door): Promise<void>
 }
@@ -66,6 +66,7 @@ export const commands: Record<string, Command> = {
   init: {
     summary: 'A new appliance in this folder, ready to build; asks nothing',
     inputs: initInputs,
+    anywhere: true,
     run: init,
   },
   check: {
@@ -106,12 +107,18 @@ export const commands: Record<string, Command> = {
     inputs: {},
     run: async () => {},
   },
-  doctor: { summary: 'What this computer lacks, with the command that installs it', inputs: {}, run: doctor },
+  doctor: {
+    summary: 'What this computer lacks, with the command that installs it',
+    inputs: {},
+    anywhere: true,
+    run: doctor,
+  },
 }
 
 /** Runs `appliance ARGV`; throws what went wrong. */
 export async function runCommand(argv: readonly string[], door: Door): Promise<void> {
   const [word, ...rest] = argv
+  if (word === 'help' && rest.length > 0) return await runCommand([rest[0]!, '--help'], door)
   if (word === undefined || word === 'help' || word === '--help' || word === '-h')
     return void console.log(help())
   const command = commands[word]
@@ -195,5 +202,6 @@ function commandHelp(name: string, command: Command): string {
     return `  ${`--${input}`.padEnd(width)}  ${description}${words}`
   })
   const operand = command.operand ? ` ${command.operand.toUpperCase()}` : ''
-  return `appliance ${name}${operand}: ${command.summary}\n\n${lines.join('\n')}`
+  const title = `appliance ${name}${operand}: ${command.summary}`
+  return lines.length === 0 ? title : `${title}\n\n${lines.join('\n')}`
 }

@@ -3,11 +3,11 @@ import { basename, join, resolve } from 'node:path'
 import { type Fault, refuse } from '../lib/errors/fault.ts'
 import { exists } from '../lib/files/exists.ts'
 import { publishedSchemas } from '../lib/spec/json-schema.ts'
-import { choice, type InputValues } from '../lib/stage/input.ts'
+import { choice, type InputValues, path } from '../lib/stage/input.ts'
 import type { Door } from './inside.ts'
-import type { everywhere } from './project.ts'
 
 export const initInputs = {
+  'working-directory': path('The folder (default: here)'),
   example: choice('What to begin with', ['minimal', 'license-server', 'rpm']),
 }
 
@@ -45,7 +45,7 @@ jobs:
  * what is in the way is named, all at once, before anything is written.
  */
 export async function init(values: Record<string, unknown>, door: Door): Promise<void> {
-  const given = values as InputValues<typeof initInputs & typeof everywhere>
+  const given = values as InputValues<typeof initInputs>
   const directory = resolve(given['working-directory'] ?? '.')
   const files = await filesOf(join(await examplesOf(door), given.example))
   // A repository that was begun on GitHub has these two.

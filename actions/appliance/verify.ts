@@ -26,7 +26,7 @@ export async function verify(values: Record<string, unknown>, { log, signal, ent
   if (faults.length > 0)
     throw new ApplianceError(
       'check-failed',
-      `${basename(ova)}: ${faults.map(({ title }) => title).join(', ')}`,
+      `${basename(ova)} is not as its maker made it, or not whole: ${faults.map(({ title }) => title).join(', ')}`,
       {
         hint: 'Do not import it: fetch it again, and ask its maker if that does not help.',
       },

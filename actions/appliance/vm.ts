@@ -72,6 +72,8 @@ export async function vm(argv: readonly string[], door: Door): Promise<void> {
       if (own !== undefined || (await isServed(socket))) return void (await ask(socket, { do: 'boot' }))
       return await startKeeper(await projectOf(values), socket, values, door)
     case 'ssh':
+      // That there is none should be said by us, not by ssh.
+      await ask(socket, { do: 'status' })
       return await ssh(socket, own === undefined ? await buildKey(await buildDirectory()) : undefined, words)
     case 'proxy':
       return await relay(socket, Number(one(word, words)))

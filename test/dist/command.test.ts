@@ -70,6 +70,25 @@ test('a stage runs, is up to date in a blink, and its spec may lie elsewhere', a
   })
 })
 
+test('help COMMAND says what COMMAND --help says', async () => {
+  const { stdout } = await appliance('help', 'init')
+  expect(stdout).toMatch(/^appliance init: .*\n\n {2}--working-directory .*\n {2}--example .*\n$/)
+  expect(await appliance('init', '--help')).toMatchObject({ stdout })
+  expect((await appliance('help', 'lnit')).stderr).toContain('did you mean')
+})
+
+test('what is no OVA at all is met with sentences, not with ids of rules', async () => {
+  expect(await appliance('verify', 'data.txt')).toMatchObject({
+    status: 1,
+    stdout: expect.stringMatching(
+      /^WRONG +archive: There is no tar header where .*\nWRONG +manifest: There is no manifest/m,
+    ),
+    stderr: expect.stringMatching(
+      /^error: data\.txt is not as its maker made it, or not whole: archive, manifest, disk\n/,
+    ),
+  })
+})
+
 test('whoever reads the output may stop listening', async () => {
   const command = `"$0" "$1" help | head -1`
   const { stdout, stderr } = await run('bash', ['-c', command, node24, join(dist, 'cli/index.js')])

@@ -6,12 +6,22 @@ import { words } from './section.ts'
  * A file or folder that is there, made absolute. Relative ones begin at the spec's folder.
  *
  * @param what its name in messages: `a script`
+ * @param whence where people find one, for those who lack it
  */
-export function existing(directory: string, what: string, kind: 'file' | 'folder' | 'either' = 'file') {
+export function existing(
+  directory: string,
+  what: string,
+  kind: 'file' | 'folder' | 'either' = 'file',
+  whence?: string,
+) {
   return words(what).transform(async (path, context) => {
     const absolute = resolve(directory, path)
     const status = await stat(absolute).catch(() => undefined)
-    if (!status) context.addIssue({ code: 'custom', message: notThere(path, directory) })
+    if (!status)
+      context.addIssue({
+        code: 'custom',
+        message: `${notThere(path, directory)}${whence ? `: ${whence}` : ''}`,
+      })
     else if (kind === 'file' && status.isDirectory())
       context.addIssue({ code: 'custom', message: `expected ${what}, but ${path} is a folder` })
     else if (kind === 'folder' && !status.isDirectory())

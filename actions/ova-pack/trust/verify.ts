@@ -7,10 +7,10 @@ import { sha256File } from '../../lib/files/digest.ts'
 import { exists } from '../../lib/files/exists.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { readVmdk } from '../../lib/vmdk/read.ts'
-import { filesOf, lintArchive } from '../lint/archive.ts'
+import { archiveRules, filesOf, lintArchive } from '../lint/archive.ts'
 import { rootOf } from '../lint/boot.ts'
 import { readCertificate, signatureHolds } from '../lint/certificate.ts'
-import { lintManifest } from '../lint/manifest.ts'
+import { lintManifest, manifestRules } from '../lint/manifest.ts'
 import { debs } from './installed.ts'
 import { fingerprintOf } from './write.ts'
 
@@ -108,7 +108,8 @@ async function checkInside(ova: Bytes, trusted: string | undefined, signal: Abor
   const archive = await readArchive(ova, signal)
   const damage: string[] = []
   lintArchive(archive, (rule, place) => {
-    if (/damaged|cut-short|end|padding|duplicate/.test(rule)) damage.push(`${rule} ${place}`)
+    if (/damaged|cut-short|end|padding|duplicate/.test(rule))
+      damage.push(`${archiveRules[rule].what}${place && ` (${place})`}`)
   })
   const checks: Check[] = [{ title: 'archive', ...(damage.length > 0 && { fault: damage.join('; ') }) }]
   const faults: string[] = []
@@ -117,7 +118,7 @@ async function checkInside(ova: Bytes, trusted: string | undefined, signal: Abor
     archive,
     (rule, place, evidence) => {
       if (/^(digest|manifest-(missing|stranger|incomplete|syntax|empty|twice|case))/.test(rule))
-        faults.push(`${place}: ${evidence || rule}`)
+        faults.push([place, evidence || manifestRules[rule].what].filter(Boolean).join(': '))
     },
     signal,
   )

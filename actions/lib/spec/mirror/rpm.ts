@@ -27,7 +27,12 @@ export const rpm = (directory: string) =>
       .describe('Address of the repository; $releasever and $basearch are filled in'),
     mirrorlist: rpmAddress().optional().describe('Address of a list of such addresses'),
     metalink: rpmAddress().optional().describe('Address of a Metalink that lists such addresses'),
-    gpgkey: existing(directory, 'a key file').describe('The OpenPGP key that signs the packages'),
+    gpgkey: existing(
+      directory,
+      'a key file',
+      'file',
+      'any machine of the distribution has it under /etc/pki/rpm-gpg; compare its fingerprint with their web site’s',
+    ).describe('The OpenPGP key that signs the packages'),
     packages: list(packageName(), 'a list of packages')
       .default([])
       .describe('What the appliance needs; all they depend on comes with them'),
