@@ -6,6 +6,7 @@ import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import { accessLine } from '../lib/mirror/serve/access.ts'
 import { type MirrorServer, serveTree } from '../lib/mirror/serve.ts'
+import { mirrorTree } from '../lib/mirror/tree-place.ts'
 import { type WatchedNetwork, watched } from '../lib/network/attempts.ts'
 import { canEnter, enter } from '../lib/network/enter.ts'
 import { privateNetwork } from '../lib/network/private.ts'
@@ -221,7 +222,7 @@ interface StageMirror extends AsyncDisposable {
 
 /** Every request is a line of the folder's `access.log`. */
 export function mirrorOf(project: Project, folder: string, log: Log): StageMirror {
-  const tree = join(project.buildDirectory, 'mirror-deps', 'tree')
+  const tree = mirrorTree(project)
   let server: MirrorServer | undefined
   let written = Promise.resolve()
   return {

@@ -1,6 +1,7 @@
-import { readFile, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeJson } from '../lib/files/atomic.ts'
+import { textOf } from '../lib/files/text.ts'
 import type { WorkDone } from '../lib/stage/execute.ts'
 
 /** A finished stage that is not recorded as done, because somebody tried to leave while it worked. */
@@ -23,7 +24,7 @@ export async function keepRefused(folder: string, fingerprint: string, done: Wor
 /** What was kept, if it was made from the same and its files are as they were; whatever was kept is forgotten. */
 export async function takeRefused(folder: string, fingerprint: string): Promise<WorkDone | undefined> {
   const file = join(folder, FILE)
-  const text = await readFile(file, 'utf8').catch(() => '')
+  const text = await textOf(file)
   await rm(file, { force: true })
   try {
     const refused = JSON.parse(text) as Refused

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
-import { join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { InputError } from '../lib/errors/fault.ts'
 import type { Log } from '../lib/log/log.ts'
 import { type Access, accessLine } from '../lib/mirror/serve/access.ts'
 import { type MirrorServer, serveTree } from '../lib/mirror/serve.ts'
+import { mirrorTree } from '../lib/mirror/tree-place.ts'
 import type { Door } from './inside.ts'
 import { projectOf } from './project.ts'
 
@@ -14,7 +14,7 @@ import { projectOf } from './project.ts'
 export async function serve(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {
   const { host, port } = addressOf((values.address as string | undefined) ?? '127.0.0.1:8080')
   const project = await projectOf(values)
-  const tree = join(project.buildDirectory, 'mirror-deps', 'tree')
+  const tree = mirrorTree(project)
   if (!(await stat(tree).catch(() => undefined)))
     throw new ApplianceError('stale', `there is no mirror in ${tree} yet`, {
       hint: 'Run `appliance mirror-deps` first.',

@@ -1,7 +1,9 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Guest } from '../lib/guest/guest.ts'
-import { type MirrorAccess, SCRATCH } from '../lib/mirror/guest-access.ts'
+import type { MirrorAccess } from '../lib/mirror/guest-access.ts'
+import { SCRATCH } from '../lib/mirror/guest-places.ts'
+import { mirrorTree } from '../lib/mirror/tree-place.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 
 type Work = Pick<StageWork, 'project' | 'network' | 'signal' | 'log' | 'workDirectory'>
@@ -16,7 +18,7 @@ export async function prepare(guest: Guest, work: Work, access: MirrorAccess): P
     { signal },
   )
   for (const [to, content] of Object.entries(access.files)) await put(guest, work, to, content, 0o644)
-  const key = join(project.buildDirectory, 'mirror-deps', 'tree', 'deb', 'appliance-mirror.gpg')
+  const key = mirrorTree(project, 'deb', 'appliance-mirror.gpg')
   await guest.upload(key, '/run/appliance/mirror.gpg', { mode: 0o644, owner: 'root', group: 'root', signal })
   for (const command of access.commands)
     await guest.run(command, { env: access.env, signal, onOutput: (text) => work.log.guest(text) })

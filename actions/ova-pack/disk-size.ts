@@ -1,11 +1,13 @@
 import { open, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ext4, FIXED_TIME } from '../lib/disk/ext4.ts'
+import { ext4Figure } from '../lib/disk/ext4-programs.ts'
 import { GPT_HEAD, GPT_TAIL, isGpt, type Partition, type Placed, relocateBackup } from '../lib/disk/gpt.ts'
 import { extendedPartitions, primaryResized } from '../lib/disk/mbr.ts'
 import type { RootFileSystem, Tools } from '../lib/disk/root-file-system.ts'
 import { partitionsOf } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { bytesAt, writeAt } from '../lib/files/at.ts'
 import type { Log } from '../lib/log/log.ts'
 import { run } from '../lib/process/command.ts'
 import { formatSize } from '../lib/units/size.ts'
@@ -79,8 +81,7 @@ export async function resizeDisk(
 async function leastRoot(root: Ext4): Promise<number> {
   const { stdout } = await root.e2fs('resize2fs', ['-f', '-P'])
   const blocks = Number(/: (\d+)$/m.exec(stdout)?.[1])
-  const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(await root.described())?.[1])
-  return blocks * blockSize
+  return blocks * ext4Figure(await root.described(), 'Block size')
 }
 
 /**
@@ -115,34 +116,24 @@ async function resizeRoot(
 /** The file and its partition table; `root` is where the root's partition ends from now on. */
 async function resizeFile(disk: string, before: number, size: number, root?: Placed): Promise<void> {
   if (size === before) return
-  const file = await open(disk, 'r+')
-  try {
-    const head = Buffer.alloc(GPT_HEAD)
-    await file.read(head, 0, GPT_HEAD, 0)
-    await file.truncate(size)
-    const changes = isGpt(head)
-      ? relocateBackup(head, before, size, root)
-      : root
-        ? [{ position: 0, bytes: primaryResized(head.subarray(0, 512), root) }]
-        : []
-    for (const { position, bytes } of changes) await file.write(bytes, 0, bytes.length, position)
-  } finally {
-    await file.close()
-  }
+  await using file = await open(disk, 'r+')
+  const head = await bytesAt(file, 0, GPT_HEAD)
+  await file.truncate(size)
+  const changes = isGpt(head)
+    ? relocateBackup(head, before, size, root)
+    : root
+      ? [{ position: 0, bytes: primaryResized(head.subarray(0, 512), root) }]
+      : []
+  for (const { position, bytes } of changes) await writeAt(file, position, bytes)
 }
 
 async function tableOf(disk: string): Promise<{ all: Partition[]; gpt: boolean }> {
-  const file = await open(disk, 'r')
-  try {
-    const head = Buffer.alloc(GPT_HEAD)
-    await file.read(head, 0, GPT_HEAD, 0)
-    const gpt = isGpt(head)
-    // An empty one has no partition in it, and is in the way nevertheless.
-    const extended = gpt ? [] : extendedPartitions(head.subarray(0, 512))
-    return { all: [...(await partitionsOf(file)), ...extended], gpt }
-  } finally {
-    await file.close()
-  }
+  await using file = await open(disk, 'r')
+  const head = await bytesAt(file, 0, GPT_HEAD)
+  const gpt = isGpt(head)
+  // An empty one has no partition in it, and is in the way nevertheless.
+  const extended = gpt ? [] : extendedPartitions(head.subarray(0, 512))
+  return { all: [...(await partitionsOf(file)), ...extended], gpt }
 }
 
 function whole(bytes: number): number {

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { ext4Figure } from '../lib/disk/ext4-programs.ts'
 import { dataExtents, type Extent } from '../lib/disk/extents.ts'
 import type { Tools } from '../lib/disk/root-file-system.ts'
 import { writeAt } from '../lib/files/at.ts'
@@ -27,7 +28,7 @@ export async function emptyUnusedTables(image: string, tools: Tools, signal: Abo
 
 /** Of what dumpe2fs(8) says. */
 function unusedTables(dump: string): Extent[] {
-  const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(dump)?.[1])
+  const blockSize = ext4Figure(dump, 'Block size')
   const found: Extent[] = []
   for (const group of dump.split(/^(?=Group \d+: )/m).slice(1)) {
     const flags = /\[(.*)\]/.exec(group.split('\n', 1)[0]!)?.[1] ?? ''

@@ -1,7 +1,7 @@
 import { serveMachine } from './control.ts'
 import type { Course } from './course.ts'
 import { socketOf } from './socket.ts'
-import type { Work } from './stage.ts'
+import type { Work } from './work.ts'
 
 /** Leaves the machine as it is, for `appliance vm`, until somebody stops it. */
 export async function keptOpen(course: Course, work: Work): Promise<void> {

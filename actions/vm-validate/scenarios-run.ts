@@ -5,10 +5,10 @@ import { bootMachine } from './checks-run.ts'
 import type { Course } from './course.ts'
 import { distribute } from './machines.ts'
 import { runScenario } from './scenario-run.ts'
-import { during, type Work } from './stage.ts'
 import { stepTitle } from './steps/perform.ts'
 import { testMachine } from './test-machine.ts'
 import type { ScenarioResult } from './verdict.ts'
+import { during, type Work } from './work.ts'
 
 interface Plan {
   /** How many machines. */

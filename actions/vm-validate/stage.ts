@@ -24,10 +24,9 @@ import { runSuite } from './suites-run.ts'
 import { testMachine } from './test-machine.ts'
 import { variablesOf } from './variables.ts'
 import { type ScenarioResult, verdictOn } from './verdict.ts'
+import { during, type Work } from './work.ts'
 
 const RECIPE = '2'
-
-export type Work = StageWork<typeof inputs>
 
 /** The vm-validate stage on a hypervisor of choice. */
 export function vmValidateOn(
@@ -205,12 +204,6 @@ function noScenario(all: number, tags: readonly string[]): string {
   return all === 0
     ? 'the spec names no scenarios (validate.scenarios): nothing but the machine itself was tried'
     : `none of the ${all} scenarios was run: none is tagged ${tags.join(' or ')}`
-}
-
-/** Whoever tries to leave does so during something with a name. */
-export function during<T>(work: Work, title: string, doIt: () => Promise<T>): Promise<T> {
-  const network = work.network()
-  return network.during ? network.during(title, doIt) : doIt()
 }
 
 /** Nothing of an earlier run may be taken for this one's. Folders of variants lie in the stage's and stay. */

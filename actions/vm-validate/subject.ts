@@ -5,12 +5,9 @@ import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import { run } from '../lib/process/command.ts'
-import type { StageWork } from '../lib/stage/stage.ts'
-import type { inputs } from './inputs.ts'
 import { type ImportedOva, importOva } from './ova/import.ts'
 import type { Subject } from './verdict.ts'
-
-type Work = StageWork<typeof inputs>
+import type { Work } from './work.ts'
 
 /** What is to be validated: where it lies, and its digest where an earlier stage recorded it. */
 interface Given {

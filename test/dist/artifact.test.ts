@@ -1,44 +1,27 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { sha256 } from '../../actions/lib/files/digest.ts'
 import { noArtifacts, uploadEvidence, uploadFile } from '../../actions/lib/runner/artifact.ts'
 import { workflowLog } from '../../actions/lib/runner/workflow-log.ts'
-import { Services } from './emulator/services.ts'
+import { servicesAroundEach } from './emulator/around.ts'
 
 const log = workflowLog(() => '.')
-let services: Services
-let folder: string
-const before = process.env
-
-beforeEach(async () => {
-  jest.spyOn(process.stdout, 'write').mockReturnValue(true) // the client talks a lot
-  services = await Services.start()
-  folder = await mkdtemp('/tmp/appliance-artifact-')
-  process.env = { ...before, ...services.environment }
-  delete process.env.GITHUB_SERVER_URL
-})
-
-afterEach(async () => {
-  jest.restoreAllMocks()
-  process.env = before
-  await rm(folder, { recursive: true })
-  await services[Symbol.asyncDispose]()
-})
+const at = servicesAroundEach('artifact')
 
 test('an OVA of several blocks arrives byte for byte, with no zip around it', async () => {
-  const ova = join(folder, 'license-server-1.4.0.ova')
+  const ova = join(at.folder, 'license-server-1.4.0.ova')
   const content = randomBytes(20 << 20) // the client's blocks are 8 MiB
   await writeFile(ova, content)
   await uploadFile(ova, sha256(content), log)
-  const [uploaded] = services.artifacts
+  const [uploaded] = at.services.artifacts
   expect(uploaded).toMatchObject({ name: 'license-server-1.4.0.ova', hash: `sha256:${sha256(content)}` })
   expect(uploaded!.content.equals(content)).toBe(true)
 })
 
 test('an OVA that changed since it was made is refused', async () => {
-  const ova = join(folder, 'a.ova')
+  const ova = join(at.folder, 'a.ova')
   await writeFile(ova, 'changed')
   await expect(uploadFile(ova, sha256('as it was made'), log)).rejects.toMatchObject({
     code: 'digest-mismatch',
@@ -47,8 +30,8 @@ test('an OVA that changed since it was made is refused', async () => {
 })
 
 test('an upload that fails says so, and that the OVA is there all the same', async () => {
-  services.broken.add('ArtifactService/CreateArtifact')
-  const ova = join(folder, 'a.ova')
+  at.services.broken.add('ArtifactService/CreateArtifact')
+  const ova = join(at.folder, 'a.ova')
   await writeFile(ova, 'x')
   await expect(uploadFile(ova, sha256('x'), log)).rejects.toMatchObject({
     code: 'unreachable',
@@ -58,14 +41,14 @@ test('an upload that fails says so, and that the OVA is there all the same', asy
 })
 
 test('evidence that cannot be uploaded does not hide what it is evidence of', async () => {
-  services.broken.add('ArtifactService/CreateArtifact')
-  const screen = join(folder, 'screen.png')
+  at.services.broken.add('ArtifactService/CreateArtifact')
+  const screen = join(at.folder, 'screen.png')
   await writeFile(screen, 'png')
-  await uploadEvidence('vm-validate-evidence', [screen], folder, log)
-  expect(services.artifacts).toEqual([])
-  services.broken.clear()
-  await uploadEvidence('vm-validate-evidence', [screen], folder, log)
-  expect(services.artifacts).toMatchObject([{ name: 'vm-validate-evidence' }])
+  await uploadEvidence('vm-validate-evidence', [screen], at.folder, log)
+  expect(at.services.artifacts).toEqual([])
+  at.services.broken.clear()
+  await uploadEvidence('vm-validate-evidence', [screen], at.folder, log)
+  expect(at.services.artifacts).toMatchObject([{ name: 'vm-validate-evidence' }])
 })
 
 test('GitHub Enterprise Server and runners without the service are named', async () => {
@@ -76,8 +59,8 @@ test('GitHub Enterprise Server and runners without the service are named', async
   expect(noArtifacts({ ...process.env, GITHUB_SERVER_URL: 'https://x.ghe.com' })).toBeUndefined()
   expect(noArtifacts({})).toBe('this runner has no artifact service')
   process.env.GITHUB_SERVER_URL = 'https://git.example.com'
-  const ova = join(folder, 'a.ova')
+  const ova = join(at.folder, 'a.ova')
   await writeFile(ova, 'x')
   await uploadFile(ova, sha256('x'), log)
-  expect(services.calls).toEqual([])
+  expect(at.services.calls).toEqual([])
 })

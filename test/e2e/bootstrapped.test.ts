@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
 import { type BootedBase, bootBase } from '../fixtures/booted-base.ts'
+import { command } from '../fixtures/command.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
 
 const folder = resolve('build/e2e/bootstrapped')
@@ -56,23 +57,13 @@ if (!isInside()) {
   for (const [name, text] of Object.entries(scripts)) await writeFile(join(folder, 'base', name), text)
   await rm(join(folder, 'kai'), { force: true })
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'kai', '-f', join(folder, 'kai')])
-  const command = [
-    resolve('dist/cli/index.js'),
-    'build',
-    '--until',
-    'veewee-basebox',
-    '--working-directory',
-    folder,
-  ]
-  const { status, stdout, stderr } = await run(process.execPath, command, {
-    allowFailure: true,
-    env: { PASSWORD_OF_HANA: PASSWORD },
-  })
+  const built = command({ folder, env: { PASSWORD_OF_HANA: PASSWORD } })
+  const { status, output } = await built('build', '--until', 'veewee-basebox')
   test('a machine is made from the mirror', () => {
-    expect(status === 0 || `${stdout}${stderr}`.slice(-4000)).toBe(true)
+    expect(status === 0 || output.slice(-4000)).toBe(true)
   })
   test('no password is told', () => {
-    expect(`${stdout}${stderr}`).not.toContain(PASSWORD)
+    expect(output).not.toContain(PASSWORD)
   })
   await testsInside(import.meta.url)
 } else

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ProvisionReport } from '../../actions/chef-provision/report.ts'
 import { freePort } from '../../actions/lib/network/free-port.ts'
 import { run } from '../../actions/lib/process/command.ts'
+import { command } from '../fixtures/command.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
 
 const folder = resolve('build/e2e/provision')
@@ -52,15 +53,7 @@ else
     let daemon: ChildProcess
     let spec: string
     const env = { BAG_SECRET: SECRET }
-    const appliance = async (...args: string[]) => {
-      const command = [resolve('dist/cli/index.js'), ...args, '--working-directory', folder]
-      const { status, stdout, stderr } = await run(process.execPath, command, {
-        allowFailure: true,
-        env,
-        onOutput: (text) => process.stderr.write(text),
-      })
-      return { status, output: stdout + stderr }
-    }
+    const appliance = command({ folder, env })
     const write = (steps: string) => writeFile(join(folder, 'appliance.yml'), `${spec}${steps}`)
     const report = async () =>
       JSON.parse(await readFile(join(folder, 'build/chef-provision/report.json'), 'utf8')) as ProvisionReport

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { run } from '../../actions/lib/process/command.ts'
 import { type BootedBase, bootBase } from '../fixtures/booted-base.ts'
+import { command } from '../fixtures/command.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
 import { rpmSystem } from '../fixtures/rpm-system/make.ts'
 
@@ -34,17 +34,13 @@ else if (!isInside()) {
   await rm(join(folder, 'appliance.lock.json'), { force: true })
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'appliance.yml'), appliance(repository, gpgkey))
-  const command = ['build', '--until', 'veewee-basebox', '--working-directory', folder]
-  const { status, stdout, stderr } = await run(process.execPath, [resolve('dist/cli/index.js'), ...command], {
-    allowFailure: true,
-    env: { PASSWORD_OF_HANA: PASSWORD },
-    onOutput: (text) => process.stderr.write(text),
-  })
+  const built = command({ folder, env: { PASSWORD_OF_HANA: PASSWORD } })
+  const { status, output } = await built('build', '--until', 'veewee-basebox')
   test('a machine is made from RPMs in the mirror', () => {
-    expect(status === 0 || `${stdout}${stderr}`.slice(-4000)).toBe(true)
+    expect(status === 0 || output.slice(-4000)).toBe(true)
   })
   test('no password is told', () => {
-    expect(`${stdout}${stderr}`).not.toContain(PASSWORD)
+    expect(output).not.toContain(PASSWORD)
   })
   test('what is on it is told, by rpm’s own database', async () => {
     const report = await readFile(join(stage, 'report.md'), 'utf8')

@@ -4,20 +4,13 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import { rootPartition } from '../../actions/lib/disk/root-partition.ts'
 import { CommandFailed } from '../../actions/lib/errors/error.ts'
 import { run } from '../../actions/lib/process/command.ts'
+import { command } from '../fixtures/command.ts'
 import { installer } from '../fixtures/installer/make.ts'
 
 const folder = resolve('build/e2e/veewee')
 const stage = join(folder, 'build/veewee-basebox')
 
-/** Runs the committed command as a user would. */
-async function appliance(...args: string[]) {
-  const { status, stdout, stderr } = await run(
-    process.execPath,
-    [resolve('dist/cli/index.js'), ...args, '--working-directory', folder],
-    { allowFailure: true, onOutput: (text) => process.stderr.write(text) },
-  )
-  return { status, output: stdout + stderr }
-}
+const appliance = command({ folder })
 
 if (process.getuid?.() !== 0) test.skip('skipped, because making the installer needs root', () => {})
 else

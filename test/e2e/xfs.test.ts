@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { run } from '../../actions/lib/process/command.ts'
+import { command } from '../fixtures/command.ts'
 
 // Some ten minutes of emulated machines.
 const full = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
@@ -43,22 +43,20 @@ steps:
 
 full('a base machine with an XFS root goes through all stages, and fills a larger disk', async () => {
   const folder = await mkdtemp('/var/tmp/appliance-xfs-')
-  const appliance = async (...args: string[]) => {
-    const command = [resolve('dist/cli/index.js'), ...args]
-    const options = { allowFailure: true, onOutput: (text: string) => process.stderr.write(text) }
-    const { status, stdout, stderr } = await run(process.execPath, command, options)
-    return [status, stdout + stderr]
-  }
-  const well = [0, expect.any(String)]
+  const appliance = command({})
+  const well = (output = /./) => ({ status: 0, output: expect.stringMatching(output) })
   try {
     await mkdir(join(folder, 'scenarios'))
     await writeFile(join(folder, 'appliance.yml'), spec)
     await writeFile(join(folder, 'provision.sh'), provision)
     await writeFile(join(folder, 'scenarios/xfs.yml'), scenario)
-    expect(await appliance('build', '--working-directory', folder)).toEqual(well)
+    expect(await appliance('build', '--working-directory', folder)).toEqual(well())
     const ova = join(folder, 'build/ova-pack/xfs-server-1.0.0.ova')
-    expect(await appliance('verify', ova)).toEqual([0, expect.stringMatching(/packages on the disk/)])
-    expect(await appliance('lint', ova)).toEqual([0, expect.not.stringMatching(/disk-unread/)])
+    expect(await appliance('verify', ova)).toEqual(well(/packages on the disk/))
+    expect(await appliance('lint', ova)).toEqual({
+      status: 0,
+      output: expect.not.stringMatching(/disk-unread/),
+    })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

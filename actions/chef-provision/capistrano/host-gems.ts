@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { sha256 } from '../../lib/files/digest.ts'
 import { exists } from '../../lib/files/exists.ts'
+import { mirrorTree } from '../../lib/mirror/tree-place.ts'
 import { run } from '../../lib/process/command.ts'
 import { lockOf } from '../../lib/stage/project.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
@@ -29,7 +30,7 @@ export async function hostGems(
   const partial = `${home}.partial`
   await rm(partial, { recursive: true, force: true })
   await mkdir(partial, { recursive: true })
-  const tree = join(project.buildDirectory, 'mirror-deps', 'tree', 'gem', name)
+  const tree = mirrorTree(project, 'gem', name)
   const wanted = source.gems.map((gem) => `${gem.name}:${gem.version}`)
   await log.group(`installing the gems of ${name} on this computer`, () =>
     run(

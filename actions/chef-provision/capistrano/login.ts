@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Guest } from '../../lib/guest/guest.ts'
 import { exports, quote } from '../../lib/guest/quote.ts'
 import type { Endpoint } from '../../lib/hypervisor/hypervisor.ts'
-import { RUN } from '../../lib/mirror/guest-access.ts'
+import { RUN } from '../../lib/mirror/guest-places.ts'
 import { run } from '../../lib/process/command.ts'
 
 /** A way into the guest that lasts for one step. */

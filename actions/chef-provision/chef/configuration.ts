@@ -1,4 +1,4 @@
-import { RUN, SCRATCH } from '../../lib/mirror/guest-access.ts'
+import { RUN, SCRATCH } from '../../lib/mirror/guest-places.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
 
 /** Everything of Chef's in the guest; removed after the step. */

@@ -6,6 +6,7 @@ import { sha256 } from '../../lib/files/digest.ts'
 import { exists } from '../../lib/files/exists.ts'
 import type { LockedCookbooks, LockedGitCookbook } from '../../lib/lock/lock.ts'
 import { cookbookInTree } from '../../lib/mirror/cookbook-in-tree.ts'
+import { mirrorTree } from '../../lib/mirror/tree-place.ts'
 import { run } from '../../lib/process/command.ts'
 import type { CookbookFile } from '../../lib/spec/cookbook-file.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
@@ -59,7 +60,7 @@ export async function vendor(file: CookbookFile, root: ToolsRoot, work: Work): P
   const solver = new Solver(file, { directory, root, signal: work.signal })
   await writeFile(solver.lock, locked.solution)
   await writeFile(solver.gitConfig, '[safe]\n\tdirectory = *\n')
-  const tree = join(work.project.buildDirectory, 'mirror-deps', 'tree')
+  const tree = mirrorTree(work.project)
   for (const one of locked.cookbooks)
     await unpack(join(tree, cookbookInTree(one)), solver.place(one.name, one), work)
   for (const one of locked.fromGit)

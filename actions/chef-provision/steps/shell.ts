@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SCRATCH } from '../../lib/mirror/guest-access.ts'
+import { SCRATCH } from '../../lib/mirror/guest-places.ts'
 import type { Runner } from '../provisioning.ts'
 import { inGuest } from './in-guest.ts'
 

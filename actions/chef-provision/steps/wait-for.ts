@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ApplianceError } from '../../lib/errors/error.ts'
+import { textOf } from '../../lib/files/text.ts'
 import { quote } from '../../lib/guest/quote.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import type { Provisioning, Runner } from '../provisioning.ts'
@@ -76,7 +76,7 @@ async function textOnConsole(
   const deadline = performance.now() + timeout
   for (;;) {
     const screen = (await machine.console.text().catch(() => undefined))?.rows.join('\n') ?? ''
-    const said = await readFile(serial, 'utf8').catch(() => '')
+    const said = await textOf(serial)
     if (screen.includes(text) || said.includes(text)) return
     if (performance.now() > deadline) {
       const ends = `${screen}\n${said}`

@@ -1,26 +1,18 @@
+import { BEGINNING, PATIENCE } from './program.ts'
+
 /**
- * Runs in the tools' Ruby: `WHAT BERKSFILE LOCK [DESTINATION]`, and prints one line of JSON, `{fault}` for what is the
- * user's. `sources` tells which git repositories the Berksfile names; `solve` has Berkshelf resolve, beginning with the
- * lock that is there; `vendor` writes the cookbooks to DESTINATION, from Berkshelf's store (BERKSHELF_PATH) alone. The
- * lock is read and written where we say, not beside the Berksfile.
+ * By Berkshelf, whose store is at BERKSHELF_PATH.
  *
  * @see https://docs.chef.io/workstation/berkshelf/
  */
-export const BERKSFILE_PROGRAM = `
-require 'json'
-what, file, LOCK, destination = ARGV
-def fault(code, message, line = nil)
-  puts JSON.generate(fault: { code: code, message: message, line: line })
-  exit
-end
+export const BERKSFILE_PROGRAM = `${BEGINNING}
 begin
   require 'berkshelf'
 rescue LoadError
   fault 'input', 'needs Berkshelf: add berkshelf: "*" to the gems for: tools (mirror.gem)'
 end
 require 'berkshelf/community_rest'
-Chef::Config[:http_retry_count] = 2
-Chef::Config[:http_retry_delay] = 1
+${PATIENCE}
 WARNED = []
 class Quiet < Berkshelf::NullFormatter
   def warn(text) = WARNED << text.to_s.strip.sub(/\\A\\* /, '')
@@ -30,7 +22,7 @@ class << Berkshelf::Lockfile
   def from_berksfile(berksfile) = new(berksfile: berksfile, filepath: LOCK)
 end
 begin
-  berksfile = Berkshelf::Berksfile.from_file(file)
+  berksfile = Berkshelf::Berksfile.from_file(FILE)
   case what
   when 'sources'
     pinned = berksfile.lockfile.dependencies.to_h { |d| [d.name, d.location] }
@@ -68,7 +60,7 @@ rescue SyntaxError => e
   fault 'input', e.message[/syntax error.*/] || 'syntax error', e.message[/:(\\d+): /, 1]&.to_i
 rescue Berkshelf::BerksfileReadError => e
   cause = e.cause || e
-  place = (cause.backtrace || []).find { |at| at.start_with?("#{file}:") }
+  place = (cause.backtrace || []).find { |at| at.start_with?("#{FILE}:") }
   fault 'input', cause.message.sub(/ for (#<|an instance of).*/m, ''), place&.[](/:(\\d+):/, 1)&.to_i
 rescue Berkshelf::NoAPISourcesDefined
   fault 'input', "names no source: begin it with source 'https://supermarket.chef.io'"

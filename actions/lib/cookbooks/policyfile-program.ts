@@ -1,16 +1,12 @@
+import { BEGINNING, PATIENCE } from './program.ts'
+
 /**
- * The same for a Policyfile, by chef-cli: `WHAT POLICYFILE LOCK [DESTINATION]`. `solve` takes the lock that is there as
- * it is, if it is this Policyfile's; `vendor` does what `chef export` does, from chef-cli's store (COOKBOOKS) alone.
+ * By chef-cli, whose store is at COOKBOOKS. `solve` takes the lock that is there as it is, if it is this Policyfile's;
+ * `vendor` does what `chef export` does.
  *
  * @see https://docs.chef.io/policyfile/ and https://docs.chef.io/workstation/ctl_chef/#chef-export
  */
-export const POLICYFILE_PROGRAM = `
-require 'json'
-what, FILE, LOCK, destination = ARGV
-def fault(code, message, line = nil)
-  puts JSON.generate(fault: { code: code, message: message, line: line })
-  exit
-end
+export const POLICYFILE_PROGRAM = `${BEGINNING}
 begin
   require 'net/http'
   require 'mixlib/shellout'
@@ -19,8 +15,7 @@ begin
 rescue LoadError
   fault 'input', 'needs chef-cli: add chef-cli: "*" to the gems for: tools (mirror.gem)'
 end
-Chef::Config[:http_retry_count] = 2
-Chef::Config[:http_retry_delay] = 1
+${PATIENCE}
 CookbookOmnifetch.configure do |c|
   c.cache_path = File.join(ENV['HOME'], 'cache')
   c.storage_path = Pathname.new(ENV['COOKBOOKS'])

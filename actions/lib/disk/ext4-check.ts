@@ -1,14 +1,14 @@
 import { ApplianceError } from '../errors/error.ts'
-import type { Ext4 } from './ext4.ts'
+import { type Ext4Programs, ext4Figure } from './ext4-programs.ts'
 
 /** Replays the journal and mends what an unclean shutdown left; then nothing may be left to mend. */
-export async function mendExt4(root: Ext4): Promise<void> {
+export async function mendExt4(root: Ext4Programs): Promise<void> {
   const { status, stdout } = await root.e2fs('e2fsck', ['-f', '-p'], true)
   if (status > 1) throw damaged('before sealing', stdout)
   await assertClean(root, 'before sealing')
 }
 
-async function assertClean(root: Ext4, when: string): Promise<void> {
+async function assertClean(root: Ext4Programs, when: string): Promise<void> {
   const { status, stdout } = await root.e2fs('e2fsck', ['-f', '-n'], true)
   if (status !== 0) throw damaged(when, stdout)
 }
@@ -22,11 +22,10 @@ function damaged(when: string, output: string): ApplianceError {
 }
 
 /** A new journal of the same size: the old one holds the build's names and folders. */
-export async function renewJournal(root: Ext4): Promise<void> {
-  const stdout = await root.described()
-  const blocks = /^Total journal blocks:\s+(\d+)$/m.exec(stdout)?.[1]
-  const blockSize = /^Block size:\s+(\d+)$/m.exec(stdout)?.[1]
-  const mebibytes = (Number(blocks) * Number(blockSize)) / 2 ** 20
+export async function renewJournal(root: Ext4Programs): Promise<void> {
+  const described = await root.described()
+  const bytes = ext4Figure(described, 'Total journal blocks') * ext4Figure(described, 'Block size')
+  const mebibytes = bytes / 2 ** 20
   if (!Number.isInteger(mebibytes)) return
   await root.e2fs('tune2fs', ['-O', '^has_journal'])
   await root.e2fs('tune2fs', ['-O', 'has_journal', '-J', `size=${mebibytes}`])
@@ -36,7 +35,7 @@ export async function renewJournal(root: Ext4): Promise<void> {
  * e2fsck writes every folder anew, without the names of what was removed from it, and punches holes into the disk
  * where blocks are free. The superblock's times are set last.
  */
-export async function discardFreeSpace(root: Ext4): Promise<void> {
+export async function discardFreeSpace(root: Ext4Programs): Promise<void> {
   // Two runs, since blocks that the first sets free are not yet among those it discards.
   for (const purpose of [['-D'], ['-E', 'discard']]) {
     const { status, stdout } = await root.e2fs('e2fsck', ['-f', '-y', ...purpose], true)

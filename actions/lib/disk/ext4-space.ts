@@ -1,4 +1,4 @@
-import type { Ext4 } from './ext4.ts'
+import { type Ext4Programs, ext4Figure } from './ext4-programs.ts'
 import type { Extent } from './extents.ts'
 import { FREE_SPACE, JOURNAL } from './root-file-system.ts'
 
@@ -7,7 +7,7 @@ const JOURNAL_INODE = '8'
 
 /** What dumpe2fs(8) says is free. */
 export function ext4Free(described: string): Extent[] {
-  const blockSize = figure(described, 'Block size')
+  const blockSize = ext4Figure(described, 'Block size')
   const free: Extent[] = []
   for (const [, ranges] of described.matchAll(/^ {2}Free blocks: (\d.*)$/gm))
     for (const range of ranges!.split(', ')) {
@@ -19,18 +19,14 @@ export function ext4Free(described: string): Extent[] {
 
 /** What dumpe2fs(8) says is not free. Bytes. */
 export function ext4Used(described: string): number {
-  const [all, free] = [figure(described, 'Block count'), figure(described, 'Free blocks')]
-  return (all - free) * figure(described, 'Block size')
-}
-
-function figure(described: string, name: string): number {
-  return Number(new RegExp(`^${name}: +(\\d+)$`, 'm').exec(described)?.[1] ?? 0)
+  const [all, free] = [ext4Figure(described, 'Block count'), ext4Figure(described, 'Free blocks')]
+  return (all - free) * ext4Figure(described, 'Block size')
 }
 
 /** By debugfs(8), icheck and ncheck. */
-export async function ext4Places(root: Ext4, offsets: readonly number[]): Promise<string[]> {
+export async function ext4Places(root: Ext4Programs, offsets: readonly number[]): Promise<string[]> {
   if (offsets.length === 0) return []
-  const blockSize = figure(await root.debugfs(['show_super_stats -h']), 'Block size')
+  const blockSize = ext4Figure(await root.debugfs(['show_super_stats -h']), 'Block size')
   const blocks = offsets.map((at) => Math.floor(at / blockSize))
   const inodes = pairs(await root.debugfs([`icheck ${[...new Set(blocks)].join(' ')}`]))
   const named = [...new Set(inodes.values())].filter((inode) => inode !== JOURNAL_INODE)

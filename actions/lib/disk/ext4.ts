@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import type { CommandResult } from '../process/command.ts'
 import { discardFreeSpace, mendExt4, renewJournal } from './ext4-check.ts'
+import type { Ext4Programs } from './ext4-programs.ts'
 import { ext4Free, ext4Places, ext4Used } from './ext4-space.ts'
 import type { Extent } from './extents.ts'
 import type { Pattern } from './pattern.ts'
 import type { Change, Entry, RootFileSystem, Tools, Tree } from './root-file-system.ts'
+import { allBelow, type Listed, matching } from './walk.ts'
 
 /** What the e2fsprogs call "now": nothing we write carries a clock. */
 const NOW = { debugfs: '20000101000000', seconds: '946684800' }
@@ -23,7 +25,7 @@ export const FIXED_TIME = {
  * An ext4 file system inside a raw disk, read and changed with debugfs(8), without mounting it: no root rights, no
  * kernel, and nothing of the guest runs.
  */
-export class Ext4 implements RootFileSystem {
+export class Ext4 implements RootFileSystem, Ext4Programs {
   /** `disk.raw?offset=N`, as every program of e2fsprogs understands it (ext2fs_open2, io_options). */
   readonly device: string
   readonly #tools: Tools
@@ -42,7 +44,6 @@ export class Ext4 implements RootFileSystem {
     this.#signal = signal
   }
 
-  /** Runs another program of e2fsprogs; `args` without the device, which comes last. */
   e2fs(program: string, args: readonly string[], allowFailure = false): Promise<CommandResult> {
     return this.#tools.run(program, [...args, this.device], {
       signal: this.#signal,
@@ -52,10 +53,7 @@ export class Ext4 implements RootFileSystem {
     })
   }
 
-  /**
-   * What dumpe2fs(8) says of the file system. It reads a copy of the metadata: from e2fsprogs 1.47.1 on dumpe2fs takes
-   * a device with `=` in its name for a tag to look up.
-   */
+  /** From a copy of the metadata: from 1.47.1 on dumpe2fs takes a device with `=` in its name for a tag to look up. */
   async described(): Promise<string> {
     await mkdir(this.#scratch, { recursive: true })
     const metadata = join(this.#scratch, 'metadata')
@@ -67,7 +65,6 @@ export class Ext4 implements RootFileSystem {
     return stdout
   }
 
-  /** Runs debugfs commands; complaints are errors when something is to be written. */
   async debugfs(commands: readonly string[], mode: 'read' | 'write' = 'read'): Promise<string> {
     await mkdir(this.#scratch, { recursive: true })
     const script = join(this.#scratch, 'commands')
@@ -84,28 +81,15 @@ export class Ext4 implements RootFileSystem {
   }
 
   async tree(patterns: readonly Pattern[]): Promise<Tree> {
-    const tree = new Map<string, Entry>()
-    let level = ['/']
-    while (level.length > 0) {
-      const next: string[] = []
-      for (const entry of await this.#list(level)) {
-        const leads = entry.kind === 'folder' && patterns.some((pattern) => pattern.mayMatchBelow(entry.path))
-        if (leads) next.push(entry.path)
-        if (leads || patterns.some((pattern) => pattern.matches(entry.path))) tree.set(entry.path, entry)
-      }
-      level = next
-    }
-    return tree
+    return await matching(patterns, (folders) => this.#listed(folders))
   }
 
   async below(folder: string): Promise<Entry[]> {
-    const found: Entry[] = []
-    for (let level = [folder]; level.length > 0; ) {
-      const entries = await this.#list(level)
-      found.unshift(...entries)
-      level = entries.filter(({ kind }) => kind === 'folder').map(({ path }) => path)
-    }
-    return found
+    return await allBelow(folder, (folders) => this.#listed(folders))
+  }
+
+  async *#listed(folders: readonly string[]): AsyncGenerator<Listed> {
+    for (const entry of await this.#list(folders)) yield { ...entry, entry: async () => entry }
   }
 
   async #list(folders: readonly string[]): Promise<Entry[]> {

@@ -136,8 +136,8 @@ export async function doneOnLine(socket: string, commandLine: string, signal: Ab
         if (status !== undefined) resolve(status === '0')
       })
       line.on('close', () => resolve(false))
-      signal.addEventListener('abort', () => resolve(false), { once: true })
-      setTimeout(() => resolve(false), SOON).unref()
+      const over = AbortSignal.any([signal, AbortSignal.timeout(SOON)])
+      over.addEventListener('abort', () => resolve(false), { once: true })
       line.write(`${commandLine} >/dev/null 2>&1; echo "${token}<$?>"\n`)
     })
   } finally {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { ApplianceError } from '../errors/error.ts'
+import { textOf } from '../files/text.ts'
 import type { Accel } from './hypervisor.ts'
 
 /** How a machine's processor is run: by the real one (`kvm`), or translated (`tcg`, ten times slower or more). */
@@ -53,7 +54,7 @@ export async function chooseAccel(wanted: Accel): Promise<Acceleration> {
 
 async function virtualizationFacts(): Promise<VirtualizationFacts> {
   return {
-    flag: cpuFlag(await readFile('/proc/cpuinfo', 'utf8').catch(() => '')),
+    flag: cpuFlag(await textOf('/proc/cpuinfo')),
     kvmError: await kvmError(),
   }
 }

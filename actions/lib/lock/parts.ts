@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256 } from '../files/digest.ts'
+import { textOf } from '../files/text.ts'
 import {
   baseboxPackages,
   compilerPackages,
@@ -66,8 +66,4 @@ export async function misfits(spec: Spec, lock: Lock): Promise<string[]> {
   )
   const gone = Object.keys(lock.for).filter((part) => !Object.hasOwn(parts, part))
   return [...lines, ...gone.map((part) => `${part} is locked, but no longer in the spec`)]
-}
-
-async function textOf(path: string): Promise<string> {
-  return await readFile(path, 'utf8').catch(() => '')
 }

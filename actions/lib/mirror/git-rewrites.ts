@@ -42,3 +42,10 @@ export function gitRewrites(sources: readonly LockedGit[], mirrorUrl: string): R
     }
   return [...rewrites].map(([from, to]) => ({ from, to }))
 }
+
+/** As sections of git's configuration. */
+export function rewriteSections(rewrites: readonly Rewrite[]): string {
+  return rewrites
+    .map(({ from, to }) => `[url ${JSON.stringify(to)}]\n\tinsteadOf = ${JSON.stringify(from)}\n`)
+    .join('')
+}

@@ -1,12 +1,8 @@
 import type { Lock, LockedDebRepository, LockedGemSource } from '../lock/lock.ts'
 import { gitSourcesOf } from '../lock/repositories.ts'
-import { gitRewrites } from './git-rewrites.ts'
+import { gitRewrites, rewriteSections } from './git-rewrites.ts'
 import { dnfFiles, useDnfFiles } from './guest-dnf.ts'
-
-/** Where everything that only the build needs lies in the guest: a tmpfs, so that it is gone by itself. */
-export const RUN = '/run/appliance'
-/** The same for what must be executable or may be large; removed before the disk is written. */
-export const SCRATCH = '/var/tmp/appliance'
+import { RUN, SCRATCH } from './guest-places.ts'
 
 /**
  * What makes unmodified clients in the guest use the mirror, without a trace on its disk: environment variables
@@ -90,9 +86,5 @@ function gemrc(gems: LockedGemSource[], mirrorUrl: string): string {
 
 /** The user's own settings go on counting. */
 export function gitConfig(lock: Lock, mirrorUrl: string): string {
-  const rewrites = gitRewrites(gitSourcesOf(lock), mirrorUrl)
-  const sections = rewrites.map(
-    ({ from, to }) => `[url ${JSON.stringify(to)}]\n\tinsteadOf = ${JSON.stringify(from)}\n`,
-  )
-  return `[include]\n\tpath = ~/.gitconfig\n${sections.join('')}`
+  return `[include]\n\tpath = ~/.gitconfig\n${rewriteSections(gitRewrites(gitSourcesOf(lock), mirrorUrl))}`
 }

@@ -1,5 +1,5 @@
 import type { LockedRpmRepository } from '../lock/lock.ts'
-import { RUN, SCRATCH } from './guest-access.ts'
+import { RUN, SCRATCH } from './guest-places.ts'
 import { rpmStanzas } from './rpm-stanza.ts'
 
 /** Path in the guest → content: what tells dnf and yum of the mirror; nothing where the appliance has no RPMs. */

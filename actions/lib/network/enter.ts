@@ -2,6 +2,7 @@ import { constants, readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { ApplianceError } from '../errors/error.ts'
 import { exists } from '../files/exists.ts'
+import { textOf } from '../files/text.ts'
 import type { Problem } from '../hypervisor/hypervisor.ts'
 import { run } from '../process/command.ts'
 
@@ -97,6 +98,6 @@ async function setting(name: string): Promise<string | undefined> {
 
 async function hasRange(file: string, user: string): Promise<boolean> {
   const uid = String(userInfo().uid)
-  const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n')
+  const lines = (await textOf(file)).split('\n')
   return lines.some((line) => line.startsWith(`${user}:`) || line.startsWith(`${uid}:`))
 }

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
+import { textOf } from '../files/text.ts'
 import type { Log } from '../log/log.ts'
 import { type RunningCommand, run, start } from '../process/command.ts'
 import { judged } from './attempts.ts'
@@ -130,13 +131,12 @@ async function startDnsmasq(directory: string, log: string): Promise<RunningComm
     },
   )
   for (let tries = 0; tries < 200; tries++) {
-    if (/ DHCP, IP range /.test(await readFile(log, 'utf8').catch(() => ''))) return dnsmasq
+    if (/ DHCP, IP range /.test(await textOf(log))) return dnsmasq
     if (status !== undefined) break
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
   await dnsmasq.stop()
-  const said =
-    dnsmasq.stderrTail().trim() || (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').at(-1)
+  const said = dnsmasq.stderrTail().trim() || (await textOf(log)).trim().split('\n').at(-1)
   throw new ApplianceError('command-failed', `dnsmasq did not start: ${said || `status ${status ?? 'none'}`}`)
 }
 

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Spec } from './spec.ts'
+import { textOf } from '../files/text.ts'
 
 /** A Berksfile or a Policyfile whose cookbooks the mirror has. */
 export interface CookbookFile {
@@ -11,9 +10,13 @@ export interface CookbookFile {
   path: string
 }
 
-/** Those of all steps, each once. */
-export function cookbookFilesOf({ provision }: Pick<Spec, 'provision'>): CookbookFile[] {
-  const files = provision.flatMap((step) => (step.kind === 'chef_solo' && step.solved ? [step.solved] : []))
+/** Those of all steps of a spec, each once. */
+export function cookbookFilesOf({
+  provision,
+}: {
+  provision: readonly { kind: string; solved?: CookbookFile | undefined }[]
+}): CookbookFile[] {
+  const files = provision.flatMap(({ solved }) => solved ?? [])
   return files.filter((file, index) => files.findIndex(({ path }) => path === file.path) === index)
 }
 
@@ -35,8 +38,4 @@ export async function cookbookTexts(file: CookbookFile): Promise<string[]> {
     ['metadata.rb', 'metadata.json'].map((name) => join(resolve(folder, path), name)),
   )
   return [text, ...(await Promise.all([lockBeside(file), ...metadata].map(textOf)))]
-}
-
-async function textOf(path: string): Promise<string> {
-  return await readFile(path, 'utf8').catch(() => '')
 }

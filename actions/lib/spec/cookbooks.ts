@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, extname, join, relative, resolve } from 'node:path'
 import type { Fault } from '../errors/fault.ts'
 import { nearest } from '../errors/nearest.ts'
+import { textOf } from '../files/text.ts'
 import { dataBagFaults } from './data-bags.ts'
 import type { Positioned } from './positions.ts'
 import { keysAt, listAt, textAt, valueAt } from './raw.ts'
@@ -117,7 +118,7 @@ async function unmetDependencies(cookbooks: readonly Cookbook[], directory: stri
   const faults = await Promise.all(
     cookbooks.map(async ([name, folder]) => {
       const file = join(folder, 'metadata.rb')
-      const ruby = await readFile(file, 'utf8').catch(() => '')
+      const ruby = await textOf(file)
       const wanted = [...ruby.matchAll(/^\s*depends[\s(]+(['"])([^'"]+)\1/gm)].map(
         ([, , cookbook]) => cookbook!,
       )

@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
+import { textOf } from '../files/text.ts'
 
 /**
  * One builder at a time in a project's `build/`: a file with our process id, which a crashed builder leaves behind
@@ -18,7 +19,7 @@ export async function occupy(buildDirectory: string): Promise<AsyncDisposable> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
-    const pid = Number(await readFile(path, 'utf8').catch(() => ''))
+    const pid = Number(await textOf(path))
     if (pid > 0 && isAlive(pid))
       throw new ApplianceError(
         'input',

@@ -6,6 +6,7 @@ import { exists } from '../files/exists.ts'
 import type { Lock, LockedGem } from '../lock/lock.ts'
 import { bootstrapRoot } from '../mirror/bootstrap.ts'
 import { compilerPackages, rpmPackages, toolsPackages, xfsPackages } from '../mirror/packages.ts'
+import { mirrorTree } from '../mirror/tree-place.ts'
 import { asRoot } from '../process/as-root.ts'
 import { type CommandOptions, type CommandResult, run } from '../process/command.ts'
 import type { StageWork } from '../stage/stage.ts'
@@ -30,7 +31,7 @@ export function toolsKey(lock: Lock): string {
  */
 export async function openToolsRoot(
   work: Pick<StageWork, 'project' | 'log' | 'signal' | 'timed'>,
-  tree = join(work.project.buildDirectory, 'mirror-deps', 'tree'),
+  tree = mirrorTree(work.project),
 ): Promise<ToolsRoot> {
   const { project, log } = work
   const lock = project.lock

@@ -5,7 +5,7 @@ import { ApplianceError } from '../../lib/errors/error.ts'
 import { refuse } from '../../lib/errors/fault.ts'
 import type { LockedCookbooks, LockedGit } from '../../lib/lock/lock.ts'
 import { gitRepositoriesOf, sameAddress } from '../../lib/lock/repositories.ts'
-import { gitRewrites } from '../../lib/mirror/git-rewrites.ts'
+import { gitRewrites, rewriteSections } from '../../lib/mirror/git-rewrites.ts'
 import { type CookbookFile, lockBeside } from '../../lib/spec/cookbook-file.ts'
 import { gitName, holdsSecret } from '../../lib/spec/mirror/git.ts'
 import type { Project } from '../../lib/stage/stage.ts'
@@ -122,10 +122,8 @@ function isAt({ commit, tag }: LockedGit, revision: string): boolean {
 }
 
 function gitConfiguration(git: readonly LockedGit[], directory: string): string {
-  const rewrites = gitRewrites(git, `file://${directory}`).map(
-    ({ from, to }) => `[url ${JSON.stringify(to)}]\n\tinsteadOf = ${JSON.stringify(from)}\n`,
-  )
-  return `[safe]\n\tdirectory = *\n[protocol "file"]\n\tallow = always\n${rewrites.join('')}`
+  const rewrites = rewriteSections(gitRewrites(git, `file://${directory}`))
+  return `[safe]\n\tdirectory = *\n[protocol "file"]\n\tallow = always\n${rewrites}`
 }
 
 function slug(name: string): string {

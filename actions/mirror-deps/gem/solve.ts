@@ -10,16 +10,7 @@ import { type GitOptions, lockGit } from '../git/source.ts'
 import { writeGitRepositories } from '../git/tree.ts'
 import type { RubyRoot } from './ruby-root.ts'
 import { PROGRAM } from './solve-program.ts'
-import type { GemEntry } from './source.ts'
-
-/** A gem of the solution, before its bytes are known. */
-export interface SolvedGem {
-  name: string
-  version: string
-  platform: string
-  /** What the CHECKSUMS of Gemfile.lock promise. */
-  checksum?: string | null
-}
+import type { GemEntry, SolvedGem } from './source.ts'
 
 export interface Solution {
   gems: SolvedGem[]

@@ -3,9 +3,17 @@ import type { LockedGem, LockedGemSource } from '../../lib/lock/lock.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
 import { downloadText } from '../fetch/download.ts'
 import type { LockedWanted } from '../fetch/fetch.ts'
-import type { SolvedGem } from './solve.ts'
 
 export type GemEntry = Spec['mirror']['gem'][number]
+
+/** A gem of the solution, before its bytes are known. */
+export interface SolvedGem {
+  name: string
+  version: string
+  platform: string
+  /** What the CHECKSUMS of Gemfile.lock promise. */
+  checksum?: string | null
+}
 
 /**
  * SHA-256 digests from the source's compact index: `VERSION[-PLATFORM] DEPENDENCIES|checksum:HEX,ruby:…`.

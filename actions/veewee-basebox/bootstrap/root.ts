@@ -4,6 +4,7 @@ import { ApplianceError } from '../../lib/errors/error.ts'
 import { refuse } from '../../lib/errors/fault.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
 import { bootstrapRoot } from '../../lib/mirror/bootstrap.ts'
+import { mirrorTree } from '../../lib/mirror/tree-place.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
@@ -43,7 +44,7 @@ export async function makeRoot(work: StageWork, order: RootOrder): Promise<void>
   const { project, signal } = work
   const foreign = system.repositories.flatMap(({ architectures = [] }) => architectures)
   await bootstrapRoot(root, {
-    tree: join(project.buildDirectory, 'mirror-deps', 'tree', 'deb'),
+    tree: mirrorTree(project, 'deb'),
     repositories: lock.deb.map(({ name }) => name),
     variant: 'essential',
     packages: packagesIn(system, lock.deb),

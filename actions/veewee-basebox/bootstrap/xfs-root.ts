@@ -5,13 +5,22 @@ import { makeXfs } from '../../lib/disk/xfs/make.ts'
 import { xfsPrograms } from '../../lib/disk/xfs/xfs.ts'
 import { asRoot } from '../../lib/process/as-root.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
-import type { ImageFacts } from './image.ts'
+
+export interface XfsRoot {
+  /** The folder it is made from. */
+  root: string
+  rootUuid: string
+  /** No file is younger. Seconds. */
+  epoch: number
+  work: string
+  signal: AbortSignal
+}
 
 /** The root as XFS, which mkfs.xfs cannot fill with attributes and hard links: the system's own kernel does. */
 export async function makeXfsRoot(
   disk: string,
   partition: number,
-  { root, rootUuid, epoch, work, signal }: ImageFacts,
+  { root, rootUuid, epoch, work, signal }: XfsRoot,
   tools: ToolsRoot,
 ): Promise<void> {
   const archive = join(work, 'root.tar')

@@ -12,6 +12,7 @@ import type { Guest } from '../../lib/guest/guest.ts'
 import { driverNamed } from '../../lib/hypervisor/drivers.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
+import { mirrorTree } from '../../lib/mirror/tree-place.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 import { type Answers, serveAnswers } from './answers.ts'
@@ -41,7 +42,7 @@ export async function installByDefinition(work: StageWork, order: InstallOrder):
   const { log, signal, workDirectory } = work
   const recipe = definition.recipe!
   const folder = definition.folder
-  const tree = join(work.project.buildDirectory, 'mirror-deps', 'tree')
+  const tree = mirrorTree(work.project)
   const iso = await work.timed('iso', () => isoInMirror(recipe.iso!, lock, tree, signal))
   const more = await makeDisks(raw, recipe, workDirectory)
   const floppy = recipe.floppy.length > 0 ? join(workDirectory, 'floppy.img') : undefined

@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log/log.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import { contentOf } from './answers.ts'
 import { additionsIn } from './guest-additions.ts'
+import { commandFor } from './script-command.ts'
 import type { ScriptMirror } from './script-mirror.ts'
 
 /** A machine whose system runs, and the definition whose scripts it is to run. */
@@ -81,20 +82,6 @@ async function runScript(name: string, guest: Guest, { recipe, log, signal }: Sc
     if (error instanceof ApplianceError && error.code === 'no-answer') return true
     throw error
   }
-}
-
-/** How a script becomes root: `%p` password, `%u` user, `%f` script. */
-export function commandFor(script: string, { ssh, sudoCommand, postinstall }: Recipe): string {
-  const { before } = postinstall
-  const whole = before ? `./${before.name} ${script}` : script
-  if (ssh.user === 'root') return whole
-  if (before) return sudo(`${whole}`, ssh.password)
-  const values: Record<string, string> = { p: ssh.password ?? '', u: ssh.user, f: script }
-  return sudoCommand.replace(/%([puf])/g, (_, name: string) => values[name]!)
-}
-
-function sudo(command: string, password: string | undefined): string {
-  return password === undefined ? `sudo ${command}` : `echo ${quote(password)} | sudo -S ${command}`
 }
 
 async function copyScripts({ recipe, folder, work, signal }: Scripted, guest: Guest): Promise<void> {

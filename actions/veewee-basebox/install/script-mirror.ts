@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import type { Recipe } from '../../lib/definition/recipe-types.ts'
 import type { Guest } from '../../lib/guest/guest.ts'
 import type { Lock } from '../../lib/lock/lock.ts'
-import { mirrorAccess, RUN, SCRATCH } from '../../lib/mirror/guest-access.ts'
+import { mirrorAccess } from '../../lib/mirror/guest-access.ts'
 import { leaveDnfFiles } from '../../lib/mirror/guest-dnf.ts'
+import { RUN, SCRATCH } from '../../lib/mirror/guest-places.ts'
+import { mirrorTree } from '../../lib/mirror/tree-place.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
-import { commandFor } from './postinstall.ts'
+import { commandFor } from './script-command.ts'
 
 /** The mirror for the package manager of a definition's machine, for as long as its scripts run. */
 export interface ScriptMirror {
@@ -34,7 +36,7 @@ export function mirrorForScripts(work: StageWork, lock: Lock, recipe: Recipe): S
   }
   return {
     async open(guest) {
-      const key = join(work.project.buildDirectory, 'mirror-deps/tree/deb/appliance-mirror.gpg')
+      const key = mirrorTree(work.project, 'deb', 'appliance-mirror.gpg')
       const bytes = await readFile(key).catch(() => Buffer.alloc(0))
       await asRoot(guest, '.use-the-mirror.sh', openingScript(lock, work.network().mirrorUrl, bytes))
     },

@@ -4,7 +4,7 @@ import type { Recipe } from '../../lib/definition/recipe-types.ts'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import type { StageWork } from '../../lib/stage/stage.ts'
-import { commandFor } from './postinstall.ts'
+import { commandFor } from './script-command.ts'
 
 const MINUTE = 60_000
 const SCRIPT = '/tmp/shutdown.sh'

@@ -7,13 +7,13 @@ import { openRoot } from '../../../actions/lib/disk/open-root.ts'
 import { Pattern } from '../../../actions/lib/disk/pattern.ts'
 import type { RootFileSystem } from '../../../actions/lib/disk/root-file-system.ts'
 import { run } from '../../../actions/lib/process/command.ts'
-import { type SealReport, seal } from '../../../actions/ova-pack/seal.ts'
+import type { SealReport } from '../../../actions/ova-pack/seal.ts'
 import { type Needle, publicKey } from '../../../actions/ova-pack/secrets.ts'
 import { lookAtDisk } from '../../../actions/veewee-basebox/look/look.ts'
 import { cannotMakeSmallDisk } from '../../fixtures/small-disk.ts'
-import { quietLog } from './quiet-log.ts'
 import { BODY, BUILD_KEY, doomed, kept, PEM } from './sample-files.ts'
 import { sampleXfs, XFS_UUID, xfsAlone } from './sample-xfs.ts'
+import { sealCopy } from './seal-copy.ts'
 
 jest.setTimeout(600_000)
 
@@ -32,29 +32,8 @@ async function root(disk: string): Promise<RootFileSystem> {
   return (await openRoot(disk, tools, join(folder, 'reading'), signal)).root
 }
 
-async function sealed(
-  name: string,
-  needles: Needle[] = [],
-  from = provisioned,
-): Promise<{ disk: string; report: SealReport }> {
-  const disk = join(folder, name)
-  await run('cp', ['--sparse=always', from, disk])
-  const report = await seal({
-    disk,
-    tools,
-    scratch: join(folder, `${name}.scratch`),
-    generalisation: {
-      hostname: 'license-server',
-      mirrorUrls: ['http://mirror', 'http://10.77.0.1'],
-      buildUser: undefined,
-    },
-    needles,
-    allowed: [],
-    log: quietLog(),
-    signal,
-  })
-  return { disk, report }
-}
+const sealed = (name: string, needles: Needle[] = [], from = provisioned) =>
+  sealCopy(from, { folder, name, tools, needles })
 
 suite('an XFS root', () => {
   beforeAll(async () => {

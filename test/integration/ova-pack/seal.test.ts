@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { run } from '../../../actions/lib/process/command.ts'
-import { type SealReport, seal } from '../../../actions/ova-pack/seal.ts'
+import type { SealReport } from '../../../actions/ova-pack/seal.ts'
 import { type Needle, publicKey } from '../../../actions/ova-pack/secrets.ts'
-import { quietLog } from './quiet-log.ts'
 import { debugfs, ROOT, sampleDisk } from './sample-disk.ts'
 import { BODY, BUILD_KEY, doomed, kept, PEM } from './sample-files.ts'
+import { sealCopy } from './seal-copy.ts'
 
 jest.setTimeout(120_000)
 
@@ -34,29 +34,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function sealed(
-  name: string,
-  needles: Needle[] = [],
-  from = provisioned,
-): Promise<{ disk: string; report: SealReport }> {
-  const disk = join(folder, name)
-  await cp(from, disk)
-  const report = await seal({
-    disk,
-    tools: { run },
-    scratch: join(folder, `${name}.scratch`),
-    generalisation: {
-      hostname: 'license-server',
-      mirrorUrls: ['http://mirror', 'http://10.77.0.1'],
-      buildUser: undefined,
-    },
-    needles,
-    allowed: [],
-    log: quietLog(),
-    signal: new AbortController().signal,
-  })
-  return { disk, report }
-}
+const sealed = (name: string, needles: Needle[] = [], from = provisioned) =>
+  sealCopy(from, { folder, name, tools: { run }, needles })
 
 async function changed(name: string, ...commands: string[]): Promise<string> {
   const disk = join(folder, name)

@@ -7,6 +7,7 @@ import {
   extentRecords,
   inodeAt,
   shortEntries,
+  type TreeBlock,
   treeBlock,
   wide,
   type XfsEntry,
@@ -90,23 +91,31 @@ export class XfsFiles extends GuestFiles<XfsInode> {
   async pieces({ format, fork, extents }: XfsInode): Promise<Piece[]> {
     if (format === 'extents') return extentRecords(this.geometry, fork, extents)
     if (format !== 'btree') return []
-    const { blockSize } = this.geometry
     const found: Piece[] = []
-    // Its root lies in the inode, with as many keys before the pointers as would have room.
-    const room = Math.floor((fork.length - 4) / 16)
-    let level = pointers(fork.subarray(4), room, Math.min(fork.readUInt16BE(2), room), 8)
-    for (let visited = 0; level.length > 0; ) {
+    // Its root lies in the inode.
+    const top = pointers(fork.subarray(4), fork.readUInt16BE(2), 8)
+    for await (const { body, count } of this.#leaves(top, 'BMA3', (block) => blockAt(this.geometry, block)))
+      found.push(...extentRecords(this.geometry, body, count))
+    return found.sort((a, b) => a.at - b.at)
+  }
+
+  /** The leaves of a B-tree: of extents (`BMA3`), or of a group's free space (`AB3B`). */
+  async *#leaves(
+    top: number[],
+    magic: 'BMA3' | 'AB3B',
+    placeOf: (block: number) => number,
+  ): AsyncGenerator<TreeBlock> {
+    let visited = 0
+    for (let level = top; level.length > 0; ) {
       const next: number[] = []
       for (const block of level) {
-        if (++visited > MOST_BLOCKS) return found
-        const node = treeBlock(await this.at(blockAt(this.geometry, block), blockSize), 'BMA3')
-        if (!node) continue
-        if (node.level === 0) found.push(...extentRecords(this.geometry, node.body, node.count))
-        else next.push(...pointers(node.body, Math.floor(node.body.length / 16), node.count, 8))
+        if (++visited > MOST_BLOCKS) return
+        const node = treeBlock(await this.at(placeOf(block), this.geometry.blockSize), magic)
+        if (node?.level === 0) yield node
+        else if (node) next.push(...pointers(node.body, node.count, magic === 'BMA3' ? 8 : 4))
       }
       level = next
     }
-    return found.sort((a, b) => a.at - b.at)
   }
 
   /** Whole folders below the root, with the inode of everything in them; folders before what is in them. */
@@ -166,25 +175,13 @@ export class XfsFiles extends GuestFiles<XfsInode> {
     const start = this.#groupAt(group)
     const header = await this.at(start + sectorSize, sectorSize)
     const found: Extent[] = []
-    let level = header.toString('latin1', 0, 4) === 'XAGF' ? [header.readUInt32BE(16)] : []
-    for (let visited = 0; level.length > 0; ) {
-      const next: number[] = []
-      for (const block of level) {
-        if (++visited > MOST_BLOCKS) return found
-        const node = treeBlock(await this.at(start + block * blockSize, blockSize), 'AB3B')
-        if (!node) continue
-        if (node.level > 0) {
-          next.push(...pointers(node.body, Math.floor(node.body.length / 12), node.count, 4))
-          continue
-        }
-        for (let i = 0; i < node.count; i++)
-          found.push({
-            start: start + node.body.readUInt32BE(i * 8) * blockSize,
-            length: node.body.readUInt32BE(i * 8 + 4) * blockSize,
-          })
-      }
-      level = next
-    }
+    const top = header.toString('latin1', 0, 4) === 'XAGF' ? [header.readUInt32BE(16)] : []
+    for await (const { body, count } of this.#leaves(top, 'AB3B', (block) => start + block * blockSize))
+      for (let i = 0; i < count; i++)
+        found.push({
+          start: start + body.readUInt32BE(i * 8) * blockSize,
+          length: body.readUInt32BE(i * 8 + 4) * blockSize,
+        })
     return found
   }
 
@@ -218,8 +215,9 @@ export class XfsFiles extends GuestFiles<XfsInode> {
   }
 }
 
-/** A node's pointers, which follow the room for `most` keys of eight bytes. */
-function pointers(body: Buffer, most: number, count: number, length: 4 | 8): number[] {
+/** A node's pointers, of so many bytes each; they follow the room for as many keys, of eight bytes, as it can have. */
+function pointers(body: Buffer, count: number, length: 4 | 8): number[] {
+  const most = Math.floor(body.length / (8 + length))
   return Array.from({ length: Math.min(count, most) }, (_, i) => most * 8 + i * length).flatMap((at) => {
     if (at + length > body.length) return []
     return [length === 8 ? wide(body, at) : body.readUInt32BE(at)]

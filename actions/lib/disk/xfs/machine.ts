@@ -2,6 +2,7 @@ import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
 import { exists } from '../../files/exists.ts'
+import { textOf } from '../../files/text.ts'
 import { chooseAccel } from '../../hypervisor/accel.ts'
 import { processor } from '../../hypervisor/qemu/arguments.ts'
 import { majorVersion, QEMU } from '../../hypervisor/qemu/version.ts'
@@ -83,7 +84,7 @@ export async function xfsSession(session: XfsSession): Promise<string> {
 }
 
 async function read(path: string): Promise<string> {
-  return (await readFile(path, 'utf8').catch(() => '')).replaceAll('\r\n', '\n')
+  return (await textOf(path)).replaceAll('\r\n', '\n')
 }
 
 /** What xfs_repair says of a file system that is newer than itself. */

@@ -17,6 +17,7 @@ import {
   type Tree,
 } from '../root-file-system.ts'
 import type { FoundRoot } from '../root-partition.ts'
+import { allBelow, type List, type Listed, matching } from '../walk.ts'
 import { XfsFiles } from './files.ts'
 import { jobOf } from './job.ts'
 import { type Kernel, kernelIn } from './kernel.ts'
@@ -57,40 +58,11 @@ class Xfs implements RootFileSystem {
   }
 
   async tree(patterns: readonly Pattern[]): Promise<Tree> {
-    return await this.#reading(async (files) => {
-      const tree = new Map<string, Entry>()
-      let level = ['/']
-      while (level.length > 0) {
-        const next: string[] = []
-        for (const folder of level)
-          for await (const { path, kind, entry } of inFolder(files, folder)) {
-            const leads = kind === 'folder' && patterns.some((pattern) => pattern.mayMatchBelow(path))
-            if (leads) next.push(path)
-            if (!leads && !patterns.some((pattern) => pattern.matches(path))) continue
-            const found = await entry()
-            if (found) tree.set(path, found)
-          }
-        level = next
-      }
-      return tree
-    })
+    return await this.#reading((files) => matching(patterns, listOf(files)))
   }
 
   async below(folder: string): Promise<Entry[]> {
-    return await this.#reading(async (files) => {
-      const found: Entry[] = []
-      for (let level = [folder]; level.length > 0; ) {
-        const entries: Entry[] = []
-        for (const one of level)
-          for await (const { entry } of inFolder(files, one)) {
-            const there = await entry()
-            if (there) entries.push(there)
-          }
-        found.unshift(...entries)
-        level = entries.filter(({ kind }) => kind === 'folder').map(({ path }) => path)
-      }
-      return found
-    })
+    return await this.#reading((files) => allBelow(folder, listOf(files)))
   }
 
   async read(paths: readonly string[]): Promise<Map<string, Buffer>> {
@@ -211,13 +183,13 @@ class Xfs implements RootFileSystem {
   }
 }
 
-interface InFolder {
-  path: string
-  kind: Entry['kind']
-  entry(): Promise<Entry | undefined>
+function listOf(files: XfsFiles): List {
+  return async function* (folders) {
+    for (const folder of folders) yield* inFolder(files, folder)
+  }
 }
 
-async function* inFolder(files: XfsFiles, folder: string): AsyncGenerator<InFolder> {
+async function* inFolder(files: XfsFiles, folder: string): AsyncGenerator<Listed> {
   const inode = await files.find(folder)
   if (!inode || kindOf(inode.mode) !== 'folder') return
   for await (const { name, kind, inode: number } of files.entries(inode)) {

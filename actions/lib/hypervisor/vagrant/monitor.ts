@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { textOf } from '../../files/text.ts'
 import { openQmp, type Qmp, type QmpEvent } from '../qemu/qmp.ts'
 
 /** How long a machine may take to end when it is told to (ms). */
@@ -94,7 +95,7 @@ export class Monitor implements Qmp, AsyncDisposable {
 }
 
 async function kill(pidFile: string): Promise<void> {
-  const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''))
+  const pid = Number(await textOf(pidFile))
   try {
     if (pid > 1) process.kill(pid, 'SIGKILL')
   } catch {

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, readlink, rename, rm, writeFile } f
 import { dirname, join } from 'node:path'
 import { type Fault, refuse } from '../../../lib/errors/fault.ts'
 import { exists } from '../../../lib/files/exists.ts'
+import { mirrorTree } from '../../../lib/mirror/tree-place.ts'
 import { asRoot } from '../../../lib/process/as-root.ts'
 import type { StageWork } from '../../../lib/stage/stage.ts'
 import { driversMissing, lacksDrivers } from '../drivers.ts'
@@ -20,7 +21,7 @@ export async function makeRpmRoot(work: StageWork, order: RootOrder): Promise<vo
   const folder = join(workDirectory, 'rpm')
   await installRpms(folder, {
     tools,
-    tree: join(project.buildDirectory, 'mirror-deps', 'tree', 'rpm'),
+    tree: mirrorTree(project, 'rpm'),
     repositories: lock.rpm,
     packages: system.packages,
     releasever: system.rpmRepositories.find(({ releasever }) => releasever !== undefined)?.releasever,
@@ -65,7 +66,7 @@ async function addFiles(
   for (const [path, content] of Object.entries(rpmFiles(system, rootUuid)))
     await writeFile(await place(path), content, { mode: 0o644 })
   const known = await repositoriesIn(root)
-  const tree = join(project.buildDirectory, 'mirror-deps', 'tree', 'rpm')
+  const tree = mirrorTree(project, 'rpm')
   for (const source of system.rpmRepositories) {
     const locked = lock.rpm.find(({ name }) => name === source.name)
     // The distribution's own file knows better.
