@@ -1,69 +1,119 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
+import { endOfFile } from '../../lib/files/end.ts'
+import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import { parseYaml } from '../../lib/spec/positions.ts'
 import { listAt, textAt } from '../../lib/spec/raw.ts'
+import { formatDuration } from '../../lib/units/duration.ts'
 import type { Provisioning } from '../provisioning.ts'
 
 /**
  * A failed step's error with what is behind it, where the guest can still tell: memory or disk that ran out, or a
  * package that the mirror does not have.
+ *
+ * @param took ms of the step; what the kernel said before it is not the step's
  */
 export async function diagnosed(
   thrown: unknown,
-  { guest, work, machine }: Pick<Provisioning, 'guest' | 'work' | 'machine'>,
+  { guest, work, machine, serial }: Diagnosed,
+  took: number,
 ): Promise<unknown> {
   if (!(thrown instanceof ApplianceError)) return thrown
-  const evidence = [...new Set([...thrown.evidence, ...machine.evidence])]
-  const details = { evidence, cause: thrown, ...(thrown.hint ? { hint: thrown.hint } : {}) }
-  if (thrown.code === 'no-answer' || thrown.code === 'input')
-    return new ApplianceError(thrown.code, thrown.message, details)
-  const { stdout } = await guest
-    .run(
-      'dmesg 2>/dev/null | grep -E "Out of memory: Killed|oom-kill:|Memory cgroup out of memory" | tail -n 1; echo; df -Pk 2>/dev/null',
-      { allowFailure: true, timeout: 30_000 },
-    )
-    .catch(() => ({ stdout: '' }))
-  const ranOut = memoryRanOut(stdout) ?? diskRanOut(stdout, thrown.message)
-  if (ranOut)
-    return new ApplianceError(thrown.code, `${thrown.message}. ${ranOut.what}`, {
-      ...details,
-      hint: ranOut.hint,
+  const evidence = () => [...new Set([...thrown.evidence, ...machine.evidence])]
+  const again = (more: { what?: string; hint?: string | undefined } = {}) => {
+    const { what, hint = thrown.hint } = more
+    const message = what ? `${thrown.message}. ${what}` : thrown.message
+    return new ApplianceError(thrown.code, message, {
+      evidence: evidence(),
+      cause: thrown,
+      ...(hint ? { hint } : {}),
     })
+  }
+  if (thrown.code === 'input') return again()
+  if (thrown.code === 'no-answer') return again(await whySilent(machine, serial, work.signal))
+  const { stdout } = await guest
+    .run(ASKED, { allowFailure: true, timeout: 30_000 })
+    .catch(() => ({ stdout: '' }))
+  const ranOut = memoryRanOut(stdout, took) ?? diskRanOut(stdout, thrown.message)
+  if (ranOut) return again(ranOut)
   const lacking = lackingPackage(thrown.message)
-  if (!lacking) return new ApplianceError(thrown.code, thrown.message, details)
+  if (!lacking) return again()
   const { specFile } = work.project
-  const hint = whereToAdd(lacking, await readFile(specFile, 'utf8'), basename(specFile))
-  return new ApplianceError(thrown.code, thrown.message, { ...details, hint })
+  return again({ hint: whereToAdd(lacking, await readFile(specFile, 'utf8'), basename(specFile)) })
 }
 
-/** The kernel's word on a process it has killed. */
-function memoryRanOut(said: string) {
-  const line = /(?:Out of memory|Memory cgroup out of memory): Killed process \d+ \(([^)]*)\)[^\n]*/.exec(
-    said,
-  )
+type Diagnosed = Pick<Provisioning, 'guest' | 'work' | 'machine' | 'serial'>
+
+/** The kernel's last word on memory, how long it has been running, and each file system that can be written to. */
+const ASKED = `dmesg 2>/dev/null | grep -E "Out of memory: Killed|Memory cgroup out of memory: Killed" | tail -n 1
+cat /proc/uptime
+df -PTk $(awk '$4 ~ /^rw/ && ($1 ~ "^/dev/" && $1 !~ "^/dev/loop" || $3 == "tmpfs") { print $2 }' /proc/mounts) 2>/dev/null`
+
+/** What became of a machine that no longer answers: by its own console, and by asking it once more. */
+async function whySilent(machine: Machine, serial: string, signal: AbortSignal) {
+  const console = await endOfFile(serial, 1 << 16).then(String, () => '')
+  const panic = /Kernel panic - not syncing: ([^\r\n]*)/.exec(console)?.[1]
+  const memory = memoryRanOut(console.slice(console.lastIndexOf('Linux version')), Number.POSITIVE_INFINITY)
+  if (panic && !/out of memory/i.test(panic))
+    return { what: `Its kernel panicked: ${panic.trim()}`, hint: 'Its console has the rest.' }
+  if (panic) return { ...memory, what: `The guest ran out of memory: ${panic.trim()}`, hint: MORE_MEMORY }
+  try {
+    await using guest = await machine.guest(signal, 60_000)
+    const { stdout } = await guest.run('cut -d. -f1 /proc/uptime', { timeout: 30_000 })
+    return {
+      what: `It answers again, ${formatDuration(Number(stdout) * 1000)} after it was started`,
+      hint: GONE,
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (memory) return memory
+    const { message, cause } = error as Error
+    if (/machine is gone/.test(message)) return { what: 'It powered off', hint: GONE }
+    return {
+      what: `It has not answered since: ${(cause as Error | undefined)?.message ?? message}`,
+      hint: GONE,
+    }
+  }
+}
+
+const GONE =
+  'To restart the guest there is the step `reboot`. What restarts its SSH server or network should do so when the step has ended: `systemd-run --on-active=5 …`.'
+const MORE_MEMORY = 'Give the machine more by basebox.memory in the spec, or its step less to do at a time.'
+
+/** The kernel's word on a process it has killed within the last `within` ms. */
+function memoryRanOut(said: string, within: number) {
+  const line =
+    /(?:\[ *([\d.]+)\] .*)?(?:Out of memory|Memory cgroup out of memory): Killed process \d+ \(([^)]*)\)[^\n]*/.exec(
+      said,
+    )
   if (!line) return undefined
+  const uptime = /^([\d.]+) [\d.]+$/m.exec(said)?.[1]
+  // The log's clock and the other one are not quite the same.
+  if (line[1] && uptime && Number(uptime) - Number(line[1]) > within / 1000 + 1) return undefined
   const resident = /anon-rss:(\d+)kB/.exec(line[0])?.[1]
   const size = resident ? `, which had ${Math.round(Number(resident) / 1024)} MiB` : ''
-  return {
-    what: `The guest ran out of memory: its kernel killed ${line[1]}${size}`,
-    hint: 'Give the machine more by basebox.memory in the spec, or its step less to do at a time.',
-  }
+  return { what: `The guest ran out of memory: its kernel killed ${line[2]}${size}`, hint: MORE_MEMORY }
 }
 
 /** A file system with nothing left, or a complaint about one that had. */
 function diskRanOut(said: string, message: string) {
   const full = said
     .split('\n')
-    .map((line) => /^\/dev\/\S+\s+(\d+)\s+\d+\s+(\d+)\s+\S+\s+(\/.*)$/.exec(line))
-    .find(
-      (match) =>
-        match && Number(match[1]) > 0 && Number(match[2]) < 1024 && !/^\/(tools|boot\/efi)/.test(match[3]!),
-    )
+    .map((line) => /^\S+\s+(\S+)\s+(\d+)\s+\d+\s+(\d+)\s+\S+\s+(\/.*)$/.exec(line))
+    .find((match) => {
+      if (!match || Number(match[2]) === 0 || /^\/(tools|boot\/efi)/.test(match[4]!)) return false
+      return Number(match[3]) < (match[1] === 'tmpfs' ? 4 : 1024)
+    })
   if (!full && !/No space left on device|ENOSPC/.test(message)) return undefined
-  const where = full ? `: ${full[3]} has ${Math.round(Number(full[1]) / 1024)} MiB and nothing left` : ''
+  const size = full && `${full[4]} has ${Math.round(Number(full[2]) / 1024)} MiB and nothing left`
+  if (full?.[1] === 'tmpfs')
+    return {
+      what: `What the guest keeps in memory is full: ${size}`,
+      hint: 'Give the machine more by basebox.memory in the spec, or let the step write to the disk (/var/tmp).',
+    }
   return {
-    what: `The guest's disk is full${where}`,
+    what: `The guest's disk is full${size ? `: ${size}` : ''}`,
     hint: 'Give the machine a larger one by basebox.disk in the spec.',
   }
 }
@@ -96,7 +146,8 @@ export function lackingPackage(message: string): Lacking | undefined {
 export function whereToAdd({ kind, name }: Lacking, spec: string, file: string): string {
   const yaml = parseYaml(spec, file)
   // Chef's words for a package are the same on both families.
-  const actual = kind === 'deb' && listAt(yaml.value, 'mirror', 'deb').length === 0 ? 'rpm' : kind
+  const has = (family: string) => listAt(yaml.value, 'mirror', family).length > 0
+  const actual = kind === 'deb' && !has('deb') && has('rpm') ? 'rpm' : kind
   const sources = listAt(yaml.value, 'mirror', actual)
   const index = actual === 'gem' ? sources.findIndex((source) => textAt(source, 'for') !== 'tools') : 0
   const source = sources[index]

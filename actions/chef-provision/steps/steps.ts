@@ -55,7 +55,7 @@ export async function runStep(
     return { title, kind: step.kind, milliseconds: Math.round(performance.now() - began), ...did }
   } catch (error) {
     provisioning.work.signal.throwIfAborted()
-    throw await diagnosed(error, provisioning)
+    throw await diagnosed(error, provisioning, performance.now() - began)
   }
 }
 

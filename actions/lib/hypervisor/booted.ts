@@ -49,10 +49,12 @@ export abstract class BootedMachine implements Machine {
 
   constructor(running: Running) {
     this.#running = running
-    this.#ended = running.ended.then(
-      () => this.gone.abort(),
-      () => this.gone.abort(),
-    )
+    const over = () => {
+      this.gone.abort()
+      // It said goodbye to nobody; without this, a command in it would be waited for for a minute.
+      void this.hangUp()
+    }
+    this.#ended = running.ended.then(over, over)
   }
 
   abstract reach(port: number): Promise<Endpoint>

@@ -39,6 +39,16 @@ test('and the line of the spec that would bring it in is named', () => {
   )
 })
 
+test('Chef’s words, which are the same for both families, are understood by what the mirror has', () => {
+  const rpms = 'mirror:\n  rpm:\n    - { name: base, packages: [bash] }\n'
+  expect(whereToAdd({ kind: 'deb', name: 'tree' }, rpms, 'appliance.yml')).toBe(
+    'The mirror does not have tree: add it to packages: of base (appliance.yml:3).',
+  )
+  expect(whereToAdd({ kind: 'deb', name: 'tree' }, 'name: x\n', 'appliance.yml')).toBe(
+    'The mirror does not have tree: write a source for it under mirror.deb in appliance.yml.',
+  )
+})
+
 test('other failures are not taken for that', () => {
   expect(lackingPackage('make failed (2): no rule to make target')).toBeUndefined()
 })
@@ -50,37 +60,43 @@ const guestThatSays = (stdout: string) =>
     work: { project: { specFile: '/nowhere/appliance.yml' } },
   }) as unknown as Parameters<typeof diagnosed>[1]
 const failure = (message = 'make failed (137)') => new ApplianceError('guest-failed', message)
-const disks = `Filesystem     1024-blocks    Used Available Capacity Mounted on
-udev                969000       0    969000       0% /dev
-/dev/vda3          1000000  990000       512     100% /
-/dev/vdb            800000  800000         0     100% /tools
+/** Of a step that took a minute. */
+const seen = (stdout: string, message?: string) => diagnosed(failure(message), guestThatSays(stdout), 60_000)
+const disks = `Filesystem     Type     1024-blocks    Used Available Capacity Mounted on
+tmpfs          tmpfs         196608    1000    195608       1% /run
+/dev/vda3      ext4         1000000  990000       512     100% /
+/dev/vdb       ext4          800000  800000         0     100% /tools
 `
 
 test('a process that the kernel killed for want of memory', async () => {
   const killed =
-    '[  80.1] Out of memory: Killed process 612 (cc1plus) total-vm:900000kB, anon-rss:716800kB, file-rss:0kB\n\n'
-  expect(await diagnosed(failure(), guestThatSays(killed))).toMatchObject({
+    '[  80.1] Out of memory: Killed process 612 (cc1plus) total-vm:900000kB, anon-rss:716800kB, file-rss:0kB\n'
+  expect(await seen(`${killed}90.20 160.00\n`)).toMatchObject({
     message: 'make failed (137). The guest ran out of memory: its kernel killed cc1plus, which had 700 MiB',
     hint: expect.stringMatching(/basebox\.memory/),
     evidence: ['/serial.log'],
   })
+  // That was long before this step began.
+  expect(await seen(`${killed}300.00 400.00\n`)).toMatchObject({ message: 'make failed (137)' })
 })
 
 test('a disk that is full, but not one that is full by nature', async () => {
-  expect(await diagnosed(failure('tar failed (2)'), guestThatSays(`\n${disks}`))).toMatchObject({
+  expect(await seen(`\n${disks}`, 'tar failed (2)')).toMatchObject({
     message: "tar failed (2). The guest's disk is full: / has 977 MiB and nothing left",
     hint: expect.stringMatching(/basebox\.disk/),
   })
   const roomy = disks.replace('990000       512', '100000    900000')
-  expect(await diagnosed(failure(), guestThatSays(`\n${roomy}`))).toMatchObject({
-    message: 'make failed (137)',
+  expect(await seen(`\n${roomy}`)).toMatchObject({ message: 'make failed (137)' })
+  expect(await seen(`\n${roomy}`, 'x: write error: No space left on device')).toMatchObject({
+    message: "x: write error: No space left on device. The guest's disk is full",
   })
-  expect(
-    await diagnosed(failure('x: write error: No space left on device'), guestThatSays(`\n${roomy}`)),
-  ).toMatchObject({ message: "x: write error: No space left on device. The guest's disk is full" })
+  expect(await seen(`\n${roomy.replace('195608', '0')}`, 'tar failed (2)')).toMatchObject({
+    message: 'tar failed (2). What the guest keeps in memory is full: /run has 192 MiB and nothing left',
+    hint: expect.stringMatching(/basebox\.memory/),
+  })
 })
 
 test('what is no failure of a step is left as it is', async () => {
   const thrown = new TypeError('ours')
-  expect(await diagnosed(thrown, guestThatSays(''))).toBe(thrown)
+  expect(await diagnosed(thrown, guestThatSays(''), 0)).toBe(thrown)
 })
