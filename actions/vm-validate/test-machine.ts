@@ -252,6 +252,7 @@ export function testMachine(
         throw new ApplianceError('timeout', 'the guest was asked to shut down and did not')
       await leave()
       at.running = false
+      machine.restarts?.()
     },
     async on(signal) {
       if (at.running) return

@@ -67,6 +67,18 @@ else
       expect(Number(came)).toBeGreaterThan(0)
     })
 
+    test('restarts without a card, too', async () => {
+      const id = 'cat /proc/sys/kernel/random/boot_id'
+      const before = await said(id)
+      machine.touch()
+      await machine.reboot(signal)
+      expect(await said(id)).not.toBe(before)
+      expect(await said('ls /sys/class/net')).toBe('lo')
+      // "[  201.234567] small kernel: virtio_net …", and nothing of it earlier.
+      const first = await said('journalctl -b -k -o short-monotonic --no-hostname | grep -m 1 virtio_net')
+      expect(Number(/[\d.]+/.exec(first)?.[0])).toBeGreaterThan(150)
+    })
+
     test('goes back to where it was, without a card, and at once', async () => {
       await machine.keep(signal)
       machine.touch()

@@ -108,6 +108,8 @@ export interface Machine extends AsyncDisposable {
   snapshot(name: string): Promise<void>
   /** Returns the machine to a snapshot, running, its clock set right; connections of before are gone. */
   rollback(name: string, signal: AbortSignal): Promise<void>
+  /** Says that the guest was told to restart: nobody may look into what it is until it has. */
+  restarts?(): void
   /**
    * Freezes the disk: what was written until now stays in its file, and what is written from now on goes to `next`, a
    * qcow2 of the caller's over it. With `memory`, the running machine itself is written to that file, for

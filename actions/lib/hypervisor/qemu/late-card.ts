@@ -17,6 +17,8 @@ const LEFT_ALONE = 150_000
 const LOOKED_AT = 4096
 /** The guest's time for letting a card go (ms). */
 const LET_GO_WITHIN = 30_000
+/** How long a guest may take from being told to restart until it does (ms). */
+const RESTARTED_WITHIN = 180_000
 
 interface Parts {
   qmp: Qmp
@@ -39,17 +41,17 @@ export class LateCard {
   /** Bytes of the serial console that are of an earlier boot. */
   #before: Promise<number> = Promise.resolve(0)
   #letGo = () => {}
+  /** Resolves when the guest has restarted, which it was told to. */
+  #restart: Promise<void> | undefined
+  #restarted = () => {}
 
   constructor(parts: Parts, console: Console) {
     this.#parts = parts
     this.#console = console
     parts.qmp.on(({ event, data }) => {
       if (event === 'RESET') {
-        this.#booted = false
-        this.#before = stat(parts.serial).then(
-          ({ size }) => size,
-          () => 0,
-        )
+        this.isOff()
+        this.#restarted()
       }
       if (event === 'DEVICE_DELETED' && data?.device === 'late0') this.#letGo()
     })
@@ -58,11 +60,31 @@ export class LateCard {
   /** It has booted and has been left alone, as a rollback finds it. */
   hasBooted(): void {
     this.#booted = true
+    this.#restarted()
+  }
+
+  /** It is off, or was reset: it boots next, and again without a card. */
+  isOff(): void {
+    this.#booted = false
+    this.#before = stat(this.#parts.serial).then(
+      ({ size }) => size,
+      () => 0,
+    )
+  }
+
+  /** It was told to restart. What is put in before it has, it would boot with. */
+  restarts(): void {
+    this.#restart = new Promise((resolve) => {
+      this.#restarted = resolve
+    })
   }
 
   /** @param deadline of `performance.now()` */
   async plugIn(deadline: number, signal: AbortSignal): Promise<void> {
     const { qmp, spec, mac } = this.#parts
+    // One that starts its next kernel by itself (kexec) is never reset, and asks to log in again.
+    if (this.#restart && !(await inTime(this.#restart, RESTARTED_WITHIN, signal))) this.#booted = false
+    this.#restart = undefined
     if (!this.#booted) await this.#booting(deadline, signal)
     this.#booted = true
     const place = spec.firmware === 'uefi' ? { bus: CARD_PLACE } : {}
@@ -70,17 +92,15 @@ export class LateCard {
     await qmp.execute('device_add', { ...card, ...place })
   }
 
-  /** Resolves when the guest has let it go; one that never does keeps a card without a cable. */
-  async pullOut(): Promise<void> {
+  /** Resolves when the guest has let it go; one that never does keeps a card without a cable. An abort waits for nothing. */
+  async pullOut(signal: AbortSignal): Promise<void> {
     const { qmp } = this.#parts
     const gone = new Promise<void>((resolve) => {
       this.#letGo = resolve
     })
     try {
       await qmp.execute('device_del', { id: 'late0' })
-      const late = new AbortController()
-      await Promise.race([gone, pause(LET_GO_WITHIN, undefined, late).catch(() => {})])
-      late.abort()
+      await inTime(gone, LET_GO_WITHIN, signal)
     } catch {
       // The machine is gone, or the card never was there.
     }
@@ -101,5 +121,19 @@ export class LateCard {
     if (news > 0 && asks.test((await endOfFile(this.#parts.serial, news)).toString('latin1'))) return true
     const screen = await this.#console.text().catch(() => undefined)
     return screen?.rows.some((row) => asks.test(row.trimEnd())) ?? false
+  }
+}
+
+/** Whether something happens within so many ms. */
+async function inTime(happening: Promise<void>, limit: number, signal: AbortSignal): Promise<boolean> {
+  const late = new AbortController()
+  const end = AbortSignal.any([signal, late.signal])
+  try {
+    return await Promise.race([
+      happening.then(() => true),
+      pause(limit, undefined, { signal: end }).then(() => false),
+    ])
+  } finally {
+    late.abort()
   }
 }

@@ -40,7 +40,10 @@ export class QemuMachine extends BootedMachine {
     this.#parts = parts
     this.console = new QemuConsole(parts.qmp, join(parts.sockets, 'screen'))
     this.power = new QemuPower(parts.qmp, {
-      hangUp: () => this.hangUp(),
+      hangUp: () => {
+        this.#late?.isOff()
+        return this.hangUp()
+      },
       ask: (signal) => this.askToPowerOff(signal),
     })
     this.cable = new QemuCable(parts.qmp)
@@ -56,13 +59,18 @@ export class QemuMachine extends BootedMachine {
   protected override async connect(signal: AbortSignal, patience: number): Promise<Guest> {
     if (!this.#late) return await super.connect(signal, patience)
     const deadline = performance.now() + patience
-    await this.#late.plugIn(deadline, AbortSignal.any([signal, this.gone.signal]))
+    const ended = AbortSignal.any([signal, this.gone.signal])
+    await this.#late.plugIn(deadline, ended)
     try {
       await using guest = await super.connect(signal, Math.max(0, deadline - performance.now()))
       return await this.line(guest, signal)
     } finally {
-      await this.#late.pullOut()
+      await this.#late.pullOut(ended)
     }
+  }
+
+  restarts(): void {
+    this.#late?.restarts()
   }
 
   async reach(port: number): Promise<Endpoint> {
