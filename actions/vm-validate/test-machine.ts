@@ -197,8 +197,7 @@ export function testMachine(
           await leave()
           await home.machine.rollback(PRISTINE, signal)
           // Once it was seen to answer after a rollback, nobody waits for that.
-          const guest = home.machine.guest(signal)
-          home.guest = rollbacks.length === 0 ? await guest : comingGuest(guest)
+          home.guest = rollbacks.length === 0 ? await home.machine.guest(signal) : coming(home.machine)
           home.running = true
           touched = false
           rollbacks.push(performance.now() - began)
@@ -225,7 +224,7 @@ export function testMachine(
       await leave()
       await at.machine.rollback(name, signal)
       at.running = true
-      at.guest = comingGuest(at.machine.guest(signal))
+      at.guest = coming(at.machine)
     },
     async reboot(signal) {
       const { guest, machine } = at
@@ -296,3 +295,8 @@ async function bootId(guest: Guest, signal: AbortSignal): Promise<string> {
 function reason(thrown: unknown): string {
   return toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')
 }
+/** The step that rolled back is over before the connection is there. */
+function coming(machine: Machine): Guest {
+  return comingGuest((signal) => machine.guest(signal))
+}
+

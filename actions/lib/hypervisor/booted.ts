@@ -39,8 +39,8 @@ export abstract class BootedMachine implements Machine {
   readonly #running: Running
   readonly #ended: Promise<void>
   readonly #guests = new Set<Guest>()
-  /** A connection nobody has asked for yet. */
-  #spare: Promise<Guest> | undefined
+  /** A connection nobody has asked for yet, and how to give it up. */
+  #spare: { guest: Promise<Guest>; giveUp: AbortController } | undefined
   /** Aborted when the machine is no longer the one that was to be connected to. */
   #connecting = new AbortController()
   /** Whether the guest ever answered. */
@@ -66,9 +66,9 @@ export abstract class BootedMachine implements Machine {
 
   async guest(signal: AbortSignal, patience = 10 * MINUTE): Promise<Guest> {
     if (this.#spare) {
-      const guest = this.#spare
+      const { guest, giveUp } = this.#spare
       this.#spare = undefined
-      return await guest
+      return await unlessAborted(signal, giveUp, () => guest)
     }
     try {
       return this.#adopt(await this.connect(signal, patience))
@@ -132,21 +132,17 @@ export abstract class BootedMachine implements Machine {
     await this.load(name)
     // What is read from the log of the network lies before: a machine that was reached once can be reached again.
     if (!this.#reached) return
-    const connecting = this.guest(this.#connecting.signal, 2 * MINUTE)
+    const giveUp = this.#connecting
+    const connecting = this.guest(giveUp.signal, 2 * MINUTE)
     connecting.catch(() => {}) // told to whoever asks for it
-    const stop = () => this.#connecting.abort(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      if (!(await this.setClock(signal))) {
-        const guest = await connecting
-        const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
-        await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
-      }
-    } finally {
-      // The connection may outlive the scenario that rolled back: the next one takes it as it is.
-      signal.removeEventListener('abort', stop)
-    }
-    this.#spare = connecting
+    // The connection may outlive the scenario that rolled back: the next one takes it as it is.
+    await unlessAborted(signal, giveUp, async () => {
+      if (await this.setClock(signal)) return
+      const guest = await connecting
+      const as = this.#running.spec.login.user === 'root' ? {} : { as: 'root' }
+      await guest.run(settingClock(), { ...as, signal, title: 'setting the clock' })
+    })
+    this.#spare = { guest: connecting, giveUp }
   }
 
   /** Sets the guest's clock before anyone can log in; false: that cannot be done here. */
@@ -243,7 +239,7 @@ export abstract class BootedMachine implements Machine {
   protected async hangUp(): Promise<void> {
     this.#connecting.abort()
     this.#connecting = new AbortController()
-    await this.#spare?.catch(() => {})
+    await this.#spare?.guest.catch(() => {})
     this.#spare = undefined
     const guests = [...this.#guests]
     this.#guests.clear()
@@ -263,6 +259,22 @@ export function settingClock(): string {
 }
 
 function wordsOf(text: string): string {
+/** Does something that goes on by itself; `giveUp` is aborted if `signal` is before it is done. */
+async function unlessAborted<T>(
+  signal: AbortSignal,
+  giveUp: AbortController,
+  work: () => Promise<T>,
+): Promise<T> {
+  const stop = () => giveUp.abort(signal.reason)
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await work()
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
   const plain = text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split(/\r?\n/)
   const said = plain.map((line) => line.trim()).filter(Boolean)
   return said.slice(-3).join(' | ').slice(-300)
