@@ -8,7 +8,11 @@ import { everyStep, type Scenario, type ScenarioStep } from '../lib/spec/scenari
 import { reservedKeys } from '../lib/spec/step.ts'
 import type { Matrix, Suite } from '../lib/spec/validate.ts'
 
-/** What the schema cannot know about scenarios: patterns that are none, and uploads of what will not be there. */
+/**
+ * What the schema cannot know about scenarios: patterns that are none, and uploads of what will not be there.
+ *
+ * @param run those that will be run, which must not need what the driver cannot do; one that is skipped may
+ */
 export async function stepFaults(
   scenarios: readonly Scenario[],
   project: string,
@@ -16,9 +20,12 @@ export async function stepFaults(
     name: 'qemu',
     can: ['power', 'console', 'cable', 'hardware'],
   },
+  run: readonly Scenario[] = scenarios,
 ): Promise<Fault[]> {
   const faults: Fault[] = []
-  for (const { steps, file } of scenarios) {
+  for (const scenario of scenarios) {
+    const { steps, file } = scenario
+    const runs = scenario.skip === undefined && run.includes(scenario)
     const downloaded = new Set<string>()
     const remembered = new Set<string>()
     for (const step of everyStep(steps)) {
@@ -44,7 +51,7 @@ export async function stepFaults(
       if (step.kind === 'console')
         for (const { type } of step.lines)
           for (const { message } of type ? parseBootCommand([type]).faults : []) say(message)
-      const lacking = neededOfDriver(step).find((capability) => !can.includes(capability))
+      const lacking = runs && neededOfDriver(step).find((capability) => !can.includes(capability))
       if (lacking) say(`${step.kind} needs what ${name} cannot do: ${lacking}`)
       if (step.kind === 'snapshot') remembered.add(step.to)
       if (step.kind === 'rollback' && step.to !== undefined && !remembered.has(step.to))

@@ -87,7 +87,7 @@ export function vmValidateOn(
         ...faults,
         ...variables.faults,
         ...matrixFaults(spec.validate.matrix, scenarios),
-        ...(await stepFaults(scenarios, directory, driver)),
+        ...(await stepFaults(scenarios, directory, driver, selected)),
       ])
       for (const secret of variables.secrets) work.log.mask(secret)
 
