@@ -6,7 +6,7 @@ import type { Course } from './course.ts'
 import { distribute } from './machines.ts'
 import { runScenario } from './scenario-run.ts'
 import { stepTitle } from './steps/perform.ts'
-import { testMachine } from './test-machine.ts'
+import { type TestMachine, testMachine } from './test-machine.ts'
 import type { ScenarioResult } from './verdict.ts'
 import { during, type Work } from './work.ts'
 
@@ -23,7 +23,7 @@ export async function runScenarios(
   course: Course,
   { workers, driver, work }: Plan,
 ): Promise<ScenarioResult[]> {
-  const others: AsyncDisposable[] = []
+  const others: TestMachine[] = []
   const running = scenarios.filter(({ skip }) => skip === undefined)
   let stopped = false
   const on = (own: Course) => async (scenario: Scenario) => {
@@ -50,7 +50,10 @@ export async function runScenarios(
     const byScenario = new Map(running.map((scenario, index) => [scenario, results[index]!]))
     return scenarios.map((scenario) => byScenario.get(scenario) ?? leftOut(scenario, scenario.skip!))
   } finally {
-    for (const one of others) await one[Symbol.asyncDispose]()
+    for (const one of others) {
+      one.remarks.forEach(course.test.remark)
+      await one[Symbol.asyncDispose]()
+    }
   }
 }
 

@@ -180,7 +180,7 @@ async function runMatrix(
   const results: ScenarioResult[] = []
   const context = { spec: work.project.spec, publicKey, disk }
   const { hardware: tried, remarks } = hardwareToTry(matrix, usual, driver)
-  course.test.remarks.push(...remarks)
+  remarks.forEach(course.test.remark)
   for (const hardware of tried) {
     const run = () => runHardware(hardware, course, context, named, driver, work.network().welcome)
     results.push(await during(work, hardwareName(hardware), run))

@@ -4,6 +4,7 @@ import type { Guest } from '../lib/guest/guest.ts'
 import type { Hypervisor, Machine, MachineSpec, Power } from '../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../lib/log/log.ts'
 import { formatDuration } from '../lib/units/duration.ts'
+import { formatSize } from '../lib/units/size.ts'
 import { within } from './deadline.ts'
 import { bootable } from './hardware.ts'
 import { finishBooting } from './started.ts'
@@ -52,7 +53,9 @@ export interface TestMachine extends AsyncDisposable {
   /** The machine of the moment; undefined while there is none. */
   readonly machine: Machine | undefined
   /** What a reader of the verdict must know: how it was rolled back and why, what could not be tried. */
-  readonly remarks: string[]
+  readonly remarks: readonly string[]
+  /** Adds one. */
+  remark(remark: string): void
 }
 
 /** One machine, and how far we are with it. */
@@ -84,15 +87,13 @@ export function testMachine(
   log: Log,
   welcome?: string,
 ): TestMachine {
-  const remarks: string[] = []
+  const remarked = new Set<string>()
   const rollbacks: number[] = []
   let touched = false
   let remembers = false
   let bootTime: number | undefined
 
-  const remember = (remark: string) => {
-    if (!remarks.includes(remark)) remarks.push(remark)
-  }
+  const remember = (remark: string) => void remarked.add(remark)
   const place = (spec: MachineSpec): Place => {
     const { controller, why } = bootable(spec, hypervisor)
     if (why) remember(`the disk is at AHCI, not at ${spec.controller}: ${why}`)
@@ -110,8 +111,15 @@ export function testMachine(
     Object.assign(place, { ...emptyPlace(place.spec) })
   }
   /** Waits until a machine that was just switched on has booted. */
+  const unlogged = ({ spec, machine }: Place): string[] =>
+    machine?.unlogged
+      ? [
+          `the serial console of ${spec.name} said so much that ${formatSize(machine.unlogged)} of it are in no log`,
+        ]
+      : []
   const settle = async (place: Place, signal: AbortSignal) => {
     place.running = true
+    unlogged(place).forEach(remember)
     place.guest = await place.machine!.guest(signal)
     if (welcome) await place.guest.run(welcome, { signal, allowFailure: true })
     for (const remark of await finishBooting(place.guest, signal)) remember(remark)
@@ -144,7 +152,10 @@ export function testMachine(
   }
 
   return {
-    remarks,
+    get remarks() {
+      return [...new Set([...remarked, ...unlogged(home), ...(at === home ? [] : unlogged(at))])]
+    },
+    remark: remember,
     rollbacks,
     get bootTime() {
       return bootTime

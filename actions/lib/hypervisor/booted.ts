@@ -21,6 +21,8 @@ export interface Running {
   plug: Plug
   /** Where the serial console is written. */
   serial: string
+  /** Bytes of it that are not there any more. */
+  unlogged?: () => number
   /** The machine's folder for sockets. */
   sockets: string
   /** Resolves, or rejects, when the hypervisor's process has ended; with its exit status. */
@@ -194,6 +196,10 @@ export abstract class BootedMachine implements Machine {
     return false
   }
 
+  get unlogged(): number {
+    return this.#running.unlogged?.() ?? 0
+  }
+
   get evidence(): string[] {
     return [this.#running.serial, ...this.#pictures].filter((path) => existsSync(path))
   }
@@ -253,12 +259,6 @@ export abstract class BootedMachine implements Machine {
   }
 }
 
-/** A command for root in the guest that gives it our time. */
-export function settingClock(): string {
-  return `date -u -s @${(Date.now() / 1000).toFixed(2)}`
-}
-
-function wordsOf(text: string): string {
 /** Does something that goes on by itself; `giveUp` is aborted if `signal` is before it is done. */
 async function unlessAborted<T>(
   signal: AbortSignal,
@@ -275,6 +275,12 @@ async function unlessAborted<T>(
   }
 }
 
+/** A command for root in the guest that gives it our time. */
+export function settingClock(): string {
+  return `date -u -s @${(Date.now() / 1000).toFixed(2)}`
+}
+
+function wordsOf(text: string): string {
   const plain = text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split(/\r?\n/)
   const said = plain.map((line) => line.trim()).filter(Boolean)
   return said.slice(-3).join(' | ').slice(-300)

@@ -124,6 +124,8 @@ export interface Machine extends AsyncDisposable {
   shutdown(signal: AbortSignal, patience?: number, ask?: () => Promise<void>): Promise<boolean>
   /** Files that show what happened so far (serial console, QEMU's own words); absolute paths. */
   readonly evidence: string[]
+  /** Bytes of its serial console that its log has no room for. */
+  readonly unlogged?: number
   /** Where the driver can (`power`): the machine stays, disk and snapshots with it, while it is off. */
   readonly power?: Power
   /** Where the driver can (`cable`). */

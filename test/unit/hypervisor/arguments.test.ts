@@ -18,7 +18,6 @@ const hardware: Hardware = {
   mac: '52:54:00:77:00:10',
   netdev: ['-netdev', 'tap,id=net0,ifname=tap0,script=no,downscript=no'],
   monitor: '/tmp/appliance-vm-x/qmp',
-  serial: '/project/build/evidence/validate-serial.log',
 }
 
 const words = (change: Partial<Hardware> = {}, spec: Partial<Hardware['spec']> = {}) =>

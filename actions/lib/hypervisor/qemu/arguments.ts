@@ -39,7 +39,6 @@ export interface Hardware {
   publicKey?: string
   /** The monitor's socket; at most 107 bytes. */
   monitor: string
-  serial: string
 }
 
 /**
@@ -48,7 +47,7 @@ export interface Hardware {
  * @see qemu(1); https://www.qemu.org/docs/master/system/invocation.html
  */
 export function qemuArguments(hardware: Hardware): string[] {
-  const { spec, netdev, monitor, serial, publicKey } = hardware
+  const { spec, netdev, monitor, publicKey } = hardware
   return [
     ['-name', value(spec.name)],
     ['-nodefaults', '-no-user-config'],
@@ -68,7 +67,8 @@ export function qemuArguments(hardware: Hardware): string[] {
       '-device',
       `${nicDevices[spec.nic]},netdev=net${index + 1},mac=${more.mac},romfile=`,
     ]),
-    ['-chardev', `file,id=serial0,path=${value(serial)}`, '-serial', 'chardev:serial0'],
+    // Its console comes out of QEMU's own: what is kept of it is for whoever started QEMU to say.
+    ['-chardev', 'stdio,id=serial0,signal=off', '-serial', 'chardev:serial0'],
     hardware.line
       ? [
           '-chardev',

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApplianceError } from '../../errors/error.ts'
+import { BoundedLog } from '../../files/bounded-log.ts'
 import { type RunningCommand, run, start } from '../../process/command.ts'
 import { chooseAccel } from '../accel.ts'
 import { Cleanup } from '../cleanup.ts'
@@ -64,7 +65,6 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     const line = spec.throwAway ? { line: join(sockets, 'line') } : {}
     const serial = join(spec.evidence, `${spec.name}-serial.log`)
     const monitor = join(sockets, 'qmp')
-    await rm(serial, { force: true })
     const args = qemuArguments({
       spec,
       accel,
@@ -78,12 +78,17 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       ...(moreNics.length > 0 ? { moreNics } : {}),
       ...line,
       monitor,
-      serial,
     })
     signal.throwIfAborted()
+    const said = cleanup.use(await BoundedLog.begin(serial))
     const process = cleanup.use(
-      await start(QEMU, args, { onOutput: (text) => room.log.debug(text.trimEnd()) }),
+      await start(QEMU, args, {
+        onOutput: (text, stream) => stream === 'stderr' && room.log.debug(text.trimEnd()),
+      }),
     )
+    // Where nothing can be written any more, the guest is not to wait for that.
+    said.on('error', () => process.stdout.resume())
+    process.stdout.pipe(said)
     const qmp = await monitorOf(process, monitor, spec.name, signal)
     cleanup.use({ [Symbol.asyncDispose]: async () => qmp.close() })
     await forget()
@@ -96,6 +101,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       plug,
       network: room.network().kind,
       serial,
+      unlogged: () => said.leftOut,
       ...line,
       sockets,
       close: () => cleanup.close(),
