@@ -50,10 +50,10 @@ export async function collectEvidence(
   for (const source of kept)
     await attempt(basename(source).replace(/^\./, ''), 20_000, (path) => copyFile(source, path))
   const { machine } = test
-  if (!machine) return files
-  await attempt('screen.png', 20_000, (path) => machine.screenshot(path))
-  for (const source of machine.evidence)
+  if (machine) await attempt('screen.png', 20_000, (path) => machine.screenshot(path))
+  for (const source of test.evidence)
     await attempt(basename(source), 20_000, (path) => keepEnd(source, path, clean))
+  if (!machine) return files
   await attempt('journal.txt', 90_000, async (path, signal) => {
     const command = `journalctl -b --no-pager -o short-precise | tail -c ${LONGEST_LOG}`
     const { stdout } = await test.guest.run(command, { signal, timeout: 90_000, allowFailure: true })

@@ -34,7 +34,8 @@ export async function runHardware(
   const clock = hardware.clock === undefined ? {} : { clock: `${hardware.clock}T00:00:00` }
   await using test = testMachine(
     driver,
-    { ...spec, ...hardware, ...clock, name: 'matrix' },
+    // By its folder's name, so that none writes over what another one's serial console said.
+    { ...spec, ...hardware, ...clock, name: folder },
     course.log,
     welcome,
   )

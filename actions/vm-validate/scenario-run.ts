@@ -5,6 +5,7 @@ import { browser } from './browser.ts'
 import type { Course } from './course.ts'
 import { folderName } from './evidence.ts'
 import { stepFilm } from './film.ts'
+import { recordPackets } from './packets.ts'
 import { report, type StepRun } from './report.ts'
 import { runStep, type Trial } from './step-run.ts'
 import { stepTitle } from './steps/perform.ts'
@@ -37,19 +38,22 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
   if (ready.result.status === 'failed') runs.push(ready)
   trial.began = await guestTime(course)
   const film = stepFilm(join(scratch, '.film'))
-  const packets = join(scratch, '.packets.pcap')
-  const cable = course.test.machine?.cable
-  await cable?.record(packets).catch(() => {})
+  await using packets = recordPackets(course.test, scratch)
+  await packets.follow()
   for (const step of scenario.steps) {
     course.signal.throwIfAborted()
     const failed = runs.some(({ result }) => result.status === 'failed')
     const why = failed ? 'an earlier step failed' : notAskedFor(step.tags, course.tags)
     runs.push(why === undefined ? await runStep(step, trial) : skipped(stepTitle(step), why))
-    if (why === undefined) await film.look(runs.length, course.test.machine, course.signal)
+    if (why !== undefined) continue
+    await film.look(runs.length, course.test.machine, course.signal)
+    await packets.follow()
   }
-  await cable?.record(undefined).catch(() => {})
+  await packets[Symbol.asyncDispose]()
   const about = { name: scenario.name, kind: 'scenario', file: scenario.file, began, folder } as const
-  return await report(about, runs, trial.secrets, course, [...film.pictures, packets])
+  const kept = [...film.pictures, ...packets.files]
+  const result = await report(about, runs, trial.secrets, course, kept)
+  return { ...result, remarks: [...result.remarks, ...packets.remarks] }
 }
 
 /** Seconds of the guest's clock, which may be another than ours. */

@@ -4,9 +4,9 @@ import type { Guest } from '../lib/guest/guest.ts'
 import type { Hypervisor, Machine, MachineSpec, Power } from '../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../lib/log/log.ts'
 import { formatDuration } from '../lib/units/duration.ts'
-import { formatSize } from '../lib/units/size.ts'
 import { within } from './deadline.ts'
 import { bootable } from './hardware.ts'
+import { bootId, emptyPlace, type Place, unlogged } from './place.ts'
 import { finishBooting } from './started.ts'
 
 const PRISTINE = 'pristine'
@@ -52,29 +52,13 @@ export interface TestMachine extends AsyncDisposable {
   readonly guest: Guest
   /** The machine of the moment; undefined while there is none. */
   readonly machine: Machine | undefined
+  /** Files that show what happened to the machines that there were since the last {@link rewind}; absolute paths. */
+  readonly evidence: string[]
   /** What a reader of the verdict must know: how it was rolled back and why, what could not be tried. */
   readonly remarks: readonly string[]
   /** Adds one. */
   remark(remark: string): void
 }
-
-/** One machine, and how far we are with it. */
-interface Place {
-  spec: MachineSpec
-  machine: Machine | undefined
-  guest: Guest | undefined
-  running: boolean
-  /** By name. */
-  snapshots: Set<string>
-}
-
-const emptyPlace = (spec: MachineSpec): Place => ({
-  spec,
-  machine: undefined,
-  guest: undefined,
-  running: false,
-  snapshots: new Set(),
-})
 
 /**
  * A test machine of a hypervisor.
@@ -92,6 +76,10 @@ export function testMachine(
   let touched = false
   let remembers = false
   let bootTime: number | undefined
+  /** Machines that were put in the first one's place, so far. */
+  let exchanged = 0
+  /** What is left of those that are gone. */
+  let left: string[] = []
 
   const remember = (remark: string) => void remarked.add(remark)
   const place = (spec: MachineSpec): Place => {
@@ -107,19 +95,13 @@ export function testMachine(
   }
   const end = async (place: Place) => {
     await leave(place)
+    unlogged(place).forEach(remember)
     await place.machine?.[Symbol.asyncDispose]()
     Object.assign(place, { ...emptyPlace(place.spec) })
   }
   /** Waits until a machine that was just switched on has booted. */
-  const unlogged = ({ spec, machine }: Place): string[] =>
-    machine?.unlogged
-      ? [
-          `the serial console of ${spec.name} said so much that ${formatSize(machine.unlogged)} of it are in no log`,
-        ]
-      : []
   const settle = async (place: Place, signal: AbortSignal) => {
     place.running = true
-    unlogged(place).forEach(remember)
     place.guest = await place.machine!.guest(signal)
     if (welcome) await place.guest.run(welcome, { signal, allowFailure: true })
     for (const remark of await finishBooting(place.guest, signal)) remember(remark)
@@ -149,6 +131,7 @@ export function testMachine(
   const comeBack = async () => {
     if (at !== home) await end(at)
     at = home
+    left = []
   }
 
   return {
@@ -175,6 +158,10 @@ export function testMachine(
         'no-answer',
         at.machine && !at.running ? 'the machine is off; boot switches it on' : 'the machine is not running',
       )
+    },
+    get evidence() {
+      const all = [home, ...(at === home ? [] : [at])].map(({ machine }) => machine?.evidence ?? [])
+      return [...new Set([...left, ...all.flat()])]
     },
     start: (signal) => boot(home, signal),
     touch() {
@@ -241,6 +228,7 @@ export function testMachine(
       const { guest, machine } = at
       if (!guest || !machine) throw new ApplianceError('no-answer', 'the machine is not running')
       const before = await bootId(guest, signal)
+      machine.restarts?.()
       // A guest that restarts says goodbye to nobody.
       await guest.run('systemctl reboot', { signal, allowFailure: true, timeout: 60_000 }).catch(() => {})
       signal.throwIfAborted()
@@ -262,7 +250,6 @@ export function testMachine(
         throw new ApplianceError('timeout', 'the guest was asked to shut down and did not')
       await leave()
       at.running = false
-      machine.restarts?.()
     },
     async on(signal) {
       if (at.running) return
@@ -272,13 +259,17 @@ export function testMachine(
     },
     async exchange(other, signal) {
       const before = at
-      at = place(other)
+      // A name of its own, so that none writes over what another one's serial console said.
+      at = place({ ...other, name: `${home.spec.name}-exchanged-${++exchanged}` })
       touched = true
       try {
         await boot(at, signal)
       } finally {
         // What the one before had written is below what the new one has.
-        if (before !== home) await end(before)
+        if (before !== home) {
+          left.push(...(before.machine?.evidence ?? []))
+          await end(before)
+        }
       }
     },
     comeBack,
@@ -298,16 +289,11 @@ export function testMachine(
   }
 }
 
-async function bootId(guest: Guest, signal: AbortSignal): Promise<string> {
-  const limit = { signal, timeout: 30_000 }
-  return (await guest.run('cat /proc/sys/kernel/random/boot_id', limit)).stdout.trim()
-}
-
-function reason(thrown: unknown): string {
-  return toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')
-}
 /** The step that rolled back is over before the connection is there. */
 function coming(machine: Machine): Guest {
   return comingGuest((signal) => machine.guest(signal))
 }
 
+function reason(thrown: unknown): string {
+  return toApplianceError(thrown).message.replace(/\s*\n\s*/g, ' ')
+}

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -6,8 +6,10 @@ import { buildKey } from '../../actions/lib/guest/key.ts'
 import type { MachineSpec } from '../../actions/lib/hypervisor/hypervisor.ts'
 import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
 import type { MachineNetwork } from '../../actions/lib/network/network.ts'
+import { readPackets } from '../../actions/lib/network/pcap.ts'
 import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { browser } from '../../actions/vm-validate/browser.ts'
+import { recordPackets } from '../../actions/vm-validate/packets.ts'
 import { boot } from '../../actions/vm-validate/steps/machine.ts'
 import { lookAtPort } from '../../actions/vm-validate/steps/port.ts'
 import { answerPrompts } from '../../actions/vm-validate/steps/terminal.ts'
@@ -179,5 +181,73 @@ else
       machine.touch()
       await machine.reboot(signal)
       expect(await said('cat /proc/sys/kernel/random/boot_id')).not.toBe(before)
+    })
+
+    test('a second machine writes over nothing that the first one said, and both are evidence', async () => {
+      const logs = () => machine.evidence.filter((path) => path.endsWith('-serial.log'))
+      const heard = async () => Promise.all(logs().map((path) => readFile(path, 'latin1')))
+      await machine.guest.run('echo the-first-machine >/dev/ttyS0', { signal })
+      const room = { test: machine, project: folder, scratch: folder, disks: new Map(), signal }
+      await using packets = recordPackets(machine, folder)
+      await packets.follow()
+      await said('true')
+      await boot({ disk: await smallDisk() }, room)
+      await packets.follow()
+      await machine.guest.run('echo the-second-machine >/dev/ttyS0', { signal })
+      await boot({ disk: await smallDisk() }, room)
+      await machine.guest.run('echo the-third-machine >/dev/ttyS0', { signal })
+      const words = (await heard()).map((text) => /the-(\w+)-machine/.exec(text)?.[1])
+      expect(new Set(words)).toEqual(new Set(['first', 'second', 'third']))
+      await machine.rewind(signal)
+      expect(logs()).toHaveLength(1)
+      await packets[Symbol.asyncDispose]()
+      const recorded = await Promise.all(packets.files.map((path) => readFile(path)))
+      expect(recorded.map((bytes) => readPackets(bytes).packets.length > 5)).toEqual([true, true])
+    })
+
+    test('of endless traffic the beginning is recorded', async () => {
+      await using packets = recordPackets(machine, folder, 100_000)
+      await packets.follow()
+      for (let n = 0; packets.remarks.length === 0; n++) {
+        expect(n).toBeLessThan(60)
+        await machine.guest.run('head -c 500000 /dev/urandom', { signal })
+      }
+      expect(packets.remarks).toEqual(['packets.pcap ends where it had reached 100 kB'])
+      const { size } = await stat(packets.files[0]!)
+      await machine.guest.run('head -c 500000 /dev/urandom', { signal })
+      expect((await stat(packets.files[0]!)).size).toBe(size)
+    })
+
+    const thorough = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
+
+    thorough(
+      'however much the guest says on its serial console, its log stays small, and that is said',
+      async () => {
+        await machine.guest.run("yes 'so much to say, so little room' | head -n 400000 >/dev/ttyS0", {
+          signal,
+          timeout: 600_000,
+        })
+        const log = machine.evidence.find((path) => path.endsWith('-serial.log'))!
+        expect((await stat(log)).size).toBeLessThan(10_000_000)
+        const text = await readFile(log, 'latin1')
+        expect(text).toMatch(/Linux version[\s\S]*\n\[[\d.]+ MB left out here\]\n/)
+        expect(text.trimEnd().endsWith('so much to say, so little room')).toBe(true)
+        expect(machine.remarks.join()).toMatch(/serial console of validate said so much that [\d.]+ MB of it/)
+      },
+    )
+
+    test('a cancelled run waits for no connection that a deaf guest never makes', async () => {
+      await machine.remember('deaf', signal)
+      await machine.guest.run('systemctl stop ssh', { signal })
+      await machine.machine!.snapshot('deaf')
+      await machine.goBack('deaf', signal)
+      const cancelled = new AbortController()
+      const asked = machine.guest.run('true', { signal: cancelled.signal })
+      asked.catch(() => {})
+      const began = performance.now()
+      cancelled.abort()
+      await machine[Symbol.asyncDispose]()
+      expect(performance.now() - began).toBeLessThan(20_000)
+      await expect(asked).rejects.toBeDefined()
     })
   })

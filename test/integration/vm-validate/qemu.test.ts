@@ -5,6 +5,7 @@ import type { ApplianceError } from '../../../actions/lib/errors/error.ts'
 import { sha256, sha256File } from '../../../actions/lib/files/digest.ts'
 import { qemu } from '../../../actions/lib/hypervisor/qemu/hypervisor.ts'
 import type { MachineNetwork } from '../../../actions/lib/network/network.ts'
+import { readPackets } from '../../../actions/lib/network/pcap.ts'
 import { privateNetwork } from '../../../actions/lib/network/private.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { isInside, testsInside } from '../../fixtures/inside.ts'
@@ -63,6 +64,17 @@ const ovf = (
 <Item><InstanceID>5</InstanceID><ResourceSubType>VirtioNet</ResourceSubType><ResourceType>10</ResourceType></Item>
 </VirtualHardwareSection></VirtualSystem></Envelope>`
 
+/** Of a packet that opens a TCP connection over IPv4, or answers that. @see RFC 791 3.1, RFC 9293 3.1 */
+function handshake(packet: Buffer) {
+  if (packet.readUInt16BE(12) !== 0x0800 || packet[14 + 9] !== 6) return []
+  const ip = packet.subarray(14)
+  const tcp = ip.subarray((ip[0]! & 15) * 4)
+  const flags = { 2: 'syn', 18: 'syn-ack' }[tcp[13]! & 0x17]
+  if (flags === undefined) return []
+  const addresses = [ip.subarray(12, 16).join('.'), ip.subarray(16, 20).join('.')]
+  return [{ flags, ports: [tcp.readUInt16BE(0), tcp.readUInt16BE(2)], addresses }]
+}
+
 jest.setTimeout(600_000)
 
 const why = await cannotMakeSmallDisk()
@@ -110,6 +122,17 @@ else
       expect((await readFile(file(/screen\.png$/))).subarray(1, 4).toString()).toBe('PNG')
       expect(await readFile(file(/journal\.txt$/), 'utf8')).toContain('said-to-the-journal')
       expect(await readFile(file(/serial\.log$/), 'utf8')).toMatch(/Linux version|Debian/)
+      // The port of the false claim: asked for from our side, and answered by the guest.
+      const claim = error.evidence.find((path) => /an-open-port.*\/packets\.pcap$/.test(path))!
+      const { packets } = readPackets(await readFile(claim))
+      const shaken = packets.flatMap(handshake).filter(({ ports }) => ports.includes(22))
+      const opened = shaken.find(({ flags, ports }) => flags === 'syn' && ports[1] === 22)!
+      expect(opened).toBeDefined()
+      expect(shaken).toContainEqual({
+        flags: 'syn-ack',
+        ports: opened.ports.toReversed(),
+        addresses: opened.addresses.toReversed(),
+      })
       expect(await sha256File(disk)).toBe(before)
     })
 

@@ -1,0 +1,34 @@
+import type { Guest } from '../lib/guest/guest.ts'
+import type { Machine, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import { formatSize } from '../lib/units/size.ts'
+
+/** One machine, and how far we are with it. */
+export interface Place {
+  spec: MachineSpec
+  machine: Machine | undefined
+  guest: Guest | undefined
+  running: boolean
+  /** By name. */
+  snapshots: Set<string>
+}
+
+export const emptyPlace = (spec: MachineSpec): Place => ({
+  spec,
+  machine: undefined,
+  guest: undefined,
+  running: false,
+  snapshots: new Set(),
+})
+
+/** What is missing of its serial console's log, in words. */
+export function unlogged({ spec, machine }: Place): string[] {
+  if (!machine?.unlogged) return []
+  const size = formatSize(machine.unlogged)
+  return [`the serial console of ${spec.name} said so much that ${size} of it are in no log`]
+}
+
+/** Another one each time it boots. */
+export async function bootId(guest: Guest, signal: AbortSignal): Promise<string> {
+  const limit = { signal, timeout: 30_000 }
+  return (await guest.run('cat /proc/sys/kernel/random/boot_id', limit)).stdout.trim()
+}
