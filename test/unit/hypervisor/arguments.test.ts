@@ -5,6 +5,7 @@ import { type Hardware, qemuArguments } from '../../../actions/lib/hypervisor/qe
 const hardware: Hardware = {
   spec: {
     name: 'validate',
+    throwAway: true,
     cpus: 2,
     memory: 1 << 30,
     firmware: 'bios',
