@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { leaveNothing } from '../../actions/chef-provision/farewell.ts'
+import { setPackageSources } from '../../actions/chef-provision/package-sources.ts'
 import type { Provisioning } from '../../actions/chef-provision/provisioning.ts'
 import { upload } from '../../actions/chef-provision/steps/upload.ts'
 import { waitFor } from '../../actions/chef-provision/steps/wait-for.ts'
@@ -102,18 +103,49 @@ the build’s SSH key stayed on the disk, in /home/copy
 the secret of the data bags stayed on the disk, in /srv/data/secret`,
     })
     await inGuest('rm -r /etc/left.list /opt/chef /srv/data /home/copy')
-    const vendor = join(folder, 'vendor.sources')
-    await writeFile(vendor, 'Types: deb\nURIs: https://packages.example.com\nSuites: ./\n')
-    Object.assign(project.spec, { packageSources: { files: [vendor] } })
-    expect((await inGuest('ls /etc/apt/sources.list.d')).split('\n')).toContain('debian.sources')
     await leave()
     const there = (path: string) =>
       stat(join(root, path)).then(
         () => true,
         () => false,
       )
-    expect(await inGuest('ls /etc/apt/sources.list.d')).toBe('vendor.sources\n')
     for (const path of ['etc/chef', 'var/tmp/appliance', 'root/.ssh'])
       expect([path, await there(path)]).toEqual([path, false])
+  })
+  test('apt asks at the customer’s whom the spec says, and nobody else', async () => {
+    const set = (sources: Project['spec']['packageSources']) =>
+      setPackageSources(opened.guest, sources, signal)
+    const asked = async () => {
+      const format = "--format '$(SITE) $(SIGNED_BY)' 'Created-By: Packages'"
+      return [...new Set((await inGuest(`apt-get indextargets ${format}`)).trim().split('\n'))].sort()
+    }
+    // What a recipe may have added, in either form.
+    await inGuest(
+      'echo deb http://left.example.com ./ > /etc/apt/sources.list; echo deb http://left.example.com x main > /etc/apt/sources.list.d/left.list',
+    )
+    await set('upstream')
+    const before = await asked()
+    expect(before.map((line) => line.split(' ')[0])).toEqual([
+      'http://left.example.com',
+      'https://deb.debian.org',
+    ])
+
+    const [sources, key] = [join(folder, 'vendor.sources'), join(folder, 'vendor.asc')]
+    const signedBy = '/etc/apt/keyrings/vendor.asc'
+    await writeFile(
+      sources,
+      `Types: deb\nURIs: https://packages.example.com/apt\nSuites: ./\nSigned-By: ${signedBy}\n`,
+      { mode: 0o600 },
+    )
+    await writeFile(key, '-----BEGIN PGP PUBLIC KEY BLOCK-----\n', { mode: 0o600 })
+    await set({ files: [sources, key] })
+    expect(await asked()).toEqual([`https://packages.example.com ${signedBy}`])
+    // apt reads them as a user of its own.
+    expect(await inGuest(`stat -c '%U %a' ${signedBy} /etc/apt/sources.list.d/vendor.sources`)).toBe(
+      'root 644\nroot 644\n',
+    )
+
+    await set('none')
+    expect(await asked()).toEqual([''])
   })
 }

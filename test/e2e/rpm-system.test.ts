@@ -1,6 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { setPackageSources } from '../../actions/chef-provision/package-sources.ts'
+import { run } from '../../actions/lib/process/command.ts'
+import type { Project } from '../../actions/lib/stage/stage.ts'
 import { type BootedBase, bootBase } from '../fixtures/booted-base.ts'
 import { command } from '../fixtures/command.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
@@ -103,5 +106,22 @@ else if (!isInside()) {
         /^baseurl=file:.*\nenabled=1\ngpgcheck=1\ngpgkey=file:\/\/\/etc\/pki\/rpm-gpg\/appliance-small-/m,
       )
       expect(await said('grep -rl mirror.internal /etc || echo none')).toBe('none')
+    })
+
+    test('asks at the customer’s whom package_sources says, and nobody else', async () => {
+      const set = (sources: Project['spec']['packageSources']) =>
+        setPackageSources(machine!.guest, sources, new AbortController().signal)
+      const asked = () => said('dnf -q repolist --all | tail -n +2')
+      await set('upstream')
+      expect(await asked()).toMatch(/^small /)
+      const vendor = join(folder, 'vendor.repo')
+      await writeFile(vendor, '[vendor]\nname=Vendor\nbaseurl=https://packages.example.com/rpm\n', {
+        mode: 0o600,
+      })
+      await set({ files: [vendor] })
+      expect(await asked()).toMatch(/^vendor +Vendor +enabled$/)
+      expect(await said("stat -c '%U %a' /etc/yum.repos.d/vendor.repo")).toBe('root 644')
+      await set('none')
+      expect(await asked()).toBe('')
     })
   })
