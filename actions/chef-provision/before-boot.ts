@@ -38,7 +38,7 @@ export async function refuseHopeless(
 }
 
 /** What the run list names and neither the project nor its Berksfile has. */
-async function lackingCookbooks(
+export async function lackingCookbooks(
   step: StepOf<'chef_solo'>,
   index: number,
   work: Pick<StageWork, 'workDirectory'>,

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { refuseHopeless } from '../../actions/chef-provision/before-boot.ts'
 import { failureMessage, projectPaths } from '../../actions/chef-provision/chef/failure.ts'
 import { rubyFaults } from '../../actions/chef-provision/chef/syntax.ts'
 import { sha256 } from '../../actions/lib/files/digest.ts'
@@ -9,7 +10,7 @@ import { run } from '../../actions/lib/process/command.ts'
 import type { StepOf } from '../../actions/lib/spec/provision-step.ts'
 import { type Converged, convergeInRoot } from '../fixtures/converge-in-root.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
-import { inRoot, toolsDiskOf, toolsRootOf, unpackBase } from '../fixtures/example-root.ts'
+import { inRoot, toolsDiskOf, toolsRootOf, toolsWork, unpackBase } from '../fixtures/example-root.ts'
 
 const SECRET = 'a secret that only the tests have'
 const cookbooks = resolve('test/fixtures/cookbooks')
@@ -151,6 +152,27 @@ else
           message: expect.stringMatching(/^syntax error/),
         },
       ])
+    })
+
+    test('a secret that is not set and recipes that are no Ruby, of all steps at once, before anything boots', async () => {
+      const shelf = await mkdtemp(join(tmpdir(), 'shelf-'))
+      await cp(join(cookbooks, 'shared'), shelf, { recursive: true })
+      await writeFile(join(shelf, 'platform/recipes/default.rb'), "\npackage 'gimp' do\n")
+      const { project, ...work } = await toolsWork(exampleFolder)
+      const provision = [
+        { ...step, dataBagSecret: { env: 'BAG_SECRET_NOT_SET' } },
+        { ...step, cookbooks: [shelf], dataBagSecret: { file: 'bag-secret' } },
+      ]
+      const spec = { ...project.spec, provision }
+      const at = { ...project, directory: shelf, spec }
+      const refused = refuseHopeless({ ...work, project: at, workDirectory: shelf })
+      await expect(refused).rejects.toMatchObject({
+        code: 'input',
+        message: expect.stringMatching(
+          /^provision\[1\]\.chef_solo\.data_bag_secret: the environment variable BAG_SECRET_NOT_SET is not set\nplatform\/recipes\/default\.rb:2: syntax error/,
+        ),
+      })
+      await rm(shelf, { recursive: true })
     })
 
     test('a policy, as chef export writes it', async () => {

@@ -2,6 +2,7 @@ import { link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { lackingCookbooks } from '../../actions/chef-provision/before-boot.ts'
 import { vendor, withVendored } from '../../actions/chef-provision/chef/vendored.ts'
 import { sha256 } from '../../actions/lib/files/digest.ts'
 import type { Lock, LockedCookbooks } from '../../actions/lib/lock/lock.ts'
@@ -137,6 +138,12 @@ else
       const step = withVendored(chef({ solved: file, runList: ['recipe[own]', 'recipe[gitted]'] }), work)
       expect((await readdir(step.cookbooks[0]!)).sort()).toEqual(['gitted', 'own', 'tools', 'web'])
       expect(await converged(folder, step)).toBe('gitted 0.5.0, own 0.1.0, tools 2.1.0, web 1.2.0')
+
+      const wrong = chef({ solved: file, runList: ['recipe[own]', 'recipe[gited]', 'recipe[nobody::x]'] })
+      expect((await lackingCookbooks(wrong, 0, work)).map(({ message }) => message)).toEqual([
+        'provision[1].chef_solo.run_list: there is no cookbook gited; did you mean gitted?',
+        'provision[1].chef_solo.run_list: there is no cookbook nobody; Berksfile and cookbooks: give gitted, own, tools, web',
+      ])
     }, 300_000)
 
     test('a Policyfile, exported by chef-cli and converged for real', async () => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ProvisionReport } from '../../actions/chef-provision/report.ts'
@@ -7,13 +7,15 @@ import { freePort } from '../../actions/lib/network/free-port.ts'
 import { run } from '../../actions/lib/process/command.ts'
 import { command } from '../fixtures/command.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
+import { unpackDisk } from '../fixtures/example-root.ts'
 
 const folder = resolve('build/e2e/provision')
 const SECRET = 'a secret that only the tests have'
 const NORMALIZE = 'file/normalize.css/node-normalize.css_8.0.1.orig.tar.gz'
 const SUM = '9d0f4a4113a66570c8f5dffce39c8a48c2e2ca5c60839a6cc1bd56dd513baf92'
 
-const provision = `provision:
+const provision = `package_sources: { files: [vendor.sources, vendor.asc] }
+provision:
   - shell: { inline: "useradd --create-home --shell /bin/bash deploy; install -d -o deploy /srv/shop /srv/shop/shared /srv/shop/shared/config; echo s > /srv/shop/shared/config/secret.txt", interpreter: bash -eu }
   - name: community cookbooks
     chef_solo:
@@ -66,6 +68,11 @@ else
       await rm(join(folder, 'build/chef-provision'), { recursive: true })
       await cp('test/fixtures/cookbooks', join(folder, 'cookbooks'), { recursive: true })
       await cp('test/fixtures/deploy', join(folder, 'deploy'), { recursive: true })
+      await writeFile(
+        join(folder, 'vendor.sources'),
+        'Types: deb\nURIs: https://packages.example.com\nSuites: ./\nSigned-By: /etc/apt/keyrings/vendor.asc\n',
+      )
+      await writeFile(join(folder, 'vendor.asc'), '-----BEGIN PGP PUBLIC KEY BLOCK-----\n')
       const port = await freePort()
       const url = `git://127.0.0.1:${port}/shop.git`
       await repository(join(folder, 'upstream'))
@@ -118,6 +125,19 @@ else
       expect(chef).toMatchObject({ failed: 0 })
       expect(chef!.updatedResources).toContain('accounts_person[ann] create (accounts::default)')
       expect(chef!.slowest.length).toBeGreaterThan(0)
+    })
+
+    test('the disk has the vendor’s package sources, no others, and nothing of what the build used', async () => {
+      const root = join(folder, 'etc')
+      await mkdir(root)
+      await unpackDisk(join(folder, 'build/chef-provision/provisioned.qcow2'), root, '/etc')
+      expect(await readdir(join(root, 'etc/apt/sources.list.d'))).toEqual(['vendor.sources'])
+      expect(await readFile(join(root, 'etc/apt/keyrings/vendor.asc'), 'utf8')).toMatch(/^-----BEGIN PGP/)
+      await expect(readFile(join(root, 'etc/apt/sources.list'))).rejects.toMatchObject({ code: 'ENOENT' })
+      const left = await run('grep', ['-rIl', '-e', 'mirror.internal', '-e', SECRET, join(root, 'etc')], {
+        allowFailure: true,
+      })
+      expect(left.stdout).toBe('')
     })
 
     test('Capistrano deploys, deploys again, rolls back; its repository comes from the mirror', async () => {
