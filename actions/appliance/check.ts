@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
-import { InputError, showFault } from '../lib/errors/fault.ts'
+import { parsedFaults } from '../chef-provision/chef/parsed.ts'
+import { InputError, refuse, showFault } from '../lib/errors/fault.ts'
 import { misfits } from '../lib/lock/parts.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
@@ -15,7 +16,13 @@ export async function check(values: Record<string, unknown>, { log }: Door): Pro
   })
   for (const warning of definitionOf(project.spec.basebox, project.directory)?.warnings ?? [])
     log.warn(showFault(warning))
-  const scenarios = await readScenarios(project.spec, project.directory)
+  const faults = await parsedFaults(project.spec.provision, project.directory)
+  const scenarios = await readScenarios(project.spec, project.directory).catch((error: unknown) => {
+    if (!(error instanceof InputError)) throw error
+    faults.push(...error.faults)
+    return []
+  })
+  refuse(faults)
   log.info(`${project.specFile}: no fault found; ${counted(scenarios.length, 'scenario')}`)
   if (!project.lock) return log.info('there is no lock yet: appliance lock writes it')
   const outOfStep = await misfits(project.spec, project.lock)

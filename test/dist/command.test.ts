@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
@@ -38,6 +38,29 @@ test('faults name file, line and column, each on a line of its own', async () =>
   const lines = stderr.trimEnd().split('\n')
   expect(lines.length).toBeGreaterThanOrEqual(2)
   for (const line of lines) expect(line).toMatch(/^error: appliance\.yml:[56]:\d+: /)
+})
+
+test('a recipe that is no Ruby is shown by check, and by build before it fetches or boots anything', async () => {
+  await spec(`mirror:
+  deb: [{ name: debian, uri: "https://deb.debian.org/debian", suites: [bookworm], packages: [sudo] }]
+  gem: [{ name: chef, gems: { chef-bin: "~> 18.4" }, for: tools }]
+basebox: { bootstrap: { suite: bookworm } }
+chef: { license: accept }
+provision:
+  - chef_solo: { cookbooks: cookbooks, run_list: [web] }
+`)
+  await mkdir(join(folder, 'cookbooks/web/recipes'), { recursive: true })
+  await writeFile(join(folder, 'cookbooks/web/metadata.rb'), "name 'web'\n")
+  await writeFile(join(folder, 'cookbooks/web/recipes/default.rb'), "package 'nginx\n")
+  for (const command of ['check', 'build'])
+    expect(await appliance(command)).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: cookbooks\/web\/recipes\/default\.rb:1:9: syntax error: .*\nerror: {3}1 \| package 'nginx\n/,
+      ),
+    })
+  await expect(access(join(folder, 'build/mirror-deps'))).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 test('--json says everything in objects, one a line', async () => {

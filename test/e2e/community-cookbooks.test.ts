@@ -129,7 +129,9 @@ else
     })
 
     test('what Ruby cannot read is found without running any of it', async () => {
-      const shelf = await mkdtemp(join(tmpdir(), 'shelf-'))
+      // Below a folder of a name that has a meaning in a cookbook.
+      const home = await mkdtemp(join(tmpdir(), 'shelf-'))
+      const shelf = join(home, 'test')
       await cp(join(cookbooks, 'shared'), shelf, { recursive: true })
       await writeFile(join(shelf, 'platform/recipes/default.rb'), "\npackage 'gimp' do\n")
       await writeFile(join(shelf, 'platform/recipes/bad.rb'), 'x = [1,\n2\ny = }\n')
@@ -142,7 +144,7 @@ else
         { ...step, cookbooks: [...step.cookbooks, shelf] },
         { directory: shelf, signal },
       )
-      await rm(shelf, { recursive: true })
+      await rm(home, { recursive: true })
       expect(faults).toEqual([
         { file: 'platform/recipes/bad.rb', line: 3, message: expect.stringMatching(/^syntax error/) },
         { file: 'platform/recipes/default.rb', line: 2, message: expect.stringMatching(/^syntax error/) },

@@ -42,9 +42,11 @@ const CHECK = `
 require 'json'
 require 'erb'
 faults = []
-ARGV.flat_map { |folder| Dir.glob(folder + '/**/*.{rb,erb}') }.uniq.sort.each do |file|
+named = ARGV.flat_map do |folder|
+  Dir.glob('**/*.{rb,erb}', base: folder).reject { |name| name.match?(%r{/(files|spec|test)/}) }.map { |name| File.join(folder, name) }
+end
+named.uniq.sort.each do |file|
   next unless File.file?(file)
-  next if file.match?(%r{/(files|spec|test)/})
   source = File.read(file, encoding: 'UTF-8')
   begin
     source = ERB.new(source, trim_mode: '-').src if file.end_with?('.erb')

@@ -1,0 +1,37 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { parsedFaults } from '../../../actions/chef-provision/chef/parsed.ts'
+import { showFault } from '../../../actions/lib/errors/fault.ts'
+import type { ProvisionStep } from '../../../actions/lib/spec/spec.ts'
+
+let home: string
+// Below a folder of a name that has a meaning in a cookbook.
+const folder = () => join(home, 'test')
+const files = {
+  'cookbooks/web/recipes/default.rb': "package 'nginx'\nservice 'nginx' do\n  action :start\n",
+  'cookbooks/web/recipes/good.rb': "package 'nginx' if node['web']&.fetch('on')\n",
+  'cookbooks/web/files/default/broken.rb': 'def (\n',
+  'cookbooks/web/spec/default_spec.rb': 'def (\n',
+  'cookbooks/spec/recipes/default.rb': 'x = [1,\n',
+  'roles/front.rb': "name 'front'\nrun_list 'recipe[web]\n",
+}
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'parsed-'))
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder(), name)), { recursive: true })
+    await writeFile(join(folder(), name), text)
+  }
+})
+afterAll(() => rm(home, { recursive: true }))
+
+test('each file that is no Ruby is named with its first fault, but not what a cookbook only carries', async () => {
+  const step = { kind: 'chef_solo', cookbooks: [join(folder(), 'cookbooks')], roles: join(folder(), 'roles') }
+  const steps = [{ kind: 'reboot' }, step, step] as ProvisionStep[]
+  expect((await parsedFaults(steps, folder())).map((fault) => showFault(fault).split('\n')[0])).toEqual([
+    expect.stringMatching(/^cookbooks\/spec\/recipes\/default\.rb:\d:\d+: syntax error: /),
+    expect.stringMatching(/^cookbooks\/web\/recipes\/default\.rb:\d:\d+: syntax error: /),
+    expect.stringMatching(/^roles\/front\.rb:2:\d+: syntax error: /),
+  ])
+})
