@@ -33,6 +33,9 @@ function failures(): void {
       (error) => error,
     )
   }
+  const fill = 'dd if=/dev/zero of=/full bs=1M 2>/dev/null'
+  const full = "The guest's disk is full: / has 868 MiB and nothing left"
+  const hungry = 'head -c 2G /dev/zero | tail >/dev/null'
   const shell = (inline: string, more: Partial<ProvisionStep> = {}) =>
     ({ kind: 'shell', inline, name: 'the step', ...more }) as ProvisionStep
 
@@ -63,36 +66,18 @@ function failures(): void {
   })
 
   test('a disk that is full, whether the step says so or not', async () => {
-    const full = "The guest's disk is full: / has 868 MiB and nothing left"
-    const fill = 'dd if=/dev/zero of=/full bs=1M 2>/dev/null'
     expect(await failureOf(shell(`${fill} || exit 3`))).toMatchObject({
       message: `the step failed (3). ${full}`,
       hint: 'Give the machine a larger one by basebox.disk in the spec.',
     })
-    const upload: ProvisionStep = { kind: 'upload', from: '/etc', to: '/opt/etc', name: 'an upload' }
-    expect(await failureOf(shell(`${fill} || true`), upload)).toMatchObject({
-      message: expect.stringMatching(new RegExp(`No space left on device\\. ${full}$`)),
-    })
   })
 
-  test('a file system in memory that is full', async () => {
-    const fill = 'mount -t tmpfs -o size=4m none /mnt; dd if=/dev/zero of=/mnt/full bs=64k 2>/dev/null'
-    expect(await failureOf(shell(fill))).toMatchObject({
-      message: 'the step failed (1). What the guest keeps in memory is full: /mnt has 4 MiB and nothing left',
-    })
-  })
-
-  test('memory that ran out, by the kernel’s log; but not before the step', async () => {
-    const hungry = 'head -c 2G /dev/zero | tail >/dev/null'
+  test('memory that ran out, by the kernel’s log', async () => {
     expect(await failureOf(shell(hungry))).toMatchObject({
       message: expect.stringMatching(
         /^the step failed \(137\).*\. The guest ran out of memory: its kernel killed tail, which had [2-5]\d\d MiB$/,
       ),
       hint: expect.stringMatching(/basebox\.memory/),
-    })
-    const survived = shell(`${hungry} || true; sleep 3`, { name: 'hungry' })
-    expect(await failureOf(survived, shell('echo quite another thing; exit 4'))).toMatchObject({
-      message: 'the step failed (4); it last said: quite another thing',
     })
   })
 
@@ -104,10 +89,33 @@ function failures(): void {
   })
 
   if (process.env.APPLIANCE_TESTS === 'full') slow()
-  else test.skip('a guest that is silent: skipped, because it is waited for: script/test full', () => {})
+  else
+    test.skip('what takes longer: skipped, because a silent guest is waited for: script/test full', () => {})
 
-  /** What only time tells. */
+  /** What only time tells, and what the unit tests have in short. */
   function slow(): void {
+    test('an upload to a disk that is full', async () => {
+      const upload: ProvisionStep = { kind: 'upload', from: '/etc', to: '/opt/etc', name: 'an upload' }
+      expect(await failureOf(shell(`${fill} || true`), upload)).toMatchObject({
+        message: expect.stringMatching(new RegExp(`No space left on device\\. ${full}$`)),
+      })
+    })
+
+    test('a file system in memory that is full', async () => {
+      const mount = 'mount -t tmpfs -o size=4m none /mnt; dd if=/dev/zero of=/mnt/full bs=64k 2>/dev/null'
+      expect(await failureOf(shell(mount))).toMatchObject({
+        message:
+          'the step failed (1). What the guest keeps in memory is full: /mnt has 4 MiB and nothing left',
+      })
+    })
+
+    test('memory that ran out before the step', async () => {
+      const survived = shell(`${hungry} || true; sleep 3`, { name: 'hungry' })
+      expect(await failureOf(survived, shell('echo quite another thing; exit 4'))).toMatchObject({
+        message: 'the step failed (4); it last said: quite another thing',
+      })
+    })
+
     test('an SSH server that does not come back', async () => {
       const stop = 'echo about to; (systemctl stop ssh; pkill -KILL sshd) & sleep 600'
       expect(await failureOf(shell(stop))).toMatchObject({
