@@ -95,8 +95,10 @@ else
           '  gem:\n    - { name: capistrano, gems: { capistrano: "~> 3.19" }, for: host }\n',
         )
       await write(provision)
-      const { status, output } = await appliance('build', '--until', 'chef-provision')
-      if (status !== 0) throw new Error(output.slice(-4000))
+      for (const args of [['lock'], ['build', '--until', 'chef-provision']]) {
+        const { status, output } = await appliance(...args)
+        if (status !== 0) throw new Error(output.slice(-4000))
+      }
     })
     afterAll(() => {
       daemon?.kill()

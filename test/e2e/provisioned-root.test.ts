@@ -116,7 +116,7 @@ the secret of the data bags stayed on the disk, in /srv/data/secret`,
     const set = (sources: Project['spec']['packageSources']) =>
       setPackageSources(opened.guest, sources, signal)
     const asked = async () => {
-      const format = "--format '$(SITE) $(SIGNED_BY)' 'Created-By: Packages'"
+      const format = "--no-release-info --format '$(REPO_URI)' 'Created-By: Packages'"
       return [...new Set((await inGuest(`apt-get indextargets ${format}`)).trim().split('\n'))].sort()
     }
     // What a recipe may have added, in either form.
@@ -124,10 +124,10 @@ the secret of the data bags stayed on the disk, in /srv/data/secret`,
       'echo deb http://left.example.com ./ > /etc/apt/sources.list; echo deb http://left.example.com x main > /etc/apt/sources.list.d/left.list',
     )
     await set('upstream')
-    const before = await asked()
-    expect(before.map((line) => line.split(' ')[0])).toEqual([
-      'http://left.example.com',
-      'https://deb.debian.org',
+    expect(await asked()).toEqual([
+      'http://left.example.com/',
+      'https://deb.debian.org/debian-security/',
+      'https://deb.debian.org/debian/',
     ])
 
     const [sources, key] = [join(folder, 'vendor.sources'), join(folder, 'vendor.asc')]
@@ -139,7 +139,7 @@ the secret of the data bags stayed on the disk, in /srv/data/secret`,
     )
     await writeFile(key, '-----BEGIN PGP PUBLIC KEY BLOCK-----\n', { mode: 0o600 })
     await set({ files: [sources, key] })
-    expect(await asked()).toEqual([`https://packages.example.com ${signedBy}`])
+    expect(await asked()).toEqual(['https://packages.example.com/apt/'])
     // apt reads them as a user of its own.
     expect(await inGuest(`stat -c '%U %a' ${signedBy} /etc/apt/sources.list.d/vendor.sources`)).toBe(
       'root 644\nroot 644\n',
