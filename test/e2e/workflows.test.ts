@@ -1,13 +1,28 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sha256, sha256File } from '../../actions/lib/files/digest.ts'
+import { run as execute } from '../../actions/lib/process/command.ts'
+import { importOva } from '../../actions/vm-validate/ova/import.ts'
 import { Services } from '../dist/emulator/services.ts'
+import { node24 } from '../dist/emulator/step.ts'
 import type { RunnerMachine } from '../dist/runner/machine.ts'
-import { type RunOptions, type RunResult, runWorkflow } from '../dist/runner/run.ts'
+import { type RunOptions, runWorkflow } from '../dist/runner/run.ts'
+import { command } from '../fixtures/command.ts'
 import { buildExample, exampleOva } from '../fixtures/example.ts'
+import { virtualBoxImport } from '../fixtures/importers.ts'
 import { type ReleaseTree, releaseTree } from '../fixtures/release-tree.ts'
-import { EXAMPLE, freshRunner, repositoryOf, runOptions, seededRunner } from '../fixtures/workflow-runs.ts'
+import {
+  downloaded,
+  EXAMPLE,
+  freshRunner,
+  outcomes,
+  REPOSITORY,
+  repositoryOf,
+  runOptions,
+  seededRunner,
+  succeeded,
+} from '../fixtures/workflow-runs.ts'
 
 // The workflow files that ship, as they are, with the committed dist/ under Node 24, on the example that was built.
 
@@ -40,10 +55,6 @@ async function seeded(): Promise<RunnerMachine> {
   const machine = await seededRunner()
   machines.push(machine)
   return machine
-}
-
-function outcomes({ jobs }: RunResult): Record<string, string> {
-  return Object.fromEntries(Object.entries(jobs).map(([name, { result }]) => [name, result]))
 }
 
 /** A workflow that calls one of ours, as a user's does. */
@@ -93,6 +104,24 @@ test('appliance.yml, on the runner that built it: all is up to date, the mirror 
   expect(sha256(ova!.content)).toBe(await sha256File(exampleOva))
   expect(job.outputs).toEqual({ ova: 'license-server-1.4.0.ova', 'ova-sha256': sha256(ova!.content) })
 })
+
+full(
+  'the OVA among the artifacts of the run: VirtualBox imports it, with the disk that was packed',
+  async () => {
+    const folder = await mkdtemp('/var/tmp/appliance-downloaded-')
+    try {
+      const ova = await downloaded(services, 1, 'license-server-1.4.0.ova', folder)
+      expect(await sha256File(ova)).toBe(await sha256File(exampleOva))
+      const { disk, machine } = await importOva(ova, folder, new AbortController().signal)
+      await execute('qemu-img', ['check', '-f', 'vmdk', disk])
+      const { info, disk: theirs } = await virtualBoxImport(folder, basename(ova), machine.name)
+      expect(info).toMatch(/^nic1="/m)
+      await execute('qemu-img', ['compare', '-f', 'vmdk', '-F', 'vmdk', disk, theirs])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  },
+)
 
 describe('appliance-fleet.yml', () => {
   test('asks for no runner with virtualization when an earlier run made the same', async () => {
@@ -174,32 +203,70 @@ describe('appliance-fleet.yml', () => {
   })
 })
 
-full(
-  'appliance-release.yml: no cache, every scenario on the OVA, the complete set of files, verified and published',
-  async () => {
+describe('appliance-release.yml', () => {
+  const tag = { event: { name: 'push', ref: 'refs/tags/v1.4.0' } }
+  const input = { 'part-size': '200 MB' }
+
+  test('begins with an empty workspace, and restores no cache', async () => {
     services.calls.length = 0
     const machine = await seeded()
-    const run = await calling('appliance-release.yml', { 'part-size': '200 MB' }, 6, async () => machine, {
-      event: { name: 'push', ref: 'refs/tags/v1.4.0' },
-    })
-    expect([run.result, run.log]).toEqual([
-      'success',
-      expect.stringContaining('cache: a release takes nothing'),
-    ])
+    const onLine: RunOptions['onLine'] = (line, { cancel }) =>
+      void (line.startsWith('cache: a release takes nothing') && cancel())
+    const run = await calling('appliance-release.yml', input, 6, async () => machine, { ...tag, onLine })
+    expect([run.result, run.log]).toEqual(['cancelled', expect.stringContaining('there is no release yet')])
     expect(services.calls.filter((call) => call.startsWith('CacheService'))).toEqual([])
-    const [published] = services.releases.releases
-    expect(published).toMatchObject({ tag_name: 'v1.4.0', draft: false })
-    const names = published!.assets.map(({ name }) => name)
-    expect(names).toEqual(
-      expect.arrayContaining([
+    const build = join(machine.workspace(REPOSITORY), EXAMPLE, 'build')
+    expect(await readdir(build)).not.toContain('ova-pack')
+  })
+
+  // The runner kept what the first attempt had built: it is read byte by byte, and not built again.
+  full(
+    'run again after a failure: every scenario on the OVA, all files verified and published, parts join',
+    async () => {
+      services.calls.length = 0
+      const machine = await seeded()
+      const again = { ...tag, attempt: 2 }
+      const run = succeeded(await calling('appliance-release.yml', input, 7, async () => machine, again))
+      expect(services.calls.filter((call) => call.startsWith('CacheService'))).toEqual([])
+      const [published] = services.releases.releases
+      expect(published).toMatchObject({ tag_name: 'v1.4.0', draft: false })
+      expect(run.jobs['appliance / release']!.outputs.url).toContain('/releases/v1.4.0')
+      expect(published!.assets.map(({ name }) => name).sort()).toEqual([
+        'README.txt',
+        'SHA256SUMS',
         'SHA256SUMS.release',
-        'join.sh',
-        'join.ps1',
-        'license-server-1.4.0.ova.part01',
         'appliance.lock.json',
-      ]),
-    )
-    expect(names.some((name) => name.startsWith('mirror.tar.zst'))).toBe(true)
-    expect(run.jobs['appliance / release']!.outputs.url).toContain('/releases/v1.4.0')
-  },
-)
+        'join.ps1',
+        'join.sh',
+        'license-server-1.4.0.cdx.json',
+        'license-server-1.4.0.ova.part00',
+        'license-server-1.4.0.ova.part01',
+        'license-server-1.4.0.provenance.json',
+        'license-server-1.4.0.spdx.json',
+        'mirror.tar.zst.part00',
+        'mirror.tar.zst.part01',
+        'pack-report.json',
+        'pack-report.md',
+        'validation-disk-report.xml',
+        'validation-disk-summary.md',
+        'validation-disk-verdict.json',
+        'validation-ova-report.xml',
+        'validation-ova-summary.md',
+        'validation-ova-verdict.json',
+      ])
+      const folder = await mkdtemp('/var/tmp/appliance-release-')
+      try {
+        for (const { name, content } of published!.assets) await writeFile(join(folder, name), content)
+        await execute('sh', [join(folder, 'join.sh')])
+        await execute('sha256sum', ['--check', '--strict', 'SHA256SUMS.release'], { cwd: folder })
+        const ova = join(folder, basename(exampleOva))
+        expect(await sha256File(ova)).toBe(await sha256File(exampleOva))
+        expect(await command({ node: node24 })('verify', ova)).toMatchObject({ status: 0 })
+        const archive = join(machine.workspace(REPOSITORY), EXAMPLE, 'build/mirror.tar.zst')
+        expect(await sha256File(join(folder, 'mirror.tar.zst'))).toBe(await sha256File(archive))
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+    },
+  )
+})
