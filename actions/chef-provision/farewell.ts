@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import { buildKey } from '../lib/guest/key.ts'
+import { quote } from '../lib/guest/quote.ts'
 import { leaveDnfFiles } from '../lib/mirror/guest-dnf.ts'
 import { RUN, SCRATCH } from '../lib/mirror/guest-places.ts'
 import type { Project } from '../lib/stage/stage.ts'
@@ -68,6 +69,7 @@ export async function leaveNothing(
     signal,
     title: 'cleaning up',
   })
+  await forgetFetches(guest, mirrorUrl, signal)
   await setPackageSources(guest, project.spec.packageSources, signal)
   const key = (await readFile(`${await buildKey(project.buildDirectory)}.pub`, 'utf8')).split(' ')[1]!
   const chef = await guest.run(`ls -d ${chefs.join(' ')} 2>/dev/null`, { signal, allowFailure: true })
@@ -108,6 +110,19 @@ export async function leaveNothing(
     signal,
     title: 'removing the build’s key',
   })
+}
+
+/**
+ * git notes where it has fetched from last: from the mirror, whatever address the repository has (Capistrano's does so
+ * with every release). Nothing but the next merge would read it.
+ *
+ * @see git-fetch(1), OUTPUT: $GIT_DIR/FETCH_HEAD
+ */
+async function forgetFetches(guest: Guest, mirrorUrl: string, signal: AbortSignal): Promise<void> {
+  await guest.run(
+    `find ${searched.join(' ')} -xdev -type f -name FETCH_HEAD -exec grep -qF ${quote(mirrorUrl)} {} ';' -delete 2>/dev/null`,
+    { signal, allowFailure: true, title: 'removing where git has fetched from' },
+  )
 }
 
 /** `file:text` for each file that has one of the texts, but for root's authorized_keys, which goes last. */

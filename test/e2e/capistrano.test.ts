@@ -132,7 +132,8 @@ function deployments(): void {
     expect(
       await inGuest('ls -A /home/deploy | grep ssh; ls /run/appliance; cat /srv/shop/repo/config'),
     ).not.toMatch(/ssh|with-mirror|127\.0\.0\.1/)
-    expect(await inGuest('git -C /srv/shop/repo config remote.origin.url')).toBe(
+    // Asked as its owner: git takes no settings from a repository of somebody else's.
+    expect(await inGuest('runuser -u deploy -- git -C /srv/shop/repo config remote.origin.url')).toBe(
       'https://git.example.com/shop.git\n',
     )
   })

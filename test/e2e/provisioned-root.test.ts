@@ -103,13 +103,18 @@ the build’s SSH key stayed on the disk, in /home/copy
 the secret of the data bags stayed on the disk, in /srv/data/secret`,
     })
     await inGuest('rm -r /etc/left.list /opt/chef /srv/data /home/copy')
+    // Where git has fetched from last is nothing anybody chose.
+    await inGuest(
+      `mkdir -p /srv/shop/repo /srv/other && echo "1234 branch 'main' of http://mirror.internal/git/shop" > /srv/shop/repo/FETCH_HEAD && echo "1234 branch 'main' of https://example.com/other" > /srv/other/FETCH_HEAD`,
+    )
     await leave()
     const there = (path: string) =>
       stat(join(root, path)).then(
         () => true,
         () => false,
       )
-    for (const path of ['etc/chef', 'var/tmp/appliance', 'root/.ssh'])
+    expect(await there('srv/other/FETCH_HEAD')).toBe(true)
+    for (const path of ['etc/chef', 'var/tmp/appliance', 'root/.ssh', 'srv/shop/repo/FETCH_HEAD'])
       expect([path, await there(path)]).toEqual([path, false])
   })
   test('apt asks at the customer’s whom the spec says, and nobody else', async () => {
