@@ -13,8 +13,9 @@ import type { MachineRoom } from '../machine-room.ts'
 import { missingPrograms } from '../programs.ts'
 import { lastWords, type Vagrant } from './command.ts'
 import { NETWORK, startLibvirtd } from './libvirtd.ts'
-import { before, VagrantMachine } from './machine.ts'
+import { VagrantMachine } from './machine.ts'
 import { Monitor } from './monitor.ts'
+import { keepSerial } from './serial.ts'
 import { boxMetadata, cannotBeMade, vagrantfile } from './vagrantfile.ts'
 
 const BOX = 'appliance/machine'
@@ -75,10 +76,11 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22] }))
     const libvirtd = cleanup.use(await startLibvirtd(join(folder, 'libvirt'), sockets, BRIDGE))
     const serial = join(spec.evidence, `${spec.name}-serial.log`)
-    for (const log of [serial, before(serial)]) await rm(log, { force: true })
+    const pipe = join(sockets, 'serial')
+    const said = cleanup.use(await keepSerial(pipe, serial))
     const publicKey = spec.login.credential ? await readFile(`${spec.login.key}.pub`, 'utf8') : undefined
     const hardware = {
-      ...{ spec, accel, box: BOX, mac, libvirtd: libvirtd.socket, pool, serial },
+      ...{ spec, accel, box: BOX, mac, libvirtd: libvirtd.socket, pool, serial: pipe },
       network: { name: NETWORK, range: NETWORK_RANGE },
       monitor: join(sockets, 'qmp'),
       ...(publicKey ? { publicKey } : {}),
@@ -95,6 +97,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     void tellAddress(plug, monitor, (address) => libvirtd.gave(mac, address))
     return new VagrantMachine({
       ...{ spec, plug, serial, sockets, monitor, vagrant },
+      unlogged: () => said.leftOut,
       ended: monitor.ended,
       said: () => up.stderrTail(),
       up: up.ended.then((status) => (status === 0 ? undefined : lastWords(up.stderrTail()))),

@@ -1,27 +1,16 @@
-import { existsSync } from 'node:fs'
-import { appendFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError, CommandFailed } from '../../errors/error.ts'
-import { endOfFile } from '../../files/end.ts'
 import { BootedMachine, type Running } from '../booted.ts'
 import type { Endpoint } from '../hypervisor.ts'
 import { QemuConsole } from '../qemu/console.ts'
 import { lastWords, type Vagrant } from './command.ts'
 import type { Monitor } from './monitor.ts'
 
-/** Bytes of the serial console that are kept of what was before a rollback. */
-const KEPT = 1 << 20
-
 export interface Parts extends Running {
   monitor: Monitor
   vagrant: Vagrant
   /** Resolves when `vagrant up` has ended, with what it complained of. */
   up: Promise<string | undefined>
-}
-
-/** Where what a serial console said before the last rollback is: another QEMU begins another file. */
-export function before(serial: string): string {
-  return serial.replace(/\.log$/, '-before.log')
 }
 
 /** One Vagrant machine. Its keyboard and screen are QEMU's: the provider has no words for them. */
@@ -48,24 +37,9 @@ export class VagrantMachine extends BootedMachine {
 
   /** `push` and `pop` would know one snapshot only, the last. */
   protected async load(name: string): Promise<void> {
-    const { monitor, serial } = this.#parts
-    const kept = `${serial}.kept`
-    await rename(serial, kept).catch(() => {})
-    try {
-      await monitor.across(() =>
-        this.#vagrant('rolled back', ['snapshot', 'restore', '--no-provision', name]),
-      )
-    } catch (error) {
-      // It is the same machine still, which writes on.
-      await rename(kept, serial).catch(() => {})
-      throw error
-    }
-    await appendFile(before(serial), await endOfFile(kept, KEPT).catch(() => ''))
-    await rm(kept, { force: true })
-  }
-
-  override get evidence(): string[] {
-    return [before(this.#parts.serial), ...super.evidence].filter((path) => existsSync(path))
+    await this.#parts.monitor.across(() =>
+      this.#vagrant('rolled back', ['snapshot', 'restore', '--no-provision', name]),
+    )
   }
 
   async #vagrant(what: string, args: readonly string[]): Promise<void> {

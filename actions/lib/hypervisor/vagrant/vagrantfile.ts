@@ -18,7 +18,7 @@ export interface Hardware {
   network: { name: string; range: string }
   /** Folder for the machine's volumes. */
   pool: string
-  /** Where the serial console is written. */
+  /** Where the serial console is written: a file, or a named pipe. */
   serial: string
   /** The socket of QEMU's monitor that is ours; at most 107 bytes. */
   monitor: string
