@@ -159,7 +159,7 @@ else
         provision
           .replace(
             / {2}- \{ capistrano[\s\S]*/,
-            '  - { chef_solo: { cookbooks: cookbooks/shelf, run_list: [lacking] } }\n',
+            '  - { chef_solo: { cookbooks: [cookbooks/shelf, cookbooks/shared], run_list: [lacking] } }\n',
           )
           .replace('cookbooks/shelf, cookbooks/shared', 'cookbooks/shelf, cookbooks/shared'),
       )
