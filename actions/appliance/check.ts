@@ -16,13 +16,8 @@ export async function check(values: Record<string, unknown>, { log }: Door): Pro
   })
   for (const warning of definitionOf(project.spec.basebox, project.directory)?.warnings ?? [])
     log.warn(showFault(warning))
-  const faults = await parsedFaults(project.spec.provision, project.directory)
-  const scenarios = await readScenarios(project.spec, project.directory).catch((error: unknown) => {
-    if (!(error instanceof InputError)) throw error
-    faults.push(...error.faults)
-    return []
-  })
-  refuse(faults)
+  refuse(await parsedFaults(project.spec.provision, project.directory))
+  const scenarios = await readScenarios(project.spec, project.directory)
   log.info(`${project.specFile}: no fault found; ${counted(scenarios.length, 'scenario')}`)
   if (!project.lock) return log.info('there is no lock yet: appliance lock writes it')
   const outOfStep = await misfits(project.spec, project.lock)

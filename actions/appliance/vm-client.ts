@@ -4,10 +4,15 @@ import type { Answer, Request } from '../vm-validate/control.ts'
 
 /** Whether somebody serves a machine at a socket. */
 export async function isServed(path: string): Promise<boolean> {
-  return await ask(path, { do: 'status' }).then(
+  return await knock(path).then(
     () => true,
-    (error: ApplianceError) => error.code !== 'stale',
+    () => false,
   )
+}
+
+/** Whether there is a machine, whatever it is doing. Throws ApplianceError `stale` when there is none. */
+export async function knock(path: string): Promise<void> {
+  ;(await dial(path)).destroy()
 }
 
 /**

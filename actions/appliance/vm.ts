@@ -13,7 +13,7 @@ import { socketOf } from '../vm-validate/socket.ts'
 import { sshConfig } from '../vm-validate/suites-run.ts'
 import type { Door } from './inside.ts'
 import { everywhere, projectOf } from './project.ts'
-import { ask, isServed, relay } from './vm-client.ts'
+import { ask, isServed, knock, relay } from './vm-client.ts'
 import { startKeeper } from './vm-keeper.ts'
 
 interface Action {
@@ -73,7 +73,7 @@ export async function vm(argv: readonly string[], door: Door): Promise<void> {
       return await startKeeper(await projectOf(values), socket, values, door)
     case 'ssh':
       // That there is none should be said by us, not by ssh.
-      await ask(socket, { do: 'status' })
+      await knock(socket)
       return await ssh(socket, own === undefined ? await buildKey(await buildDirectory()) : undefined, words)
     case 'proxy':
       return await relay(socket, Number(one(word, words)))

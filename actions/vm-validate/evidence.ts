@@ -7,6 +7,8 @@ import type { TestMachine } from './test-machine.ts'
 
 /** Bytes of a log that are kept as evidence: its end. */
 const LONGEST_LOG = 4 << 20
+/** The same of a machine's own logs, which have a limit already (lib/files/bounded-log.ts). */
+const LONGEST_FILE = 10 << 20
 
 /** A file of evidence that the collector of a scenario already has: its name and content. */
 export interface EvidenceText {
@@ -64,7 +66,7 @@ export async function collectEvidence(
 
 async function keepEnd(source: string, target: string, clean: (text: string) => string): Promise<void> {
   if (!/\.(log|txt)$/.test(source)) return copyFile(source, target)
-  await writeAtomically(target, clean((await endOfFile(source, LONGEST_LOG)).toString('utf8')))
+  await writeAtomically(target, clean((await endOfFile(source, LONGEST_FILE)).toString('utf8')))
 }
 
 /** The last lines of something long, for a message: at most `lines` lines and 4,000 characters. */

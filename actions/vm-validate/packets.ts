@@ -32,6 +32,7 @@ export function recordPackets(test: TestMachine, folder: string, most = MOST): P
     const cable = test.machine?.cable
     if (cable === recorded) return
     await over?.()
+    over = undefined
     recorded = cable
     if (!cable) return
     const name = `packets${files.length === 0 ? '' : `-${files.length + 1}`}.pcap`
@@ -42,17 +43,18 @@ export function recordPackets(test: TestMachine, folder: string, most = MOST): P
     )
     if (!begun) return
     files.push(path)
+    let stopped: Promise<void> | undefined
+    const stop = () => {
+      clearInterval(watch)
+      stopped ??= cable.record(undefined).catch(() => {})
+      return stopped
+    }
     const watch = setInterval(async () => {
       const { size } = await stat(path).catch(() => ({ size: 0 }))
-      if (size < most || over !== stop) return
-      await stop()
+      if (size < most || stopped) return
       remarks.push(`${name} ends where it had reached ${formatSize(most)}`)
+      await stop()
     }, OFTEN)
-    const stop = async () => {
-      over = undefined
-      clearInterval(watch)
-      await cable.record(undefined).catch(() => {})
-    }
     over = stop
   }
   return {

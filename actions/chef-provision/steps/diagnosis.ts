@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { endOfFile } from '../../lib/files/end.ts'
+import { POWERED_OFF } from '../../lib/hypervisor/booted.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import { parseYaml } from '../../lib/spec/positions.ts'
 import { listAt, textAt } from '../../lib/spec/raw.ts'
@@ -54,7 +55,10 @@ df -PTk $(awk '$4 ~ /^rw/ && ($1 ~ "^/dev/" && $1 !~ "^/dev/loop" || $3 == "tmpf
 async function whySilent(machine: Machine, serial: string, signal: AbortSignal) {
   const console = await endOfFile(serial, 1 << 16).then(String, () => '')
   const panic = /Kernel panic - not syncing: ([^\r\n]*)/.exec(console)?.[1]
-  const memory = memoryRanOut(console.slice(console.lastIndexOf('Linux version')), Number.POSITIVE_INFINITY)
+  const memory = memoryRanOut(
+    console.slice(Math.max(0, console.lastIndexOf('Linux version'))),
+    Number.POSITIVE_INFINITY,
+  )
   if (panic && !/out of memory/i.test(panic))
     return { what: `Its kernel panicked: ${panic.trim()}`, hint: 'Its console has the rest.' }
   if (panic) return { ...memory, what: `The guest ran out of memory: ${panic.trim()}`, hint: MORE_MEMORY }
@@ -69,7 +73,9 @@ async function whySilent(machine: Machine, serial: string, signal: AbortSignal) 
     signal.throwIfAborted()
     if (memory) return memory
     const { message, cause } = error as Error
-    if (/machine is gone/.test(message)) return { what: 'It powered off', hint: GONE }
+    const end = /the machine is gone: (.*)$/s.exec(message)?.[1]
+    if (end === POWERED_OFF) return { what: 'It powered off', hint: GONE }
+    if (end) return { what: `Its hypervisor is gone: ${end}` }
     return {
       what: `It has not answered since: ${(cause as Error | undefined)?.message ?? message}`,
       hint: GONE,

@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { Writable } from 'node:stream'
 import { formatSize } from '../units/size.ts'
 
@@ -65,9 +65,16 @@ export class BoundedLog extends Writable {
     await this.#file.read(bytes, 0, beginning, 0)
     mark.copy(bytes, beginning)
     await this.#file.read(bytes, beginning + mark.length, end, this.#size - end)
-    const next = await open(`${this.#path}.part`, 'w+')
-    await next.write(bytes)
-    await rename(`${this.#path}.part`, this.#path)
+    const part = `${this.#path}.part`
+    const next = await open(part, 'w+')
+    try {
+      await next.write(bytes)
+      await rename(part, this.#path)
+    } catch (error) {
+      await next.close()
+      await rm(part, { force: true })
+      throw error
+    }
     await this.#file.close()
     this.#file = next
     this.#size = bytes.length

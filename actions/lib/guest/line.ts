@@ -127,6 +127,8 @@ export async function doneOnLine(socket: string, commandLine: string, signal: Ab
   const line = await dial(socket).catch(() => undefined)
   if (!line) return false
   const token = `line${randomBytes(6).toString('hex')}`
+  let late: NodeJS.Timeout | undefined
+  let stop = () => {}
   try {
     return await new Promise<boolean>((resolve) => {
       let heard = ''
@@ -136,11 +138,14 @@ export async function doneOnLine(socket: string, commandLine: string, signal: Ab
         if (status !== undefined) resolve(status === '0')
       })
       line.on('close', () => resolve(false))
-      const over = AbortSignal.any([signal, AbortSignal.timeout(SOON)])
-      over.addEventListener('abort', () => resolve(false), { once: true })
+      stop = () => resolve(false)
+      signal.addEventListener('abort', stop, { once: true })
+      late = setTimeout(stop, SOON)
       line.write(`${commandLine} >/dev/null 2>&1; echo "${token}<$?>"\n`)
     })
   } finally {
+    clearTimeout(late)
+    signal.removeEventListener('abort', stop)
     line.destroy()
   }
 }

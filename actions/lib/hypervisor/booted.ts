@@ -15,6 +15,9 @@ const MINUTE = 60_000
 /** Bytes of a serial console's end in which its last words are. */
 const LOOKED_AT = 1 << 16
 
+/** What is said of a machine whose process has ended well. */
+export const POWERED_OFF = 'it powered off'
+
 /** What every driver's running machine has. */
 export interface Running {
   spec: MachineSpec
@@ -40,6 +43,8 @@ export abstract class BootedMachine implements Machine {
   protected readonly gone = new AbortController()
   readonly #running: Running
   readonly #ended: Promise<void>
+  /** Connections of a machine that has ended by itself. */
+  #goodbye: Promise<void> | undefined
   readonly #guests = new Set<Guest>()
   /** A connection nobody has asked for yet, and how to give it up. */
   #spare: { guest: Promise<Guest>; giveUp: AbortController } | undefined
@@ -54,7 +59,7 @@ export abstract class BootedMachine implements Machine {
     const over = () => {
       this.gone.abort()
       // It said goodbye to nobody; without this, a command in it would be waited for for a minute.
-      void this.hangUp()
+      this.#goodbye = this.hangUp().catch(() => {})
     }
     this.#ended = running.ended.then(over, over)
   }
@@ -70,7 +75,12 @@ export abstract class BootedMachine implements Machine {
     if (this.#spare) {
       const { guest, giveUp } = this.#spare
       this.#spare = undefined
-      return await unlessAborted(signal, giveUp, () => guest)
+      try {
+        return await unlessAborted(signal, giveUp, () => guest)
+      } catch (error) {
+        // Given up by the machine, which is gone or went on otherwise: another connection tells.
+        if (signal.aborted || !giveUp.signal.aborted) throw error
+      }
     }
     try {
       return this.#adopt(await this.connect(signal, patience))
@@ -214,9 +224,8 @@ export abstract class BootedMachine implements Machine {
     const { spec, ended } = this.#running
     const said = this.#running.said().trim()
     if (said) await writeFile(this.#picture(`${spec.name}-hypervisor.log`), `${said}\n`)
-    const why = said
-      ? said.split('\n').at(-1)
-      : `it powered off, or its process ended (${await ended.catch(() => '?')})`
+    const status = await ended.catch(() => '?')
+    const why = status === 0 ? POWERED_OFF : said ? said.split('\n').at(-1) : `its process ended (${status})`
     return new ApplianceError('no-answer', `${spec.name}: the machine is gone: ${why}`, {
       evidence: this.evidence,
     })
@@ -256,6 +265,7 @@ export abstract class BootedMachine implements Machine {
     await this.hangUp()
     await this.#running.close()
     await this.#ended
+    await this.#goodbye
   }
 }
 

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { diagnosed, lackingPackage, whereToAdd } from '../../../actions/chef-provision/steps/diagnosis.ts'
 import { ApplianceError } from '../../../actions/lib/errors/error.ts'
@@ -99,4 +102,39 @@ test('a disk that is full, but not one that is full by nature', async () => {
 test('what is no failure of a step is left as it is', async () => {
   const thrown = new TypeError('ours')
   expect(await diagnosed(thrown, guestThatSays(''), 0)).toBe(thrown)
+})
+
+test.each([
+  [
+    // `quiet` leaves the kernel's first line out.
+    '[  80.1] Out of memory: Killed process 612 (sshd) total-vm:9000kB, anon-rss:7168kB\n',
+    'no answer within 1 min: refused',
+    'The guest ran out of memory: its kernel killed sshd, which had 7 MiB',
+  ],
+  ['all is well\n', 'the machine is gone: it powered off', 'It powered off'],
+  [
+    'all is well\n',
+    'the machine is gone: its process ended (137)',
+    'Its hypervisor is gone: its process ended (137)',
+  ],
+])('a guest that a step lost, by its console and its hypervisor: %j, %s', async (console, why, what) => {
+  const folder = await mkdtemp(join(tmpdir(), 'appliance-diagnosis-'))
+  try {
+    const serial = join(folder, 'serial.log')
+    await writeFile(serial, console)
+    const lost = {
+      serial,
+      machine: {
+        evidence: [],
+        guest: async () => {
+          throw new ApplianceError('no-answer', `provision: ${why}`)
+        },
+      },
+      work: { signal: new AbortController().signal },
+    } as unknown as Parameters<typeof diagnosed>[1]
+    const error = new ApplianceError('no-answer', 'the connection broke')
+    expect(await diagnosed(error, lost, 1000)).toMatchObject({ message: `the connection broke. ${what}` })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

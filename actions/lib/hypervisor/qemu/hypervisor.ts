@@ -87,7 +87,10 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       }),
     )
     // Where nothing can be written any more, the guest is not to wait for that.
-    said.on('error', () => process.stdout.resume())
+    said.on('error', ({ message }) => {
+      room.log.warn(`${spec.name}: its serial console is not kept any more: ${message}`)
+      process.stdout.resume()
+    })
     process.stdout.pipe(said)
     const qmp = await monitorOf(process, monitor, spec.name, signal)
     cleanup.use({ [Symbol.asyncDispose]: async () => qmp.close() })

@@ -26,6 +26,8 @@ interface Parts {
   mac: string
   /** The serial console's file. */
   serial: string
+  /** Bytes of it that are not there any more. */
+  unlogged?: () => number
 }
 
 /**
@@ -66,10 +68,7 @@ export class LateCard {
   /** It is off, or was reset: it boots next, and again without a card. */
   isOff(): void {
     this.#booted = false
-    this.#before = stat(this.#parts.serial).then(
-      ({ size }) => size,
-      () => 0,
-    )
+    this.#before = this.#said()
   }
 
   /** It was told to restart. What is put in before it has, it would boot with. */
@@ -114,10 +113,16 @@ export class LateCard {
     await pause(rest, undefined, { signal })
   }
 
+  /** Bytes of the serial console, those that are in no log any more too. */
+  async #said(): Promise<number> {
+    const { serial, unlogged } = this.#parts
+    const { size } = await stat(serial).catch(() => ({ size: 0 }))
+    return size + (unlogged?.() ?? 0)
+  }
+
   async #asksToLogIn(): Promise<boolean> {
     const asks = /\blogin: *$/m
-    const { size } = await stat(this.#parts.serial).catch(() => ({ size: 0 }))
-    const news = Math.min(LOOKED_AT, size - (await this.#before))
+    const news = Math.min(LOOKED_AT, (await this.#said()) - (await this.#before))
     if (news > 0 && asks.test((await endOfFile(this.#parts.serial, news)).toString('latin1'))) return true
     const screen = await this.#console.text().catch(() => undefined)
     return screen?.rows.some((row) => asks.test(row.trimEnd())) ?? false

@@ -27,7 +27,11 @@ export class QemuPower implements Power {
   async off(signal: AbortSignal, patience = 180_000): Promise<boolean> {
     await this.#qmp.execute('set-action', { shutdown: 'pause' })
     const deadline = performance.now() + patience
-    const asked = await this.#ways.ask(AbortSignal.any([signal, AbortSignal.timeout(patience / 2)]))
+    // Node 20 may lose a timeout that only AbortSignal.any() holds (nodejs/node#57736).
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), patience / 2)
+    const asked = await this.#ways.ask(AbortSignal.any([signal, late.signal]))
+    clearTimeout(timer)
     if (!asked) await this.#qmp.execute('system_powerdown')
     while ((await this.#status()) !== 'shutdown') {
       signal.throwIfAborted()
