@@ -55,17 +55,18 @@ export function grainWorker(load: NodeJS.Require): void {
   // A grain that cannot be compressed grows by a few bytes.
   const room = grain + 4 * sector
   // Level of memory 8 is zlib's usual one: as quick as 9 here, and a little smaller. Most grains become less than half.
-  const options = { level, memLevel: 8, chunkSize: grain / 2 }
+  const chunkSize = grain / 2
+  const options = { level, memLevel: 8, chunkSize }
   // One buffer each for all stretches: the collector is in no hurry with what lies outside of its heap.
   let input = Buffer.alloc(0)
   let packed = Buffer.alloc(0)
 
-  // Node frees what deflateSync wrote into (a chunk a grain) only in a full collection, for which it waits until
-  // 64 MB. One takes about 6 ms, half as long as a stretch: after every fourth they would cost a tenth of all.
-  const collectEvery = 16
+  // Node frees what deflateSync wrote into only in a full collection, for which it waits until 64 MB. One takes about
+  // 6 ms, half as long as a stretch: after every fourth they would cost a tenth of all.
+  const collectAt = 4 << 20
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
-  let untilCollection = collectEvery
+  let wasted = 0
 
   parentPort!.on('message', ({ stretch, task }: { stretch: Stretch; task: Task }) => {
     const grains = grainsOf(stretch)
@@ -73,9 +74,9 @@ export function grainWorker(load: NodeJS.Require): void {
     else {
       const packed = pack(grains, stretch.offset)
       parentPort!.postMessage(packed, [packed.bytes.buffer])
-      if (--untilCollection > 0) return
+      if (wasted < collectAt) return
       collect()
-      untilCollection = collectEvery
+      wasted = 0
     }
   })
 
@@ -116,7 +117,7 @@ export function grainWorker(load: NodeJS.Require): void {
   }
 
   function packForVmdk(data: Buffer, offset: number, at: number): number {
-    const compressed = deflateSync(data, options)
+    const compressed = used(deflateSync(data, options))
     packed.writeBigUInt64LE(BigInt(offset / sector), at)
     packed.writeUInt32LE(compressed.length, at + 8)
     compressed.copy(packed, at + marker)
@@ -125,9 +126,16 @@ export function grainWorker(load: NodeJS.Require): void {
     return size
   }
 
+  /** Counts what it was written into: chunks, and where they are several, one for all of them. */
+  function used(compressed: Buffer): Buffer {
+    const chunks = Math.ceil(compressed.length / chunkSize)
+    wasted += chunks * chunkSize + (chunks > 1 ? compressed.length : 0)
+    return compressed
+  }
+
   /** QEMU inflates with a window of 4 KiB (block/qcow2-threads.c). */
   function packForQcow2(data: Buffer, at: number): number {
-    const compressed = deflateRawSync(data, { ...options, windowBits: 12 })
+    const compressed = used(deflateRawSync(data, { ...options, windowBits: 12 }))
     const shorter = compressed.length < grain ? compressed : data
     shorter.copy(packed, at)
     return shorter.length
