@@ -1,7 +1,5 @@
-import { parsedFaults } from '../chef-provision/chef/parsed.ts'
 import { chefProvision } from '../chef-provision/stage.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { refuse } from '../lib/errors/fault.ts'
 import { type ExecuteOptions, type Execution, execute } from '../lib/stage/execute.ts'
 import type { InputDeclarations, InputValues } from '../lib/stage/input.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
@@ -47,10 +45,6 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
   const built = options.built ?? []
   const first = stageNames.indexOf(options.from)
   const last = stageNames.indexOf(options.until)
-  if (last >= stageNames.indexOf('chef-provision')) {
-    const { spec, directory } = await options.project()
-    refuse(await parsedFaults(spec.provision, directory))
-  }
   const stage = async (title: StageName | 'vm-validate, the OVA', work: () => Promise<Execution>) => {
     signal.throwIfAborted()
     built.push({ title, execution: await log.group(title, work) })

@@ -1,6 +1,5 @@
 import { basename } from 'node:path'
-import { parsedFaults } from '../chef-provision/chef/parsed.ts'
-import { InputError, refuse, showFault } from '../lib/errors/fault.ts'
+import { InputError, showFault } from '../lib/errors/fault.ts'
 import { misfits } from '../lib/lock/parts.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
@@ -16,7 +15,6 @@ export async function check(values: Record<string, unknown>, { log }: Door): Pro
   })
   for (const warning of definitionOf(project.spec.basebox, project.directory)?.warnings ?? [])
     log.warn(showFault(warning))
-  refuse(await parsedFaults(project.spec.provision, project.directory))
   const scenarios = await readScenarios(project.spec, project.directory)
   log.info(`${project.specFile}: no fault found; ${counted(scenarios.length, 'scenario')}`)
   if (!project.lock) return log.info('there is no lock yet: appliance lock writes it')

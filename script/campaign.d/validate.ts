@@ -87,19 +87,19 @@ async function escaped(mutation: Mutation, example: ExampleMachine): Promise<str
 }
 
 await withExample(values.project, async (example) => {
-  for (const mutation of wanted.filter(({ name }) => !state.caught.includes(name))) {
-    if (late()) return
-    const why = await escaped(mutation, example).catch((thrown: Error) => thrown.message)
-    ;(why === undefined ? state.caught : state.missed).push(mutation.name)
-    console.log(why === undefined ? `caught  ${mutation.name}` : `MISSED  ${mutation.name}: ${why}`)
-    await write(state)
-  }
   while (state.runs < runs && !late()) {
     const result = await runScenario(example.scenario('licences.yml'), example.course)
     state.runs++
     if (result.status === 'failed') state.alarms.push(`run ${state.runs}: ${failedStep(result)?.finding}`)
     await write(state)
     if (state.runs % 10 === 0) console.log(`${state.runs} runs, ${state.alarms.length} false alarms`)
+  }
+  for (const mutation of wanted.filter(({ name }) => !state.caught.includes(name))) {
+    if (late()) return
+    const why = await escaped(mutation, example).catch((thrown: Error) => thrown.message)
+    ;(why === undefined ? state.caught : state.missed).push(mutation.name)
+    console.log(why === undefined ? `caught  ${mutation.name}` : `MISSED  ${mutation.name}: ${why}`)
+    await write(state)
   }
 })
 for (const line of state.alarms) console.log(`FALSE ALARM ${line}`)

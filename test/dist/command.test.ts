@@ -40,7 +40,7 @@ test('faults name file, line and column, each on a line of its own', async () =>
   for (const line of lines) expect(line).toMatch(/^error: appliance\.yml:[56]:\d+: /)
 })
 
-test('a recipe that is no Ruby is shown by check, and by build before it fetches or boots anything', async () => {
+test('a recipe that is no Ruby is shown by check and by build beside all other faults, before anything is fetched or booted', async () => {
   await spec(`mirror:
   deb: [{ name: debian, uri: "https://deb.debian.org/debian", suites: [bookworm], packages: [sudo] }]
   gem: [{ name: chef, gems: { chef-bin: "~> 18.4" }, for: tools }]
@@ -48,7 +48,10 @@ basebox: { bootstrap: { suite: bookworm } }
 chef: { license: accept }
 provision:
   - chef_solo: { cookbooks: cookbooks, run_list: [web] }
+validate: { scenarios: scenarios }
 `)
+  await mkdir(join(folder, 'scenarios'))
+  await writeFile(join(folder, 'scenarios/starts.yml'), 'name: starts\nsteps: [bott]\n')
   await mkdir(join(folder, 'cookbooks/web/recipes'), { recursive: true })
   await writeFile(join(folder, 'cookbooks/web/metadata.rb'), "name 'web'\n")
   await writeFile(join(folder, 'cookbooks/web/recipes/default.rb'), "package 'nginx\n")
@@ -57,7 +60,7 @@ provision:
       status: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /^error: cookbooks\/web\/recipes\/default\.rb:1:9: syntax error: .*\nerror: {3}1 \| package 'nginx\n/,
+        /^error: cookbooks\/web\/recipes\/default\.rb:1:9: syntax error: .*\nerror: {3}1 \| package 'nginx\n.*\nerror: scenarios\/starts\.yml:2:9: /,
       ),
     })
   await expect(access(join(folder, 'build/mirror-deps'))).rejects.toMatchObject({ code: 'ENOENT' })

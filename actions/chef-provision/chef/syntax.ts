@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path'
 import type { Fault } from '../../lib/errors/fault.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
+import { notChefs } from '../../lib/spec/recipes.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
 
 /**
@@ -43,7 +44,7 @@ require 'json'
 require 'erb'
 faults = []
 named = ARGV.flat_map do |folder|
-  Dir.glob('**/*.{rb,erb}', base: folder).reject { |name| name.match?(%r{/(files|spec|test)/}) }.map { |name| File.join(folder, name) }
+  Dir.glob('**/*.{rb,erb}', base: folder).reject { |name| name.match?(%r{${notChefs}}) }.map { |name| File.join(folder, name) }
 end
 named.uniq.sort.each do |file|
   next unless File.file?(file)

@@ -5,7 +5,7 @@ import { nearest } from '../errors/nearest.ts'
 import { textOf } from '../files/text.ts'
 import { dataBagFaults } from './data-bags.ts'
 import type { Positioned } from './positions.ts'
-import { keysAt, listAt, textAt, valueAt } from './raw.ts'
+import { keysAt, listAt, textAt, textsAt, valueAt } from './raw.ts'
 
 interface Recipe {
   cookbook: string
@@ -33,8 +33,7 @@ export async function cookbookFaults(yaml: Positioned, directory: string): Promi
     const say = (message: string | undefined, ...path: PropertyKey[]) => {
       if (message) faults.push(yaml.fault(at(...path), message))
     }
-    const one = textAt(chef, 'cookbooks')
-    const folders = one ? [one] : listAt(chef, 'cookbooks').filter((path) => typeof path === 'string')
+    const folders = textsAt(chef, 'cookbooks')
     const shelves = await Promise.all(folders.map((folder) => cookbooksIn(resolve(directory, folder))))
     // A folder that is not there is a fault of its own; what lies in it nobody knows.
     // What a Berksfile adds is known when it is locked, and looked at then.

@@ -24,6 +24,12 @@ export function textAt(value: unknown, ...path: PropertyKey[]): string | undefin
   return typeof found === 'string' ? found : undefined
 }
 
+/** The texts at a path, where one may stand alone or several in a list. */
+export function textsAt(value: unknown, ...path: PropertyKey[]): string[] {
+  const one = textAt(value, ...path)
+  return one === undefined ? listAt(value, ...path).filter((entry) => typeof entry === 'string') : [one]
+}
+
 /** The keys of the map at a path; none when there is no map. */
 export function keysAt(value: unknown, ...path: PropertyKey[]): string[] {
   const found = valueAt(value, ...path)

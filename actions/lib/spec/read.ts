@@ -15,6 +15,7 @@ import { sourceName } from './mirror/mirror.ts'
 import { impossibleNames, namesInProvision } from './names.ts'
 import { faultsOf, inOrder, type Positioned, parseYaml } from './positions.ts'
 import { listAt, textAt } from './raw.ts'
+import { recipeFaults } from './recipes.ts'
 import { scenarioFaults } from './scenarios.ts'
 import { type Spec, specSchema, version } from './spec.ts'
 
@@ -25,7 +26,7 @@ export interface SpecOverrides {
 
 /**
  * Reads `appliance.yml` and everything it names that can be judged without downloading or booting: scenarios, the
- * run list's cookbooks, referenced files.
+ * run list's cookbooks and their Ruby, referenced files.
  *
  * @throws InputError with every fault there is, each with file, line and column; files are relative to the spec's
  *   folder
@@ -49,6 +50,7 @@ export async function readSpec(path: string, overrides: SpecOverrides = {}): Pro
       ...isoFaults(yaml, definition),
     ]),
     ...(definition?.faults ?? []),
+    ...(await recipeFaults(yaml, directory)),
     ...(await scenarioFaults(yaml, directory)),
   ]
   refuse(faults, definition?.warnings)

@@ -1,8 +1,9 @@
 import { FatFiles } from '../../lib/disk/fat-files.ts'
-import { GPT_HEAD, isGpt, LINUX_ROOT_X86_64, type Partition, partitions } from '../../lib/disk/gpt.ts'
+import { GPT_HEAD, isGpt, type Partition, partitions } from '../../lib/disk/gpt.ts'
 import type { GuestFiles } from '../../lib/disk/guest-files.ts'
 import { mbrPartitions } from '../../lib/disk/mbr.ts'
 import { openGuestFiles } from '../../lib/disk/open-files.ts'
+import { rootAmong } from '../../lib/disk/root-partition.ts'
 import { isZero } from '../../lib/files/archive.ts'
 import type { Bytes } from '../../lib/files/bytes.ts'
 import type { Find, Rules } from './rule.ts'
@@ -118,7 +119,7 @@ export const bootRules = {
   },
 } as const satisfies Rules
 
-export interface FoundRoot {
+export interface LintedRoot {
   files: GuestFiles
   /** What the disk is called in places: `x-disk1.vmdk`. */
   disk: string
@@ -134,7 +135,7 @@ export async function lintBoot(
   name: string,
   firmware: string,
   find: Find<typeof bootRules>,
-): Promise<FoundRoot | undefined> {
+): Promise<LintedRoot | undefined> {
   const head = await disk.read(0, GPT_HEAD)
   const found = await tableOf(disk, head)
   if (found === undefined || found.length === 0) {
@@ -156,34 +157,28 @@ export async function lintBoot(
     find('boot-bios', `${name}@0`, uefi ? 'only a UEFI loader' : 'no boot code')
   else if (bios !== uefi) find('boot-one-firmware', name, bios ? 'BIOS' : 'UEFI')
 
-  const roots = await rootsAmong(disk, found)
-  if (!roots.root) {
+  const root = await readableRoot(disk, found)
+  if (!root) {
     find('disk-unread', name, `${found.length} partitions`)
     return undefined
   }
-  return { files: roots.root, disk: name, hasOwnBoot: roots.fileSystems > 1 }
+  return { ...root, disk: name }
 }
 
 /** The file system of the guest's root; undefined where it is none that can be read. */
 export async function rootOf(disk: Bytes): Promise<GuestFiles | undefined> {
   const found = await tableOf(disk, await disk.read(0, GPT_HEAD))
-  return found && (await rootsAmong(disk, found)).root
+  return found && (await readableRoot(disk, found))?.files
 }
 
-async function rootsAmong(
+async function readableRoot(
   disk: Bytes,
-  found: readonly Partition[],
-): Promise<{ root: GuestFiles | undefined; fileSystems: number }> {
-  const roots: { type: string; files: GuestFiles }[] = []
-  let fileSystems = 0
-  for (const { type, start, length } of found) {
-    const files = await openGuestFiles(disk, start, length)
-    if (!files) continue
-    fileSystems++
-    if ((await files.list('/etc')).length > 0) roots.push({ type, files })
-  }
-  const root = roots.find(({ type }) => type === LINUX_ROOT_X86_64) ?? roots[0]
-  return { root: root?.files, fileSystems }
+  all: readonly Partition[],
+): Promise<Omit<LintedRoot, 'disk'> | undefined> {
+  const root = await rootAmong(all, disk)
+  const files = root && (await openGuestFiles(disk, root.partition.start, root.partition.length))
+  if (!files || (await files.list('/etc')).length === 0) return undefined
+  return { files, hasOwnBoot: root.others.length > 0 }
 }
 
 async function tableOf(disk: Bytes, head: Buffer): Promise<Partition[] | undefined> {

@@ -1,5 +1,5 @@
 import type { GuestFiles } from '../../lib/disk/guest-files.ts'
-import type { bootRules, FoundRoot } from './boot.ts'
+import type { bootRules, LintedRoot } from './boot.ts'
 import { initramfsModules } from './initramfs.ts'
 import type { Find } from './rule.ts'
 
@@ -10,7 +10,7 @@ const MOST_FILES = 100
 
 /** The system on the root file system: whether it starts anywhere, and whether it is nobody's yet. */
 export async function lintSystem(
-  { files, disk, hasOwnBoot }: FoundRoot,
+  { files, disk, hasOwnBoot }: LintedRoot,
   find: Find<typeof bootRules>,
   signal: AbortSignal,
 ): Promise<void> {

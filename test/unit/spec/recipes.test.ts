@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { parsedFaults } from '../../../actions/chef-provision/chef/parsed.ts'
 import { showFault } from '../../../actions/lib/errors/fault.ts'
-import type { ProvisionStep } from '../../../actions/lib/spec/spec.ts'
+import { parseYaml } from '../../../actions/lib/spec/positions.ts'
+import { recipeFaults } from '../../../actions/lib/spec/recipes.ts'
 
 let home: string
 // Below a folder of a name that has a meaning in a cookbook.
@@ -18,7 +18,7 @@ const files = {
   'roles/front.rb': "name 'front'\nrun_list 'recipe[web]\n",
 }
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'parsed-'))
+  home = await mkdtemp(join(tmpdir(), 'recipes-'))
   for (const [name, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder(), name)), { recursive: true })
     await writeFile(join(folder(), name), text)
@@ -27,9 +27,9 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true }))
 
 test('each file that is no Ruby is named with its first fault, but not what a cookbook only carries', async () => {
-  const step = { kind: 'chef_solo', cookbooks: [join(folder(), 'cookbooks')], roles: join(folder(), 'roles') }
-  const steps = [{ kind: 'reboot' }, step, step] as ProvisionStep[]
-  expect((await parsedFaults(steps, folder())).map((fault) => showFault(fault).split('\n')[0])).toEqual([
+  const step = '{ chef_solo: { cookbooks: [cookbooks, 7, nowhere], roles: roles } }'
+  const yaml = parseYaml(`provision: [reboot, ${step}, ${step}, 7]`, 'appliance.yml')
+  expect((await recipeFaults(yaml, folder())).map((fault) => showFault(fault).split('\n')[0])).toEqual([
     expect.stringMatching(/^cookbooks\/spec\/recipes\/default\.rb:\d:\d+: syntax error: /),
     expect.stringMatching(/^cookbooks\/web\/recipes\/default\.rb:\d:\d+: syntax error: /),
     expect.stringMatching(/^roles\/front\.rb:2:\d+: syntax error: /),
