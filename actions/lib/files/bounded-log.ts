@@ -1,5 +1,5 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import { formatSize } from '../units/size.ts'
 
 /** Bytes that are surely kept of what is written to a log: its beginning, and its end. */
@@ -28,6 +28,19 @@ export class BoundedLog extends Writable {
     this.#kept = kept
     this.#file = file
     this.#from = kept.beginning
+  }
+
+  /**
+   * Keeps what somebody says. Where nothing can be written any more, whoever speaks is not to wait for that.
+   *
+   * @param lost told why, then
+   */
+  keep(said: Readable, lost: (why: string) => void): void {
+    this.on('error', ({ message }) => {
+      lost(message)
+      said.resume()
+    })
+    said.pipe(this)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error) => void): void {

@@ -8,6 +8,7 @@ import { chooseAccel } from '../accel.ts'
 import { Cleanup } from '../cleanup.ts'
 import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
 import type { MachineRoom } from '../machine-room.ts'
+import { serialLog, unkept } from '../serial-log.ts'
 import { qemuArguments } from './arguments.ts'
 import { blindness, uefiFirmware } from './firmware.ts'
 import { QemuMachine } from './machine.ts'
@@ -63,7 +64,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       moreNics.push({ mac: more, netdev: netdev.map((word) => word.replace('id=net0', `id=net${n}`)) })
     }
     const line = spec.throwAway ? { line: join(sockets, 'line') } : {}
-    const serial = join(spec.evidence, `${spec.name}-serial.log`)
+    const serial = serialLog(spec)
     const monitor = join(sockets, 'qmp')
     const args = qemuArguments({
       spec,
@@ -86,12 +87,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
         onOutput: (text, stream) => stream === 'stderr' && room.log.debug(text.trimEnd()),
       }),
     )
-    // Where nothing can be written any more, the guest is not to wait for that.
-    said.on('error', ({ message }) => {
-      room.log.warn(`${spec.name}: its serial console is not kept any more: ${message}`)
-      process.stdout.resume()
-    })
-    process.stdout.pipe(said)
+    said.keep(process.stdout, unkept(spec, room.log))
     const qmp = await monitorOf(process, monitor, spec.name, signal)
     cleanup.use({ [Symbol.asyncDispose]: async () => qmp.close() })
     await forget()

@@ -11,6 +11,7 @@ import { Cleanup } from '../cleanup.ts'
 import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
 import type { MachineRoom } from '../machine-room.ts'
 import { missingPrograms } from '../programs.ts'
+import { serialLog, unkept } from '../serial-log.ts'
 import { lastWords, type Vagrant } from './command.ts'
 import { NETWORK, startLibvirtd } from './libvirtd.ts'
 import { VagrantMachine } from './machine.ts'
@@ -74,10 +75,10 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
 
     const mac = cleanup.claimMac(spec.mac)
     const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22] }))
-    const libvirtd = cleanup.use(await startLibvirtd(join(folder, 'libvirt'), sockets, BRIDGE))
-    const serial = join(spec.evidence, `${spec.name}-serial.log`)
+    const serial = serialLog(spec)
     const pipe = join(sockets, 'serial')
-    const said = cleanup.use(await keepSerial(pipe, serial))
+    const said = cleanup.use(await keepSerial(pipe, serial, unkept(spec, room.log)))
+    const libvirtd = cleanup.use(await startLibvirtd(join(folder, 'libvirt'), sockets, BRIDGE))
     const publicKey = spec.login.credential ? await readFile(`${spec.login.key}.pub`, 'utf8') : undefined
     const hardware = {
       ...{ spec, accel, box: BOX, mac, libvirtd: libvirtd.socket, pool, serial: pipe },

@@ -10,6 +10,7 @@ import { Cleanup } from '../cleanup.ts'
 import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
 import type { MachineRoom } from '../machine-room.ts'
 import { missingPrograms } from '../programs.ts'
+import { serialLog } from '../serial-log.ts'
 import { cannotBeMade, creating, type Hardware, tapOf, tunnelArguments } from './commands.ts'
 import type { Manage } from './console.ts'
 import { VirtualBoxMachine } from './machine.ts'
@@ -60,7 +61,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       })
     const tunnel = { from: await freePort(), to: await freePort() }
     cleanup.use(await start('socat', tunnelArguments(tap, tunnel), {}))
-    const serial = join(spec.evidence, `${spec.name}-serial.log`)
+    const serial = serialLog(spec)
     await rm(serial, { force: true })
     const publicKey = spec.login.credential ? await readFile(`${spec.login.key}.pub`, 'utf8') : undefined
     const hardware: Hardware = {
