@@ -26,9 +26,3 @@ export function unlogged({ spec, machine }: Place): string[] {
   const size = formatSize(machine.unlogged)
   return [`the serial console of ${spec.name} said so much that ${size} of it are in no log`]
 }
-
-/** Another one each time it boots. */
-export async function bootId(guest: Guest, signal: AbortSignal): Promise<string> {
-  const limit = { signal, timeout: 30_000 }
-  return (await guest.run('cat /proc/sys/kernel/random/boot_id', limit)).stdout.trim()
-}

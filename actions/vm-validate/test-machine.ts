@@ -2,11 +2,12 @@ import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
 import { comingGuest } from '../lib/guest/coming.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import type { Hypervisor, Machine, MachineSpec, Power } from '../lib/hypervisor/hypervisor.ts'
+import { restart } from '../lib/hypervisor/restart.ts'
 import type { Log } from '../lib/log/log.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 import { within } from './deadline.ts'
 import { bootable } from './hardware.ts'
-import { bootId, emptyPlace, type Place, unlogged } from './place.ts'
+import { emptyPlace, type Place, unlogged } from './place.ts'
 import { finishBooting } from './started.ts'
 
 const PRISTINE = 'pristine'
@@ -227,20 +228,8 @@ export function testMachine(
     async reboot(signal) {
       const { guest, machine } = at
       if (!guest || !machine) throw new ApplianceError('no-answer', 'the machine is not running')
-      const before = await bootId(guest, signal)
-      machine.restarts?.()
-      // A guest that restarts says goodbye to nobody.
-      await guest.run('systemctl reboot', { signal, allowFailure: true, timeout: 60_000 }).catch(() => {})
-      signal.throwIfAborted()
-      await leave()
-      for (;;) {
-        signal.throwIfAborted()
-        const next = await machine.guest(signal)
-        const now = await bootId(next, signal).catch(() => before)
-        await next[Symbol.asyncDispose]()
-        if (now !== before) break
-        await new Promise((resolve) => setTimeout(resolve, 500))
-      }
+      at.guest = undefined
+      await using _ = await restart(machine, guest, { title: at.spec.name, signal })
       await settle(at, signal)
     },
     async off(how, signal) {
