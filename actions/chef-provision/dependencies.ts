@@ -27,11 +27,11 @@ export async function stepDependencies(
     const log = `${relative(directory, step.directory) || '.'}/log/`
     for (const name of Object.keys(parts)) if (name.startsWith(log)) delete parts[name]
   }
-  const words = JSON.stringify(step, (key, value) => {
-    if (idle.includes(key)) return undefined
-    return typeof value === 'string' && paths.includes(value) ? relative(directory, value) : value
-  })
-  parts['the step itself'] = words
+  // Of the step alone: an attribute, a variable or a cookbook file may be called the same.
+  const words = Object.fromEntries(Object.entries(step).filter(([key]) => !idle.includes(key)))
+  parts['the step itself'] = JSON.stringify(words, (_, value) =>
+    typeof value === 'string' && paths.includes(value) ? relative(directory, value) : value,
+  )
   if (step.kind === 'chef_solo') {
     parts['chef.from'] = spec.chef.from
     if (solved && lock)

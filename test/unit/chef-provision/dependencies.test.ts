@@ -54,6 +54,21 @@ test('what a step says counts, but for what is for people', async () => {
   expect(await told(step, change({ name: 'x', timeout: 5, sensitive: true }))).toEqual([])
 })
 
+test('within attributes and variables the same keys are no words for people', async () => {
+  let more: object = { env: { name: 'a', timeout: '1' } }
+  const step = (path: string) => ({ ...script(path), ...more })
+  const change = (to: object) => async () => {
+    more = to
+  }
+  expect(await told(step, change({ env: { name: 'b', timeout: '1' } }))).toEqual(['the step itself changed'])
+  for (const key of ['name', 'timeout', 'sensitive', 'logLevel', 'trace']) {
+    more = { attributes: { nginx: { [key]: 30 } } }
+    expect(await told(step, change({ attributes: { nginx: { [key]: 60 } } }))).toEqual([
+      'the step itself changed',
+    ])
+  }
+})
+
 test('where the project lies makes no difference', async () => {
   const other = await mkdtemp(join(tmpdir(), 'dependencies-'))
   await writeFile(join(other, 'script'), '1')
