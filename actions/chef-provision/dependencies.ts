@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
+import { slowDigest } from '../lib/files/slow-digest.ts'
 import { treeParts } from '../lib/files/tree.ts'
 import type { ProvisionStep } from '../lib/spec/spec.ts'
 import type { Project } from '../lib/stage/stage.ts'
@@ -37,9 +38,9 @@ export async function stepDependencies(
     if (solved && lock)
       parts[`cookbooks of ${solved.name}`] = sha256(JSON.stringify(lockedCookbooks(solved, { lock })))
     if (spec.chef.from === 'tools' && lock) parts['Chef (tools of the lock)'] = toolsKey(lock)
-    // A digest of a secret with few possible values would tell it.
     const secret = step.dataBagSecret?.env
-    if (secret !== undefined) parts[`$${secret}`] = sha256(`appliance data bag ${process.env[secret] ?? ''}`)
+    if (secret !== undefined)
+      parts[`$${secret}`] = slowDigest('data bag', process.env[secret] ?? '').toString('hex')
   }
   if (step.kind === 'capistrano' && lock) {
     const gems = lock.gem.find(({ name }) => name === step.gems)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { sha256 } from '../lib/files/digest.ts'
+import { slowDigest } from '../lib/files/slow-digest.ts'
 import { run } from '../lib/process/command.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import type { RootAccess } from './generalise/root-access.ts'
@@ -21,8 +21,8 @@ export async function rootAccessOf(
     throw new ApplianceError('input', `pack.root.password: the environment variable ${variable} is not set`, {
       hint: 'In a workflow: env: from a secret of the repository.',
     })
-  // The same password gives the same disk: its salt comes from both names, and is no secret.
-  const salt = sha256(`${name} ${password}`).slice(0, 16)
+  // The same password gives the same disk, so the salt follows from it; whoever has the disk reads it.
+  const salt = slowDigest(`salt of root on ${name}`, password, 12).toString('base64').replaceAll('+', '.')
   const { stdout } = await run('openssl', ['passwd', '-6', '-salt', salt, '-stdin'], {
     input: `${password}\n`,
     signal,

@@ -1,5 +1,5 @@
-import { scryptSync } from 'node:crypto'
 import { type Fault, refuse } from '../../lib/errors/fault.ts'
+import { slowDigest } from '../../lib/files/slow-digest.ts'
 import { asNamed, basePackages, rpmBasePackages } from '../../lib/mirror/packages.ts'
 import { type Family, familyOf } from '../../lib/spec/family.ts'
 import type { Spec } from '../../lib/spec/spec.ts'
@@ -113,7 +113,7 @@ export function described({ name, title, repositories, rpmRepositories, users, .
 
 function scrambled(password: Password, user: string): string {
   const secret = 'hash' in password ? password.hash : password.clear
-  return scryptSync(secret, `appliance ${user}`, 32).toString('hex')
+  return slowDigest(`fingerprint of ${user}`, secret).toString('hex')
 }
 
 /** The system's packages as the mirror has them. */
