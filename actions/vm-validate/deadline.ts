@@ -2,6 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { formatDuration } from '../lib/units/duration.ts'
 
+/** Milliseconds that a timer can count (24 days); more than that it takes for none. */
+const LONGEST = 2 ** 31 - 1
+
 /**
  * Gives `work` at most `limit` ms: its signal aborts then, and the caller gets `timeout` even if `work` does not
  * heed the signal.
@@ -15,10 +18,13 @@ export async function within<T>(
   signal.throwIfAborted()
   const ended = new AbortController()
   const over = new Promise<never>((_, reject) => {
-    const timer = setTimeout(() => {
-      reject(new ApplianceError('timeout', `${what} took longer than ${formatDuration(limit)}`))
-      ended.abort()
-    }, limit)
+    const timer = setTimeout(
+      () => {
+        reject(new ApplianceError('timeout', `${what} took longer than ${formatDuration(limit)}`))
+        ended.abort()
+      },
+      Math.min(limit, LONGEST),
+    )
     const stop = () => {
       reject(signal.reason)
       ended.abort()

@@ -7,7 +7,7 @@ import type { StepRun } from './report.ts'
 import { fillStep } from './saved.ts'
 import { boot, changeMachine } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
-import { defaultLimit, isEngineStep, perform, stepTitle } from './steps/perform.ts'
+import { ALIVE_WITHIN, defaultLimit, isEngineStep, patienceOf, perform, stepTitle } from './steps/perform.ts'
 import { takenFrom } from './taken.ts'
 import type { TestMachine } from './test-machine.ts'
 import type { StepResult } from './verdict.ts'
@@ -41,7 +41,7 @@ type Attempt = Outcome & { broken?: true }
  */
 export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun> {
   const began = performance.now()
-  const patience = step.eventually ?? (step.kind === 'port' ? step.within : undefined)
+  const patience = patienceOf(step)
   const limit = step.timeout ?? defaultLimit(step)
   const title = stepTitle(step)
   let outcome: Attempt
@@ -99,7 +99,7 @@ async function attempt(step: ScenarioStep, title: string, limit: number, trial: 
     if (outcome.met)
       return { ...outcome, met: false, finding: `expected this not to be so, but: ${outcome.finding}` }
     // Nothing a dead guest fails to do proves that a living one would not do it.
-    await within(60_000, signal, 'asking whether the guest is alive', (signal) =>
+    await within(ALIVE_WITHIN, signal, 'asking whether the guest is alive', (signal) =>
       test.guest.run('true', { signal }),
     )
     return { ...outcome, met: true, finding: `not so, as it should be: ${outcome.finding}` }

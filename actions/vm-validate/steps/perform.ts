@@ -88,6 +88,17 @@ export async function perform(step: GuestStep, around: Surroundings): Promise<Ou
 
 const MINUTE = 60_000
 
+/** Milliseconds that steps of steps have beyond those in them, whose own deadlines come first. */
+const SPARE = 10_000
+
+/** Milliseconds within which a negated step that did not come true is asked whether its guest is alive. */
+export const ALIVE_WITHIN = MINUTE
+
+/** Milliseconds within which a step is tried again, if it is. */
+export function patienceOf(step: ScenarioStep): number | undefined {
+  return step.eventually ?? (step.kind === 'port' ? step.within : undefined)
+}
+
 /** Milliseconds a step may take where it does not say. */
 export function defaultLimit(step: ScenarioStep): number {
   switch (step.kind) {
@@ -107,17 +118,17 @@ export function defaultLimit(step: ScenarioStep): number {
     case 'snapshot':
       return 5 * MINUTE
     case 'repeat':
-      return step.times * limitOfAll(step.steps)
+      return step.times * limitOfAll(step.steps) + SPARE
     case 'parallel':
-      return Math.max(...step.steps.map(limitOf))
+      return Math.max(...step.steps.map(limitOf)) + SPARE
     default:
       return MINUTE
   }
 }
 
-/** Milliseconds a step may take in all. */
+/** Milliseconds a step may take in all: `timeout` is one attempt's where it is tried again. */
 export function limitOf(step: ScenarioStep): number {
-  return step.timeout ?? Math.max(step.eventually ?? 0, defaultLimit(step))
+  return (patienceOf(step) ?? step.timeout ?? defaultLimit(step)) + (step.not ? ALIVE_WITHIN : 0)
 }
 
 function limitOfAll(steps: readonly ScenarioStep[]): number {

@@ -1,9 +1,9 @@
-import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Guest } from '../../lib/guest/guest.ts'
 import type { Endpoint } from '../../lib/hypervisor/hypervisor.ts'
 import type { Port } from '../../lib/spec/scenario.ts'
+import { sendDatagram } from '../datagram.ts'
 import { isOutside, LIST_LISTENERS, type Listener, offered, parseListeners } from '../listens.ts'
 import { mismatch, type Surroundings, shown } from './outcome.ts'
 
@@ -61,7 +61,7 @@ async function lookAtUdp(
     .catch(() => ({ host: '', connectionProves: false }))
   if (!connectionProves)
     return await askGuest(guest, name, 'UDP is not let through with network: user', signal)
-  const heard = await sendDatagram(host, port, send ?? '', signal)
+  const heard = await sendDatagram({ host, port, text: send ?? '' }, UDP_SILENCE, signal)
   if (heard === 'refused') {
     const found = offered(await listenersOf(guest, signal)).join(', ') || 'none'
     return { state: 'closed', finding: `port ${name} refuses; the guest offers ${found}`, remarks: [] }
@@ -82,38 +82,6 @@ async function lookAtUdp(
 
 /** Milliseconds in which an answer over UDP should have come. */
 const UDP_SILENCE = 3_000
-
-function sendDatagram(
-  host: string,
-  port: number,
-  text: string,
-  signal: AbortSignal,
-): Promise<'refused' | 'silence' | (string & {})> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket({ type: 'udp4', signal })
-    const done = (answer: string) => {
-      clearTimeout(timer)
-      clearInterval(again)
-      socket.close()
-      resolve(answer)
-    }
-    const timer = setTimeout(() => done('silence'), UDP_SILENCE)
-    // The refusal of one datagram is told with the next.
-    const again = setInterval(() => socket.send(text), 300)
-    socket.on('message', (message) => done(message.toString('utf8')))
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') return done('refused')
-      clearTimeout(timer)
-      clearInterval(again)
-      reject(
-        new ApplianceError('no-answer', `the machine cannot be reached: ${error.message}`, { cause: error }),
-      )
-    })
-    socket.connect(port, host, (...error: unknown[]) => {
-      if (!error[0]) socket.send(text)
-    })
-  })
-}
 
 /** One attempt to connect by TCP. `no-answer` when there is nobody who could refuse. */
 function knock({ host, port }: Endpoint, signal: AbortSignal): Promise<'accepted' | 'refused' | 'silence'> {

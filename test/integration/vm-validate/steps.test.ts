@@ -123,6 +123,15 @@ describe('steps in steps', () => {
     )
   })
 
+  test('have the time that those in them have', async () => {
+    const [repeated, often] =
+      await findings(`  - repeat: { steps: [{ run: "echo x >>tries; test $(wc -l <tries) = 4", timeout: 1 s, eventually: 20 s }] }
+  - repeat: { times: 10000, steps: [{ run: exit 3 }] }
+`)
+    expect(repeated).toBe('1 steps')
+    expect(often).toBe('✗ round 1, run exit 3 (line 4): expected exit status 0, got 3')
+  })
+
   test('run at the same time, and each that fails is told', async () => {
     const [waited, failed] = await findings(`  - parallel:
       - run: mkfifo pipe; echo word >pipe

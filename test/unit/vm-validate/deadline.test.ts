@@ -31,6 +31,10 @@ describe('a deadline', () => {
     await expect(within(1000, never, 'it', () => Promise.reject(new Error('mine')))).rejects.toThrow('mine')
   })
 
+  test('farther away than a timer can count is none', async () => {
+    await expect(within(2 ** 40, never, 'it', () => sleep(100, 7))).resolves.toBe(7)
+  })
+
   test('an abort from outside is not taken for a timeout', async () => {
     const outside = new AbortController()
     setTimeout(() => outside.abort(), 20)
