@@ -40,6 +40,48 @@ test('an upload that fails says so, and that the OVA is there all the same', asy
   })
 })
 
+test.each([
+  ['in the middle of the file', () => (at.services.blobs.writes = 1), /^a\.ova could not be uploaded: /],
+  [
+    'before its blocks are put together',
+    () => (at.services.blobs.writes = 3),
+    /^a\.ova could not be uploaded: /,
+  ],
+  [
+    'when all is there but the last word',
+    () => at.services.broken.add('ArtifactService/FinalizeArtifact'),
+    /^a\.ova could not be uploaded: .*broken on purpose/,
+  ],
+])(
+  'an upload that breaks %s fails, leaves no artifact, and succeeds when it is done again',
+  async (_, fault, message) => {
+    const ova = join(at.folder, 'a.ova')
+    const content = randomBytes(20 << 20)
+    await writeFile(ova, content)
+    fault()
+    await expect(uploadFile(ova, sha256(content), log)).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/finished all the same.*Run the job again/),
+    })
+    expect(at.services.artifacts).toEqual([])
+    at.services.blobs.writes = Number.POSITIVE_INFINITY
+    at.services.broken.clear()
+    await uploadFile(ova, sha256(content), log)
+    expect(at.services.artifacts[0]!.content.equals(content)).toBe(true)
+  },
+)
+
+test('a connection that is lost while a block goes up costs time, not the upload', async () => {
+  const ova = join(at.folder, 'a.ova')
+  const content = randomBytes(20 << 20)
+  await writeFile(ova, content)
+  at.services.blobs.breaking = 1
+  await uploadFile(ova, sha256(content), log)
+  expect(at.services.blobs.breaking).toBe(0)
+  expect(at.services.artifacts[0]!.content.equals(content)).toBe(true)
+})
+
 test('evidence that cannot be uploaded does not hide what it is evidence of', async () => {
   at.services.broken.add('ArtifactService/CreateArtifact')
   const screen = join(at.folder, 'screen.png')

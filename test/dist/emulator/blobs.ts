@@ -3,13 +3,27 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 /** The part of Azure's Blob service that the toolkit's clients use: block blobs, written in one piece or in blocks. */
 export class Blobs {
   readonly contents = new Map<string, Buffer>()
+  /** How many requests that write are still taken; then each is refused, as when the signature has run out. */
+  writes = Number.POSITIVE_INFINITY
+  /** How many requests that write lose their connection in the middle. */
+  breaking = 0
   readonly #blocks = new Map<string, Map<string, Buffer>>()
 
   /** @see https://learn.microsoft.com/rest/api/storageservices/put-blob, put-block, put-block-list, get-blob */
   async answer(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const name = url.pathname
     if (request.method === 'GET' || request.method === 'HEAD') return this.#get(name, request, response)
+    if (this.breaking > 0) {
+      this.breaking -= 1
+      request.once('data', () => request.destroy())
+      return
+    }
     const body = await bodyOf(request)
+    if (this.writes <= 0)
+      return void response
+        .writeHead(403, { 'x-ms-error-code': 'AuthenticationFailed' })
+        .end('<Error><Code>AuthenticationFailed</Code></Error>')
+    this.writes -= 1
     if (url.searchParams.get('comp') === 'block') {
       const blocks = this.#blocks.get(name) ?? new Map<string, Buffer>()
       blocks.set(url.searchParams.get('blockid')!, body)
