@@ -61,7 +61,7 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
   const resumed = resumePoint(plan, layers, from === undefined ? plan.steps.length : from - 1)
   const report: ProvisionReport = { steps: [] }
   const because = from === undefined && shelf ? reasonFor(plan, layers, resumed) : undefined
-  if (resumed) await useLayers(options, resumed, layers, report)
+  if (resumed) await useLayers(options, resumed, report)
   const beginning = await begin(options, resumed)
   const { machine } = beginning
   let { guest, disk } = beginning
@@ -102,19 +102,17 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
 async function useLayers(
   { work, plan, shelf }: CourseOptions,
   resumed: Layer,
-  layers: readonly Layer[],
   report: ProvisionReport,
 ): Promise<void> {
   for (const { key, title, step } of plan.steps.slice(0, resumed.position)) {
-    const layer = layers.find((one) => one.key === key)
+    const given = await shelf!.given(key)
     work.log.info(`${title}: unchanged, from its layer`)
-    // A step whose own layer was merged into a later one has left its report there.
     report.steps.push({
-      ...(layer?.report ?? { title, kind: step.kind, milliseconds: 0 }),
+      ...(given?.report ?? { title, kind: step.kind, milliseconds: 0 }),
       title,
       from: 'layer',
     })
-    await keepFiles(shelf!.files(key), work.outDirectory)
+    if (given) await keepFiles(given.files, work.outDirectory)
   }
   await shelf!.used(resumed.key)
 }

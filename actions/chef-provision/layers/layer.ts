@@ -17,6 +17,15 @@ export interface Layer {
   machine?: KeptMachine
   /** What the step did when it ran; not at position 0. */
   report?: StepReport
+  /** Of earlier steps, in order: those whose layers have become part of this one. */
+  merged?: MergedStep[]
+}
+
+/** What remains of a step's layer in the one that it was merged into; what it fetched, in `merged/<key>` there. */
+export interface MergedStep {
+  key: string
+  /** Not at position 0. */
+  report?: StepReport
 }
 
 /** A machine's memory, in the file `memory` beside the layer's disk. */

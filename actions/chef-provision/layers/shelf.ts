@@ -1,15 +1,16 @@
 import { mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { writeJson } from '../../lib/files/atomic.ts'
 import { exists } from '../../lib/files/exists.ts'
 import type { SavedMachine } from '../../lib/hypervisor/hypervisor.ts'
 import { run } from '../../lib/process/command.ts'
+import type { StepReport } from '../report.ts'
 import type { KeptMachine, Layer } from './layer.ts'
 import { type Kept, pruning } from './pruning.ts'
 
 /**
  * The layers of earlier runs, one folder a key: `disk.qcow2` over the disk of the layer below, `memory`, `files`
- * (what the step fetched) and, written last, `layer.json`, which vouches for the rest. So a run that is killed at any
+ * (what the step fetched), `merged` (what the steps fetched whose layers it took in) and, written last, `layer.json`, which vouches for the rest. So a run that is killed at any
  * instant leaves at most a folder without a `layer.json`, which the next one removes.
  */
 export class Shelf {
@@ -57,6 +58,18 @@ export class Shelf {
   /** Where a step's fetched files are kept. */
   files(key: string): string {
     return join(this.#folder, key, 'files')
+  }
+
+  /** What a step gave when it ran: kept in its own layer, or in the one that took that in. */
+  async given(key: string): Promise<{ report?: StepReport; files: string } | undefined> {
+    const layers = await this.layers()
+    const own = layers.find((layer) => layer.key === key)
+    if (own) return { ...own, files: this.files(key) }
+    for (const layer of layers) {
+      const merged = layer.merged?.find((step) => step.key === key)
+      if (merged) return { ...merged, files: this.#mergedFiles(layer.key, key) }
+    }
+    return undefined
   }
 
   /** Begins a layer: an empty disk over that of `parent`, or of the base. @returns its path */
@@ -123,7 +136,10 @@ export class Shelf {
     await rm(this.memory(key), { force: true })
   }
 
-  /** qemu-img first copies into the upper disk what it lacks, and only then lets go of the lower one. */
+  /**
+   * qemu-img first copies into the upper disk what it lacks, and only then lets go of the lower one. The lower layer
+   * stays whole until the upper one's record says that it has everything.
+   */
   async #merge(key: string, into: string): Promise<void> {
     const lower = (await this.#read(key))!
     const upper = (await this.#read(into))!
@@ -131,8 +147,18 @@ export class Shelf {
     const backing = relative(join(this.#folder, into), under)
     await run('qemu-img', ['rebase', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, this.disk(into)])
     await flush(this.disk(into))
+    const { report } = lower
+    const merged = [...(lower.merged ?? []), { key, ...(report ? { report } : {}) }]
+    for (const step of merged) {
+      const from = step.key === key ? this.files(key) : this.#mergedFiles(key, step.key)
+      if (await exists(from)) await link(from, this.#mergedFiles(into, step.key))
+    }
     const { parent: _, ...rest } = upper
-    await writeJson(this.#record(into), { ...rest, ...(lower.parent ? { parent: lower.parent } : {}) })
+    await writeJson(this.#record(into), {
+      ...rest,
+      ...(lower.parent ? { parent: lower.parent } : {}),
+      merged: [...merged, ...(upper.merged ?? [])],
+    })
     await this.#remove(key)
   }
 
@@ -149,6 +175,10 @@ export class Shelf {
       if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code) return undefined
       throw error
     }
+  }
+
+  #mergedFiles(into: string, key: string): string {
+    return join(this.#folder, into, 'merged', key)
   }
 
   #record(key: string): string {
@@ -178,6 +208,13 @@ export interface Fitting {
 /** An empty qcow2 over another one; `backing` may be relative to its folder. */
 export async function overlay(path: string, backing: string): Promise<void> {
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, path])
+}
+
+/** The same tree once more, of the same files: nothing in a layer is ever written to again. */
+async function link(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true })
+  await mkdir(dirname(to), { recursive: true })
+  await run('cp', ['--archive', '--link', '--no-target-directory', from, to])
 }
 
 /** QEMU flushes nothing (it is told so); a layer has to outlive a computer that crashes. */

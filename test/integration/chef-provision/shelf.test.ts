@@ -1,4 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
@@ -17,8 +28,18 @@ async function make(...keys: string[]): Promise<void> {
     await write(disk, 0, key)
     await write(disk, index + 1, key)
     await writeFile(shelf.memory(key), 'm'.repeat(4096))
+    await mkdir(shelf.files(key))
+    await writeFile(join(shelf.files(key), 'licences.txt'), key)
+    await symlink('licences.txt', join(shelf.files(key), 'current'))
+    const report = { title: `step ${key}`, kind: 'download', milliseconds: 1 }
     await shelf.finish(
-      { key, ...(parent ? { parent, after: parent } : {}), position: index, title: key, dependsOn: {} },
+      {
+        key,
+        ...(parent ? { parent, after: parent, report } : {}),
+        position: index,
+        title: key,
+        dependsOn: {},
+      },
       { machine: { memory: shelf.memory(key), address: '10.77.0.9', mac: '52:54:00:77:00:10' }, fits: {} },
     )
     // The one made first was used longest ago.
@@ -95,6 +116,28 @@ test('layers that are too many are merged upwards, and no byte is lost', async (
   expect(await read('c', 10)).toBe('cabc0000z0')
   expect((await shelf.layers()).find(({ key }) => key === 'c')).not.toHaveProperty('parent')
 })
+
+test('what steps gave stays with the layer that theirs were merged into', async () => {
+  await make('a', 'b', 'c', 'd')
+  await prunedWithFiles(2)
+  expect((await readdir(layers())).sort()).toEqual(['c', 'd'])
+  await prunedWithFiles(1)
+  expect(await readdir(layers())).toEqual(['d'])
+  for (const key of ['b', 'c', 'd']) {
+    const given = await shelf.given(key)
+    expect(given?.report).toMatchObject({ title: `step ${key}` })
+    expect(await readFile(join(given!.files, 'licences.txt'), 'utf8')).toBe(key)
+    expect(await readlink(join(given!.files, 'current'))).toBe('licences.txt')
+  }
+  expect((await shelf.given('a'))?.report).toBeUndefined()
+  expect(await shelf.given('e')).toBeUndefined()
+})
+
+/** Whoever is killed after copying, too, finds all of it: the first attempt's leavings lie there already. */
+async function prunedWithFiles(layersLeft: number): Promise<void> {
+  await mkdir(join(layers(), 'd', 'merged', 'c', 'half'), { recursive: true })
+  await shelf.prune(['a', 'b', 'c', 'd'], { layers: layersLeft, size: 1e9 })
+}
 
 test('a merge that was killed after its copying is done again', async () => {
   await make('a', 'b')
