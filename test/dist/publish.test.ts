@@ -130,6 +130,9 @@ describe('files over the limit', () => {
   test('are a source of the next build: the archive is downloaded, joined and offered to the mirror', async () => {
     const { stdout } = await workspace.run('mirror-deps', { token: 'ghs_x', 'from-release': 'true' })
     expect(stdout).toContain('downloading mirror.tar.zst.part01')
+    // Read to its last byte, which its digest proves; what is in it is no archive here.
+    expect(stdout).not.toContain('archive is not used')
+    expect(services.releases.storage.refused).toBe(0)
     expect(await readdir(workspace.path('build'))).not.toContain('last-release')
   })
 })

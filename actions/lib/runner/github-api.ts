@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
+import type { OutgoingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { HttpClient } from '@actions/http-client'
 import { ApplianceError } from '../errors/error.ts'
@@ -14,7 +15,8 @@ export interface FileRange {
 export class GithubApi {
   /** owner/name */
   readonly repository: string
-  readonly #client: HttpClient
+  readonly #client = new HttpClient('appliance', [], { allowRetries: true, maxRetries: 3 })
+  readonly #token: string
   readonly #url: string
 
   /** @throws ApplianceError `input` when there is no token, or this is no workflow */
@@ -27,15 +29,20 @@ export class GithubApi {
       throw new ApplianceError('input', 'GITHUB_REPOSITORY is not set: this works in a workflow only')
     this.repository = env.GITHUB_REPOSITORY
     this.#url = env.GITHUB_API_URL ?? 'https://api.github.com'
-    this.#client = new HttpClient('appliance', [], {
-      headers: {
-        authorization: `Bearer ${token}`,
-        accept: 'application/vnd.github+json',
-        'x-github-api-version': '2022-11-28',
-      },
-      allowRetries: true,
-      maxRetries: 3,
-    })
+    this.#token = token
+  }
+
+  /**
+   * New ones for each request: when a redirect leads to another host (GitHub's storage does), the client takes the
+   * token out of a request's own headers, but never out of those it was made with.
+   */
+  #headers(more: OutgoingHttpHeaders = {}): OutgoingHttpHeaders {
+    return {
+      authorization: `Bearer ${this.#token}`,
+      accept: 'application/vnd.github+json',
+      'x-github-api-version': '2022-11-28',
+      ...more,
+    }
   }
 
   /** @param path below `/repos/OWNER/NAME`; undefined when there is no such thing */
@@ -52,7 +59,10 @@ export class GithubApi {
   /** Streams a part of a file to an absolute address. */
   async upload<T>(url: string, { path, start, end }: FileRange): Promise<T> {
     const stream = createReadStream(path, { start, end: Math.max(start, end - 1), highWaterMark: 1 << 20 })
-    const headers = { 'content-type': 'application/octet-stream', 'content-length': end - start }
+    const headers = this.#headers({
+      'content-type': 'application/octet-stream',
+      'content-length': end - start,
+    })
     try {
       const response = await this.#client.sendStream('POST', url, stream, headers)
       const text = await response.readBody()
@@ -61,14 +71,7 @@ export class GithubApi {
       return JSON.parse(text) as T
     } catch (cause) {
       if (cause instanceof ApplianceError) throw cause
-      throw new ApplianceError(
-        'unreachable',
-        `the upload of ${path} broke off: ${(cause as Error).message}`,
-        {
-          hint: 'Run the job again; it goes on where it was.',
-          cause,
-        },
-      )
+      throw brokeOff(`the upload of ${path} broke off`, cause)
     } finally {
       stream.destroy()
     }
@@ -77,25 +80,23 @@ export class GithubApi {
   /** Streams the content of something (an asset of a release) into a file; hashing it is up to the caller. */
   async download(path: string, file: string): Promise<void> {
     const url = `${this.#url}/repos/${this.repository}${path}`
-    const response = await this.#client.get(url, { accept: 'application/octet-stream' })
-    const status = response.message.statusCode!
-    if (status !== 200) throw this.#refused('GET', path, status, await response.readBody())
-    await pipeline(response.message, createWriteStream(file))
+    try {
+      const response = await this.#client.get(url, this.#headers({ accept: 'application/octet-stream' }))
+      const status = response.message.statusCode!
+      if (status !== 200) throw this.#refused('GET', path, status, await response.readBody())
+      await pipeline(response.message, createWriteStream(file))
+    } catch (cause) {
+      if (cause instanceof ApplianceError) throw cause
+      throw brokeOff(`the download of ${path} broke off`, cause)
+    }
   }
 
   async #answer<T>(method: string, path: string, body?: unknown): Promise<T | undefined> {
     const url = `${this.#url}/repos/${this.repository}${path}`
     const data = body === undefined ? '' : JSON.stringify(body)
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+    const headers = this.#headers(body === undefined ? {} : { 'content-type': 'application/json' })
     const response = await this.#client.request(method, url, data, headers).catch((cause: Error) => {
-      throw new ApplianceError(
-        'unreachable',
-        `GitHub does not answer (${method} ${path}): ${cause.message}`,
-        {
-          hint: 'Run the job again; it goes on where it was.',
-          cause,
-        },
-      )
+      throw brokeOff(`GitHub does not answer (${method} ${path})`, cause)
     })
     const text = await response.readBody()
     const status = response.message.statusCode!
@@ -118,8 +119,14 @@ export class GithubApi {
       {
         hint: forbidden
           ? 'The token may not do this: give the job the permission (README of the action).'
-          : 'Run the job again; it goes on where it was.',
+          : again,
       },
     )
   }
+}
+
+const again = 'Run the job again; it goes on where it was.'
+
+function brokeOff(what: string, cause: unknown): ApplianceError {
+  return new ApplianceError('unreachable', `${what}: ${(cause as Error).message}`, { hint: again, cause })
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sha256 } from '../../../actions/lib/files/digest.ts'
 import { bodyOf } from './blobs.ts'
+import { Storage } from './storage.ts'
 
 interface Asset {
   id: number
@@ -37,6 +38,8 @@ export class ReleasesApi {
   readonly corrupted = new Set<string>()
   /** Answer without digests, as older servers do. */
   silent = false
+  /** What an asset's address redirects to. */
+  readonly storage = new Storage()
   #last = 0
 
   /** @param origin where this server is reached */
@@ -117,7 +120,7 @@ export class ReleasesApi {
     const asset = release?.assets.find((one) => one.id === id)
     if (!release || !asset) return send(404, { message: 'Not Found' })
     if (method === 'GET')
-      return void response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(asset.content)
+      return void response.writeHead(302, { location: this.storage.put(asset.content) }).end()
     if (!release.draft) return send(422, { message: 'Cannot delete assets of an immutable release.' })
     release.assets = release.assets.filter((one) => one !== asset)
     return send(204)

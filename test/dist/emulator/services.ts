@@ -51,6 +51,7 @@ export class Services implements AsyncDisposable {
     const services = new Services()
     services.#server.listen(0, '127.0.0.1')
     await once(services.#server, 'listening')
+    await services.releases.storage.start()
     services.#url = `http://127.0.0.1:${(services.#server.address() as AddressInfo).port}`
     return services
   }
@@ -78,6 +79,7 @@ export class Services implements AsyncDisposable {
     this.#server.closeAllConnections()
     this.#server.close()
     await once(this.#server, 'close')
+    await this.releases.storage[Symbol.asyncDispose]()
   }
 
   async #answer(request: Parameters<Blobs['answer']>[0], response: ServerResponse): Promise<void> {
