@@ -10,6 +10,9 @@ export interface ReleaseFile {
   sha256: string
 }
 
+/** GitHub takes no more of a release: so three digits number any file's parts. */
+export const ASSETS_LIMIT = 1000
+
 /** What a file becomes among the assets: itself, or parts of at most `partSize` bytes, read from it in place. */
 export async function partsOf(
   file: ReleaseFile,
@@ -21,7 +24,7 @@ export async function partsOf(
   const parts: AssetSource[] = []
   for (let start = 0; start < bytes; start += partSize) {
     const range = { path, start, end: Math.min(start + partSize, bytes) }
-    const number = String(parts.length).padStart(2, '0')
+    const number = String(parts.length).padStart(3, '0')
     parts.push({ name: `${name}.part${number}`, range, sha256: await digestOf(range, signal) })
   }
   return parts
@@ -50,12 +53,12 @@ if command -v sha256sum >/dev/null 2>&1; then digest() { sha256sum "$1" | cut -d
 else digest() { shasum -a 256 "$1" | cut -d ' ' -f 1; }
 fi
 failed=0
-for first in *.part00; do
-  whole=\${first%.part00}
+for first in *.part000; do
+  whole=\${first%.part000}
   expected=$(sed -n "s/^\\([0-9a-f]\\{64\\}\\)  $whole\\$/\\1/p" SHA256SUMS.release)
   [ -n "$expected" ] || { echo "$whole is not in SHA256SUMS.release" >&2; failed=1; continue; }
   if [ -f "$whole" ] && [ "$(digest "$whole")" = "$expected" ]; then echo "$whole is whole already"; continue; fi
-  cat "$whole".part[0-9][0-9]* >"$whole.joining"
+  cat "$whole".part[0-9][0-9][0-9] >"$whole.joining"
   if [ "$(digest "$whole.joining")" = "$expected" ]; then
     mv "$whole.joining" "$whole"
     echo "$whole is whole, its SHA-256 is right"
@@ -73,15 +76,15 @@ export const joinPs1 = `# Joins the parts in this folder into whole files and ch
 $ErrorActionPreference = 'Stop'
 Set-Location -LiteralPath $PSScriptRoot
 $failed = 0
-foreach ($first in Get-ChildItem -File -Filter '*.part00') {
-  $whole = $first.Name.Substring(0, $first.Name.Length - '.part00'.Length)
+foreach ($first in Get-ChildItem -File -Filter '*.part000') {
+  $whole = $first.Name.Substring(0, $first.Name.Length - '.part000'.Length)
   $line = Get-Content -LiteralPath 'SHA256SUMS.release' | Where-Object { $_.Substring(66) -ceq $whole }
   if (-not $line) { Write-Warning "$whole is not in SHA256SUMS.release"; $failed = 1; continue }
   $expected = $line.Substring(0, 64)
   $joining = Join-Path $PSScriptRoot "$whole.joining"
   $out = [System.IO.File]::Create($joining)
   try {
-    foreach ($part in Get-ChildItem -File -Filter "$whole.part*" | Sort-Object { [int]($_.Name -replace '^.*\\.part', '') }) {
+    foreach ($part in Get-ChildItem -File -Filter "$whole.part*" | Where-Object { $_.Name -match '\\.part[0-9]{3}$' } | Sort-Object { [int]($_.Name -replace '^.*\\.part', '') }) {
       $in = [System.IO.File]::OpenRead($part.FullName)
       try { $in.CopyTo($out) } finally { $in.Dispose() }
     }

@@ -12,7 +12,7 @@ import { flag, path, text } from '../lib/stage/input.ts'
 import { earlierStage, firstNotIntact, readRecord } from '../lib/stage/record.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import { formatSize, parseSize } from '../lib/units/size.ts'
-import { joinPs1, joinSh, partsOf, type ReleaseFile, sums } from './parts.ts'
+import { ASSETS_LIMIT, joinPs1, joinSh, partsOf, type ReleaseFile, sums } from './parts.ts'
 
 export const publishInputs = {
   tag: text('The tag to release (default: the one this run is for)'),
@@ -69,6 +69,13 @@ export async function publish(
     if (sources.length > files.length) Object.assign(extra, { 'join.sh': joinSh, 'join.ps1': joinPs1 })
     for (const [name, content] of Object.entries(extra))
       sources.push(await written(join(scratch, name), content))
+
+    if (sources.length > ASSETS_LIMIT)
+      throw new ApplianceError(
+        'input',
+        `input part-size: ${formatSize(partSize)} makes ${sources.length} files, and GitHub takes ${ASSETS_LIMIT} in a release`,
+        { hint: 'Give a larger part-size, up to 1900 MiB.' },
+      )
 
     const { name, version, product } = project.spec
     const found = await releases.find(tag)

@@ -104,7 +104,7 @@ describe('files over the limit', () => {
 
   test('go up in parts that join.sh joins to the same bytes', async () => {
     const names = await readdir(folder)
-    expect(names).toEqual(expect.arrayContaining(['join.sh', 'join.ps1', 'tiny-1.2.3.ova.part02']))
+    expect(names).toEqual(expect.arrayContaining(['join.sh', 'join.ps1', 'tiny-1.2.3.ova.part002']))
     expect(names).not.toContain('tiny-1.2.3.ova')
     await run('sh', [join(folder, 'join.sh')])
     expect(ova.equals(await readFile(join(folder, 'tiny-1.2.3.ova')))).toBe(true)
@@ -116,9 +116,33 @@ describe('files over the limit', () => {
     expect((await run('shellcheck', [join(folder, 'join.sh')], { allowFailure: true })).stdout).toBe('')
   })
 
+  test('are joined in their order when there are more than a hundred parts', async () => {
+    const number = (name: string) => Number(/ova\.part(\d+)$/.exec(name)?.[1] ?? -1)
+    services.releases.releases.length = 0
+    await workspace.run('publish', { token: 'ghs_x', 'part-size': '25 kB' })
+    const parts = services.releases.releases[0]!.assets.filter(({ name }) => number(name) >= 0)
+    expect(Math.max(...parts.map(({ name }) => number(name)))).toBe(119)
+    await rm(folder, { recursive: true })
+    await mkdir(folder)
+    for (const { name, content } of services.releases.releases[0]!.assets)
+      await writeFile(join(folder, name), content)
+    await run('sh', [join(folder, 'join.sh')])
+    expect(ova.equals(await readFile(join(folder, 'tiny-1.2.3.ova')))).toBe(true)
+  })
+
+  test('are refused when they are more than GitHub takes in a release, before anything is uploaded', async () => {
+    services.releases.releases.length = 0
+    const { status, stdout } = await workspace.run('publish', { ...inputs, 'part-size': '3 kB' })
+    expect([status, stdout]).toEqual([
+      1,
+      expect.stringMatching(/::error.*part-size: 3\.0 kB makes 13\d\d files/),
+    ])
+    expect(services.releases.releases).toEqual([])
+  })
+
   test('join.sh refuses parts that are damaged or missing, and names the file', async () => {
-    await rm(join(folder, 'mirror.tar.zst.part01'))
-    await writeFile(join(folder, 'tiny-1.2.3.ova.part01'), 'damaged')
+    await rm(join(folder, 'mirror.tar.zst.part001'))
+    await writeFile(join(folder, 'tiny-1.2.3.ova.part001'), 'damaged')
     const { status, stderr } = await run('sh', [join(folder, 'join.sh')], { allowFailure: true })
     expect(status).toBe(1)
     expect(stderr).toMatch(
@@ -129,7 +153,7 @@ describe('files over the limit', () => {
 
   test('are a source of the next build: the archive is downloaded, joined and offered to the mirror', async () => {
     const { stdout } = await workspace.run('mirror-deps', { token: 'ghs_x', 'from-release': 'true' })
-    expect(stdout).toContain('downloading mirror.tar.zst.part01')
+    expect(stdout).toContain('downloading mirror.tar.zst.part001')
     // Read to its last byte, which its digest proves; what is in it is no archive here.
     expect(stdout).not.toContain('archive is not used')
     expect(services.releases.storage.refused).toBe(0)
