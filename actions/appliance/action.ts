@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { toApplianceError } from '../lib/errors/error.ts'
-import { noArtifacts, uploadEvidence, uploadFile } from '../lib/runner/artifact.ts'
+import { noArtifacts, runUrl, uploadEvidence, uploadFile } from '../lib/runner/artifact.ts'
 import { isRelease } from '../lib/runner/cache.ts'
 import { type Carrier, carrier } from '../lib/runner/carrier.ts'
 import { actionInputs } from '../lib/runner/inputs.ts'
@@ -21,7 +21,7 @@ import { lastReleaseArchive } from './last-release.ts'
 import { withMirrorCache } from './mirror-cache.ts'
 import { projectOf } from './project.ts'
 import { stageNamed } from './stages.ts'
-import { buildSummary, gave, sizesBefore } from './summary.ts'
+import { type Before, buildSummary, sizesBefore, sizesReleased, stageSummary } from './summary.ts'
 
 /** One step of a workflow: the same stages as the command's, with the runner's inputs, cache and artifacts. */
 export async function act(name: ActionName, door: Door): Promise<void> {
@@ -40,7 +40,8 @@ export async function act(name: ActionName, door: Door): Promise<void> {
     if (code === 'interrupted') throw thrown
     await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
     await summariseFiles(evidence)
-    await uploadEvidence(`${name}-evidence`, evidence, commonFolder(evidence), door.log)
+    const shown = await uploadEvidence(`${name}-evidence`, evidence, commonFolder(evidence), door.log)
+    if (shown !== undefined) await addToSummary(`\n[What shows it: screens, consoles, journals](${shown})\n`)
     throw thrown
   }
 }
@@ -72,10 +73,14 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
   const execution = name === 'mirror-deps' ? await withMirrorCache(values, door, work) : await work()
   if (archive !== undefined) await rm(dirname(archive), { recursive: true, force: true })
   setOutputs(outputsOf(execution))
-  await summarise(execution)
-  const files = gave(execution, before)
-  if (name === 'ova-pack' && files !== '') await addToSummary(`**${name}**: ${files}\n`)
-  if (values.upload === true) await uploadOva(execution, door)
+  let artifact: string | undefined
+  try {
+    if (name === 'ova-pack' && values.upload === true) artifact = await uploadOva(execution, door)
+  } finally {
+    // Whatever becomes of the upload: what was done is told.
+    const compared = name === 'ova-pack' ? await comparable(execution, before, project, values, door) : before
+    await summarise({ title: name, execution }, compared, artifact)
+  }
   if (carries && isWhole(values))
     await door.log.group('carry out', () => carryOut(execution, project, carries, door))
 }
@@ -146,33 +151,61 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
       ...(archive && { fromArchive: archive }),
     })
   const title = `${project.spec.product.title ?? project.spec.name} ${project.spec.version}`
+  const done = () => [...mirrored, ...later.slice(1)]
+  let artifact: string | undefined
   try {
     await withMirrorCache(values, door, () => stagesUntil('mirror-deps', false, mirrored))
     if (archive !== undefined) await rm(dirname(archive), { recursive: true, force: true })
     if (until !== 'mirror-deps') await stagesUntil(until, true, later)
+    const executions = done().map(({ execution }) => execution)
+    for (const [output, stage] of Object.entries(pipelineOutputs)) {
+      const value = executions.findLast(({ record }) => record.stage === stage)
+      if (value) setOutputs({ [output]: outputsOf(value)[output] ?? '' })
+    }
+    const packed = executions.find(({ record }) => record.stage === 'ova-pack')
+    if (packed && values.upload === true) artifact = await uploadOva(packed, door)
   } catch (thrown) {
     const { code, message } = toApplianceError(thrown)
-    const stages = [...mirrored, ...later.slice(1)]
-    const failed = stageNames[stages.length] ?? 'vm-validate, the OVA'
-    if (code !== 'interrupted')
-      await addToSummary(buildSummary(title, stages, before, { title: failed, message }))
+    if (code !== 'interrupted') await tell(await compared(), { title: stageAfter(done().length), message })
     throw thrown
   }
-  const stages = [...mirrored, ...later.slice(1)]
-  const executions = stages.map(({ execution }) => execution)
-  for (const [output, stage] of Object.entries(pipelineOutputs)) {
-    const value = executions.findLast(({ record }) => record.stage === stage)
-    if (value) setOutputs({ [output]: outputsOf(value)[output] ?? '' })
+  const sizes = await compared()
+  await tell(sizes)
+  for (const stage of done()) await summarise(stage, sizes)
+
+  async function tell(before: Before, failed?: { title: string; message: string }): Promise<void> {
+    const links = { [`run ${process.env.GITHUB_RUN_ID}`]: runUrl(), 'the OVA': artifact }
+    await addToSummary(buildSummary({ title, stages: done(), before, links, ...(failed && { failed }) }))
   }
-  await addToSummary(buildSummary(title, stages, before))
-  for (const execution of executions) await summarise(execution)
-  const packed = stages.find(({ title }) => title === 'ova-pack')
-  if (packed && values.upload === true) await uploadOva(packed.execution, door)
+
+  async function compared(): Promise<Before> {
+    const packed = done().find(({ title }) => title === 'ova-pack')
+    return packed ? await comparable(packed.execution, before, project, values, door) : before
+  }
 }
 
-async function uploadOva({ record, outputs }: Execution, door: Door): Promise<void> {
+/** What was to be done next, when so many stages are done. */
+function stageAfter(done: number): string {
+  return [...stageNames, 'vm-validate, the OVA', 'upload of the OVA'][done]!
+}
+
+/** The last build's sizes or, where that left none of its OVA here, the last release's. */
+async function comparable(
+  { state }: Execution,
+  before: Before,
+  project: Project,
+  { token }: Record<string, unknown>,
+  door: Door,
+): Promise<Before> {
+  if (state === 'up-to-date' || before.sizes['ova-pack'] !== undefined) return before
+  return (await sizesReleased(project, token as string | undefined, door)) ?? before
+}
+
+/** @returns the artifact's address */
+async function uploadOva({ record, outputs }: Execution, door: Door): Promise<string | undefined> {
   const ova = record.outputs.ova
-  if (ova && 'path' in ova) await uploadFile(outputs.path('ova'), outputs.sha256('ova'), door.log)
+  if (!ova || !('path' in ova)) return undefined
+  return await uploadFile(outputs.path('ova'), outputs.sha256('ova'), door.log)
 }
 
 function sayWhyNoArtifacts({ log }: Door): void {
@@ -181,9 +214,13 @@ function sayWhyNoArtifacts({ log }: Door): void {
 }
 
 /** What a stage says, and wrote, for people to read goes to the job's summary. */
-async function summarise(execution: Execution): Promise<void> {
-  if (execution.thisRun.summary !== undefined) await addToSummary(execution.thisRun.summary)
-  await summariseFiles(Object.values(outputsOf(execution)))
+async function summarise(stage: BuiltStage, before: Before, artifact?: string): Promise<void> {
+  const { execution } = stage
+  const said = execution.thisRun.summary
+  const texts = said === undefined ? [] : [said]
+  for (const path of Object.values(outputsOf(execution)))
+    if (path.endsWith('.md')) texts.push(await readFile(path, 'utf8'))
+  await addToSummary(stageSummary(stage, before, texts, artifact))
 }
 
 async function summariseFiles(paths: readonly string[]): Promise<void> {

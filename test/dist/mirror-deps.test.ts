@@ -44,12 +44,16 @@ async function anotherRunner(environment: Record<string, string> = services.envi
 
 test('tells in the summary what was fetched, a source a row', async () => {
   const { summary, stdout } = await workspace.run('mirror-deps')
-  expect(summary).toBe(`### mirror-deps
+  expect(summary.replace(/^(### mirror-deps): [\d.]+ m?s$/m, '$1: TIME')).toBe(`### mirror-deps: TIME
+
+<details><summary>What it did</summary>
 
 | source | artefacts | size | downloaded | from cache | from archive | refetched |
 | :-- | --: | --: | --: | --: | --: | --: |
 | file data.txt | 1 | 25 B | 1 (25 B) | 0 | 0 | 0 |
 | **in all** | **1** | **25 B** | **1 (25 B)** | **0** | **0** | **0** |
+
+</details>
 `)
   expect(stdout).toMatch(/::group::fetch\n[\s\S]*::endgroup::/)
 })

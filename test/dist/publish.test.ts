@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { sizesReleased } from '../../actions/appliance/summary.ts'
 import { sha256 } from '../../actions/lib/files/digest.ts'
 import { run } from '../../actions/lib/process/command.ts'
+import { workflowLog } from '../../actions/lib/runner/workflow-log.ts'
+import type { Spec } from '../../actions/lib/spec/spec.ts'
 import { writeRecord } from '../../actions/lib/stage/record.ts'
 import { Services } from './emulator/services.ts'
 import { Workspace } from './emulator/step.ts'
@@ -149,6 +152,22 @@ describe('files over the limit', () => {
       /mirror\.tar\.zst: its parts are damaged[\s\S]*tiny-1\.2\.3\.ova: its parts are damaged/,
     )
     expect(await readdir(folder)).not.toContain('tiny-1.2.3.ova')
+  })
+
+  test('tell the next build, where nothing of the last one is, how large the OVA was', async () => {
+    const environment = process.env
+    const log = workflowLog(() => '.')
+    process.env = { ...environment, GITHUB_API_URL: services.api, GITHUB_REPOSITORY: 'someone/product' }
+    try {
+      const known = { sizes: { 'ova-pack': { ova: 3e6 } }, since: 'v1.2.3' }
+      expect(await sizesReleased({ spec: { name: 'tiny' } as Spec }, 'ghs_x', { log })).toEqual(known)
+      expect(await sizesReleased({ spec: { name: 'ti' } as Spec }, 'ghs_x', { log })).toBeUndefined()
+      expect(await sizesReleased({ spec: { name: 'tiny' } as Spec }, undefined, { log })).toBeUndefined()
+      services.releases.releases.length = 0
+      expect(await sizesReleased({ spec: { name: 'tiny' } as Spec }, 'ghs_x', { log })).toBeUndefined()
+    } finally {
+      process.env = environment
+    }
   })
 
   test('are a source of the next build: the archive is downloaded, joined and offered to the mirror', async () => {

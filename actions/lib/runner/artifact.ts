@@ -15,17 +15,32 @@ export function noArtifacts(env: NodeJS.ProcessEnv = process.env): string | unde
   return undefined
 }
 
+/** Where GitHub shows this run; undefined outside of a workflow. */
+export function runUrl(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_REPOSITORY: repository } = env
+  return repository && env.GITHUB_RUN_ID
+    ? `${server}/${repository}/actions/runs/${env.GITHUB_RUN_ID}`
+    : undefined
+}
+
+function artifactUrl(id: number | undefined): string | undefined {
+  const run = runUrl()
+  return run && id !== undefined ? `${run}/artifacts/${id}` : undefined
+}
+
 /**
  * Uploads one file as it is, without a zip around it, and proves that it arrived: the service's digest must be ours.
  *
  * @param sha256 hex, as recorded when the file was made
+ * @returns where it can be downloaded
  */
-export async function uploadFile(path: string, sha256: string, log: Log): Promise<void> {
+export async function uploadFile(path: string, sha256: string, log: Log): Promise<string | undefined> {
   const reason = noArtifacts()
-  if (reason !== undefined) return log.warn(`${basename(path)} stays in the workspace (${path}): ${reason}`)
+  if (reason !== undefined)
+    return void log.warn(`${basename(path)} stays in the workspace (${path}): ${reason}`)
   const { size } = await stat(path)
   log.info(`uploading ${basename(path)} (${formatSize(size)})`)
-  const { digest } = await new DefaultArtifactClient()
+  const { digest, id } = await new DefaultArtifactClient()
     .uploadArtifact(basename(path), [path], dirname(path), { skipArchive: true })
     .catch((cause: Error) => {
       throw new ApplianceError('unreachable', `${basename(path)} could not be uploaded: ${cause.message}`, {
@@ -39,20 +54,27 @@ export async function uploadFile(path: string, sha256: string, log: Log): Promis
       `${basename(path)} arrived as another file: expected SHA-256 ${sha256}, got ${digest}`,
       { hint: 'It may have changed while it was uploaded. Run the job again.' },
     )
+  return artifactUrl(id)
 }
 
-/** Keeps what shows a failure (screens, consoles, journals). What goes wrong here must not hide the failure itself. */
+/**
+ * Keeps what shows a failure (screens, consoles, journals). What goes wrong here must not hide the failure itself.
+ *
+ * @returns where it can be downloaded
+ */
 export async function uploadEvidence(
   name: string,
   files: readonly string[],
   root: string,
   log: Log,
-): Promise<void> {
-  if (files.length === 0 || noArtifacts() !== undefined) return
+): Promise<string | undefined> {
+  if (files.length === 0 || noArtifacts() !== undefined) return undefined
   try {
-    await new DefaultArtifactClient().uploadArtifact(name, [...files], root)
+    const { id } = await new DefaultArtifactClient().uploadArtifact(name, [...files], root)
     log.info(`the evidence is in the artifact ${name}`)
+    return artifactUrl(id)
   } catch (error) {
     log.warn(`the evidence could not be uploaded: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
   }
 }
