@@ -9,14 +9,14 @@ import { occupy } from '../lib/stage/workplace.ts'
 import { toolsKey } from '../lib/tools/root.ts'
 import { formatSize } from '../lib/units/size.ts'
 import type { Door } from './inside.ts'
-import { cacheKey, FORMAT } from './mirror-cache.ts'
+import { cacheKeys, numberOf } from './mirror-cache.ts'
 import { projectOf } from './project.ts'
 import { unneededIn } from './restored.ts'
 
 export const gcInputs = {
   yes: flag('Take it away; without, only say what may go'),
   caches: flag(
-    'Also the entries of other mirrors in the repository’s Actions cache (GITHUB_REPOSITORY and GITHUB_TOKEN, actions: write)',
+    'Also this appliance’s mirrors of other locks in the repository’s Actions cache (GITHUB_REPOSITORY and GITHUB_TOKEN, actions: write)',
   ),
 }
 
@@ -116,23 +116,51 @@ async function oldArtefacts({ buildDirectory, lock }: Project): Promise<Unneeded
 interface CacheEntry {
   id: number
   key: string
+  /** Of which branch it is, e.g. `refs/heads/main`. */
   ref: string
+  /** The digest of the folder's path and of the compressor. */
+  version: string
   size_in_bytes: number
 }
 
-/** The quota of a repository's cache is 10 GB: entries of mirrors that this lock does not name only fill it. */
+/**
+ * The quota of a repository's cache is 10 GB: this appliance's mirrors of other locks, and what newer entries of this
+ * lock have taken the place of, only fill it. Other appliances' entries are theirs.
+ */
 async function oldCaches(project: Project): Promise<Unneeded[]> {
   const api = new GithubApi(process.env.GITHUB_TOKEN ?? process.env.GH_TOKEN)
-  const listed = await api.get<{ actions_caches: CacheEntry[] }>(`/actions/caches?per_page=100&key=${FORMAT}`)
-  const current = cacheKey(project)
-  return (listed?.actions_caches ?? [])
-    .filter(({ key }) => key !== current)
+  const { own, whole } = cacheKeys(project)
+  const entries = await cacheEntries(api, own)
+  const needed = new Map<string, CacheEntry>()
+  for (const entry of entries) {
+    const number = numberOf(entry.key, whole)
+    // The same key is of each branch, and of each folder and compressor, its own (version).
+    const place = `${entry.ref} ${entry.version}`
+    if (number !== undefined && number > (numberOf(needed.get(place)?.key, whole) ?? 0))
+      needed.set(place, entry)
+  }
+  const kept = new Set(needed.values())
+  return entries
+    .filter((entry) => !kept.has(entry))
     .map(({ id, key, ref, size_in_bytes: bytes }) => ({
       what: `cache entry of ${ref}`,
       path: key,
       bytes,
       remove: async () => void (await api.send('DELETE', `/actions/caches/${id}`)),
     }))
+}
+
+/** @see https://docs.github.com/rest/actions/cache */
+async function cacheEntries(api: GithubApi, beginning: string): Promise<CacheEntry[]> {
+  const entries: CacheEntry[] = []
+  for (let page = 1; ; page += 1) {
+    const query = `per_page=100&page=${page}&sort=created_at&key=${encodeURIComponent(beginning)}`
+    const listed = await api.get<{ actions_caches: CacheEntry[] }>(`/actions/caches?${query}`)
+    const some = listed?.actions_caches ?? []
+    // Should a server take the key for a whole one, or for nothing.
+    entries.push(...some.filter(({ key }) => key.startsWith(beginning)))
+    if (some.length < 100) return entries
+  }
 }
 
 /** Bytes on the disk, whole folders summed up; undefined when there is nothing. Files with several names count once. */

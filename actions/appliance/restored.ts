@@ -72,6 +72,19 @@ export async function isWhole(store: string, lock: Lock): Promise<boolean> {
   return true
 }
 
+/**
+ * Path → what the file system says of it, for everything of the lock that is there. A file that was replaced is told
+ * by it; another name (a hard link of the tree's) is no change.
+ */
+export async function artefactsIn(store: string, lock: Lock): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const path of placesIn(store, lock).keys()) {
+    const status = await lstat(path, { bigint: true }).catch(() => undefined)
+    if (status) found.set(path, `${status.mode} ${status.ino} ${status.mtimeNs} ${status.size}`)
+  }
+  return found
+}
+
 /** Where everything that the lock names lies → whether it is evidence. */
 function placesIn(store: string, lock: Lock): Map<string, boolean> {
   const { objects, packs } = promisedBy(lock)

@@ -61,17 +61,17 @@ test('a cancelled job leaves nothing running, and what it had fetched of the mir
   ])
   expect(job.leftovers).toEqual([])
   expect(services.caches.map(({ key }) => key)).toEqual([
-    expect.stringMatching(/^appliance-mirror-1-[0-9a-f]{64}-part-1-1$/),
+    expect.stringMatching(/^appliance-mirror-2-tiny\.part-[0-9a-f]{64}-1-1$/),
   ])
 
   stalls = false
   const next = await runs()
   expect([next.result, next.log]).toEqual([
     'success',
-    expect.stringMatching(/cache: restored appliance-mirror-1-.*-part-1-1/),
+    expect.stringMatching(/cache: restored appliance-mirror-2-tiny\.part-[0-9a-f]{64}-1-1/),
   ])
   expect(next.jobs.j!.summary).toMatch(/\| file first \| 1 \| 5 B \| 0 \| 1 \|/)
-  expect(next.log).toMatch(/cache: saved appliance-mirror-1-[0-9a-f]{64}$/m)
+  expect(next.log).toMatch(/cache: saved appliance-mirror-2-tiny\.[0-9a-f]{64}-1$/m)
   server.closeAllConnections()
   server.close()
   await rm(folder, { recursive: true })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
 import { Services } from './emulator/services.ts'
-import { Workspace } from './emulator/step.ts'
+import { dist, node24, Workspace } from './emulator/step.ts'
 
 const STORE = 'build/mirror-deps/store'
 
@@ -84,14 +84,14 @@ test('working-directory and spec say where the appliance is', async () => {
 describe('the Actions cache', () => {
   test('carries the store to another runner, where upstream is gone', async () => {
     expect((await workspace.run('mirror-deps')).stdout).toMatch(
-      /cache: saved appliance-mirror-1-[0-9a-f]{64}/,
+      /cache: saved appliance-mirror-2-tiny\.[0-9a-f]{64}-1$/m,
     )
     await rm(upstream, { recursive: true })
 
     await using other = await anotherRunner()
     const restored = await other.run('mirror-deps')
     expect(restored).toMatchObject({ status: 0, outputs: { 'cache-hit': 'true', 'downloaded-bytes': '0' } })
-    expect(restored.stdout).toMatch(/cache: restored appliance-mirror-1-/)
+    expect(restored.stdout).toMatch(/cache: restored appliance-mirror-2-tiny\./)
     const mirrored = join(restored.outputs.mirror!, 'file/data.txt/data.txt')
     expect(await readFile(mirrored, 'utf8')).toBe('what the appliance needs\n')
     expect(services.calls.filter((call) => call === 'CacheService/CreateCacheEntry')).toHaveLength(1)
@@ -101,9 +101,9 @@ describe('the Actions cache', () => {
     await workspace.run('mirror-deps')
     const again = await workspace.run('mirror-deps')
     expect(again.stdout).toContain('cache: not needed, the store is whole')
-    expect(again.stdout).toMatch(/cache: appliance-mirror-1-[0-9a-f]{64} exists already/)
+    expect(again.stdout).toMatch(/cache: appliance-mirror-2-tiny\.[0-9a-f]{64}-1 exists already/)
     services.caches.length = 0 // entries are evicted after seven days
-    expect((await workspace.run('mirror-deps')).stdout).toMatch(/cache: saved appliance-mirror-1-/)
+    expect((await workspace.run('mirror-deps')).stdout).toMatch(/cache: saved appliance-mirror-2-tiny\./)
   })
 
   test('is trusted in nothing: what the lock does not vouch for is taken out and fetched again', async () => {
@@ -148,6 +148,49 @@ describe('the Actions cache', () => {
     expect(names).toBe(`sha256/${sha256.slice(0, 2)}/${sha256}\n`)
     const mirrored = join(distrusting.outputs.mirror!, 'file/data.txt/data.txt')
     expect(await readFile(mirrored, 'utf8')).toBe('what the appliance needs\n')
+
+    // The damaged entry is replaced, once: a third runner downloads nothing, and has nothing to complain of.
+    expect(distrusting.stdout).toMatch(/cache: saved appliance-mirror-2-tiny\.[0-9a-f]{64}-2$/m)
+    await rm(upstream, { recursive: true })
+    await using third = await anotherRunner()
+    const sound = await third.run('mirror-deps')
+    expect(sound.outputs).toMatchObject({ 'cache-hit': 'true' })
+    expect(sound.stdout).not.toMatch(/::(warning|error)::|cache: saved/)
+    expect(services.caches).toHaveLength(2)
+  })
+
+  test('gc --caches takes this appliance’s mirrors of other locks, on every page, and what was replaced', async () => {
+    await workspace.run('mirror-deps')
+    const { key: current, ...entry } = services.caches.pop()!
+    const add = (key: string, ref = entry.ref) =>
+      services.caches.push({ ...entry, key, ref, id: services.caches.length + 1 })
+    const own = 'appliance-mirror-2-tiny.'
+    for (let index = 0; index < 120; index += 1) add(`${own}${String(index).padStart(64, '0')}-1`)
+    const replaced = current
+    const mended = current.replace(/-1$/, '-2')
+    add(`${own}part-${current.slice(own.length)}-7-1`)
+    add(replaced)
+    add(mended)
+    add(current, 'refs/heads/other')
+    const others = ['appliance-mirror-2-tiny-pro.1-1', 'appliance-mirror-2-other.1-1', 'node-modules']
+    for (const key of others) add(key)
+    const gc = async (...args: string[]) => {
+      const env = {
+        GITHUB_API_URL: services.api,
+        GITHUB_REPOSITORY: 'someone/product',
+        GITHUB_TOKEN: 'ghs_x',
+      }
+      const words = ['gc', '--caches', ...args, '--working-directory', workspace.directory]
+      return (await run(node24, [join(dist, 'cli/index.js'), ...words], { env })).stdout
+    }
+    expect(await gc()).toMatch(/cache entry of refs\/heads\/main: appliance-mirror-2-tiny\.0{64}-1/)
+    expect(services.caches).toHaveLength(127)
+    await gc('--yes')
+    expect(services.caches.map(({ key, ref }) => `${ref} ${key}`)).toEqual([
+      `refs/heads/main ${mended}`,
+      `refs/heads/other ${current}`,
+      ...others.map((key) => `refs/heads/main ${key}`),
+    ])
   })
 
   test('a release takes nothing from it and puts nothing into it', async () => {
@@ -182,7 +225,7 @@ describe('the Actions cache', () => {
     const { status, outputs, stdout } = await other.run('mirror-deps')
     expect(status).toBe(0)
     expect(outputs['cache-hit']).toBe('true')
-    expect(stdout).toMatch(/cache: restored appliance-mirror-1-/)
+    expect(stdout).toMatch(/cache: restored appliance-mirror-2-tiny\./)
     expect(stdout).not.toMatch(/^::(warning|error)::/m)
   })
 
@@ -208,7 +251,7 @@ describe('the Actions cache', () => {
     await rm(workspace.path('build/mirror-deps'), { recursive: true })
     await symlink(elsewhere, workspace.path('build/mirror-deps'))
     await run('tar', [...pack, '--use-compress-program', 'zstd', 'build/mirror-deps'])
-    services.blobs.contents.set(services.caches[0]!.blob, await readFile(archive))
+    services.blobs.contents.set(services.caches.at(-1)!.blob, await readFile(archive))
     await using third = await anotherRunner()
     const led = await third.run('mirror-deps')
     expect(led.status).toBe(0)
@@ -228,7 +271,7 @@ describe('the Actions cache', () => {
     await other.lock()
     const { stdout } = await other.run('mirror-deps')
     expect(stdout).toContain('cache: 1 artefacts that the lock does not name are taken out')
-    expect(stdout).toMatch(/cache: saved appliance-mirror-1-/)
+    expect(stdout).toMatch(/cache: saved appliance-mirror-2-tiny\./)
     expect(stdout).not.toContain('::warning::')
     await expect(lstat(other.path(STORE, 'sha256', sha256.slice(0, 2), sha256))).rejects.toMatchObject({
       code: 'ENOENT',

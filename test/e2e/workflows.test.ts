@@ -97,7 +97,7 @@ test('appliance.yml, on the runner that built it: all is up to date, the mirror 
   expect(job.substituted).toEqual(['actions/checkout'])
   expect(run.log).not.toMatch(/: again, because|is not as it was made/)
   expect(services.caches.map(({ key }) => key)).toEqual([
-    expect.stringMatching(/^appliance-mirror-1-[0-9a-f]{64}$/),
+    expect.stringMatching(/^appliance-mirror-2-license-server\.[0-9a-f]{64}-1$/),
   ])
   const [ova] = services.artifacts
   expect(ova).toMatchObject({ name: 'license-server-1.4.0.ova' })
@@ -186,7 +186,7 @@ describe('appliance-fleet.yml', () => {
         'appliance / provision': 'skipped',
         'appliance / pack': 'success',
       }),
-      expect.stringMatching(/cache: restored appliance-mirror-1-[\s\S]*ova-pack: carried as/),
+      expect.stringMatching(/cache: restored appliance-mirror-2-[\s\S]*ova-pack: carried as/),
     ])
     const made = services.artifacts.findLast(({ name }) => name === 'license-server-1.4.0.ova')!
     expect(made.run).toBe('run-4')
@@ -239,12 +239,12 @@ describe('appliance-release.yml', () => {
         'join.ps1',
         'join.sh',
         'license-server-1.4.0.cdx.json',
-        'license-server-1.4.0.ova.part00',
-        'license-server-1.4.0.ova.part01',
+        'license-server-1.4.0.ova.part000',
+        'license-server-1.4.0.ova.part001',
         'license-server-1.4.0.provenance.json',
         'license-server-1.4.0.spdx.json',
-        'mirror.tar.zst.part00',
-        'mirror.tar.zst.part01',
+        'mirror.tar.zst.part000',
+        'mirror.tar.zst.part001',
         'pack-report.json',
         'pack-report.md',
         'validation-disk-report.xml',

@@ -7,16 +7,11 @@ import type { Log } from '../log/log.ts'
 export interface CachedFolder {
   /** Absolute; the entry is keyed by its path in the workspace, so that runners with other roots share it. */
   folder: string
-  /** What the folder holds, e.g. `appliance-mirror-1-<digest>`: at most 512 characters, no comma. */
-  key: string
-  /** Beginnings of keys whose entries are better than nothing. */
-  orElse: readonly string[]
-}
-
-export interface Restored {
-  /** The key of the entry that was restored; undefined when there was none. */
-  key: string | undefined
-  exact: boolean
+  /**
+   * Beginnings of keys, best first; of several entries that begin with one, the newest counts. A key has at most 512
+   * characters and no comma.
+   */
+  beginnings: readonly [string, ...string[]]
 }
 
 /** The Actions cache during one step. When it fails that is said once, and the step goes on without it. */
@@ -31,12 +26,18 @@ export class FolderCache {
   /**
    * Restores a folder. The service may give back anything at all, even when it says it has nothing: `verify` must
    * walk the folder afterwards and take out whatever the lock does not name.
+   *
+   * @returns the key of the entry that was restored
    */
-  async restore({ folder, key, orElse }: CachedFolder, verify: () => Promise<void>): Promise<Restored> {
+  async restore(
+    { folder, beginnings }: CachedFolder,
+    verify: () => Promise<void>,
+  ): Promise<string | undefined> {
     const path = inWorkspace(folder)
-    if (path === undefined || !this.available()) return { key: undefined, exact: false }
+    if (path === undefined || !this.available()) return undefined
     const links = await linksAbove(path)
-    const found = await this.attempt('restoring', () => cache.restoreCache([path], key, [...orElse]))
+    const [first] = beginnings
+    const found = await this.attempt('restoring', () => cache.restoreCache([path], first, [...beginnings]))
     for (const link of await linksAbove(path)) {
       if (links.includes(link)) continue
       this.log.warn(`cache: ${link} came out of it as a link, and was taken out`)
@@ -44,36 +45,26 @@ export class FolderCache {
     }
     await verify()
     if (!this.down)
-      this.log.info(found === undefined ? `cache: nothing for ${key}` : `cache: restored ${found}`)
-    return { key: found, exact: found === key }
+      this.log.info(found === undefined ? `cache: nothing for ${first}` : `cache: restored ${found}`)
+    return found
   }
 
-  /**
-   * Saves a folder under its key. An entry that exists already is as good as ours: it was made from the same lock.
-   *
-   * @param before done only if it is going to be saved
-   */
-  async save(
-    { folder, key }: Pick<CachedFolder, 'folder' | 'key'>,
-    before: () => Promise<void> = async () => {},
-  ): Promise<void> {
+  /** Saves a folder under a key, which is never saved to again. @param before done only if it is going to be saved */
+  async save(folder: string, key: string, before: () => Promise<void> = async () => {}): Promise<void> {
     const path = inWorkspace(folder)
     if (path === undefined || this.down || !this.available()) return
-    // Asked first, because the toolkit packs the whole folder before it asks.
-    if (await this.has({ folder, key })) return this.log.info(`cache: ${key} exists already`)
-    if (this.down) return
     await before()
     const id = await this.attempt('saving', () => cache.saveCache([path], key))
     if (this.down || id === undefined) return
     this.log.info(id === -1 ? `cache: not saved, ${key} exists or may not be written` : `cache: saved ${key}`)
   }
 
-  /** Whether there is an entry of exactly this key. */
-  async has({ folder, key }: Pick<CachedFolder, 'folder' | 'key'>): Promise<boolean> {
+  /** The key of the newest entry that begins so. Ask first: to save, the toolkit packs the folder before it asks. */
+  async newest(folder: string, beginning: string): Promise<string | undefined> {
     const path = inWorkspace(folder)
-    if (path === undefined || this.down || !this.available()) return false
-    const look = () => cache.restoreCache([path], key, [], { lookupOnly: true })
-    return (await this.attempt('looking', look)) === key
+    if (path === undefined || this.down || !this.available()) return undefined
+    const look = () => cache.restoreCache([path], beginning, [beginning], { lookupOnly: true })
+    return await this.attempt('looking', look)
   }
 
   private available(): boolean {

@@ -7,9 +7,11 @@ import { Blobs, bodyOf } from './blobs.ts'
 import { ReleasesApi } from './releases.ts'
 
 interface CacheEntry {
+  id: number
   key: string
   version: string
   blob: string
+  ref: string
 }
 
 export interface UploadedArtifact {
@@ -41,6 +43,7 @@ export class Services implements AsyncDisposable {
   readonly lying = new Set<string>()
   /** Every Twirp method that was called, in order. */
   readonly calls: string[] = []
+  #lastCache = 0
   readonly #pending: Record<string, { mimeType: string }> = {}
   #server = createServer((request, response) => {
     this.#answer(request, response).catch((error: Error) => response.writeHead(500).end(error.message))
@@ -89,6 +92,8 @@ export class Services implements AsyncDisposable {
     if (place !== undefined) {
       if (!/^(Bearer|token) ./.test(request.headers.authorization ?? ''))
         return json(response, 401, { message: 'Requires authentication' })
+      if (path!.startsWith('/actions/caches'))
+        return this.#listedCaches(request.method!, path!, url, response)
       if (path!.startsWith('/actions/artifacts')) return this.#earlier(path!, url, response)
       return await this.releases.answer(request, response, path!, url, this.#url)
     }
@@ -108,6 +113,23 @@ export class Services implements AsyncDisposable {
     const path = new URL(this.#blob(run, name)).pathname
     const content = this.blobs.contents.get(path)
     if (content && this.lying.has(name)) this.blobs.contents.set(path, Buffer.from(content).fill(7, 0, 1))
+  }
+
+  /** @see https://docs.github.com/rest/actions/cache */
+  #listedCaches(method: string, path: string, url: URL, response: ServerResponse): void {
+    const id = /^\/actions\/caches\/(\d+)$/.exec(path)?.[1]
+    if (method === 'DELETE' && id !== undefined) {
+      const index = this.caches.findIndex((entry) => entry.id === Number(id))
+      if (index >= 0) this.caches.splice(index, 1)
+      return void response.writeHead(index < 0 ? 404 : 204).end()
+    }
+    const [page, size] = ['page', 'per_page'].map((name) => Number(url.searchParams.get(name) ?? 1))
+    const all = this.caches.filter(({ key }) => key.startsWith(url.searchParams.get('key') ?? ''))
+    const actions_caches = all.slice((page! - 1) * size!, page! * size!).map(({ blob, ...entry }) => ({
+      ...entry,
+      size_in_bytes: this.blobs.contents.get(blob)?.length ?? 0,
+    }))
+    json(response, 200, { total_count: all.length, actions_caches })
   }
 
   /** @see https://docs.github.com/rest/actions/artifacts */
@@ -138,8 +160,8 @@ export class Services implements AsyncDisposable {
       case 'CacheService/CreateCacheEntry': {
         const { key, version } = asked as unknown as CacheEntry
         if (this.caches.some((entry) => entry.key === key && entry.version === version)) return { ok: false }
-        const blob = `/blobs/cache/${this.caches.length}`
-        this.caches.push({ key, version, blob })
+        const blob = `/blobs/cache/${this.#lastCache}`
+        this.caches.push({ id: ++this.#lastCache, key, version, blob, ref: 'refs/heads/main' })
         return { ok: true, signed_upload_url: `${this.#url}${blob}?sig=signature` }
       }
       case 'CacheService/FinalizeCacheEntryUpload':
@@ -151,9 +173,15 @@ export class Services implements AsyncDisposable {
           restore_keys: others = [],
         } = asked as { key: string; version: string; restore_keys?: string[] }
         const usable = this.caches.filter((entry) => entry.version === version)
-        const found =
-          usable.find((entry) => entry.key === key) ??
-          usable.findLast((entry) => [key, ...others].some((beginning) => entry.key.startsWith(beginning)))
+        // One key after the other, as docs.github.com/actions "Cache key matching" says: itself, else the newest that
+        // begins so.
+        const found = [key, ...others]
+          .map(
+            (wanted) =>
+              usable.find((entry) => entry.key === wanted) ??
+              usable.findLast((entry) => entry.key.startsWith(wanted)),
+          )
+          .find((entry) => entry !== undefined)
         if (!found) return { ok: false }
         return {
           ok: true,
