@@ -17,11 +17,12 @@ import { type BuiltStage, build } from './build.ts'
 import { carryIn, carryOut, stagesToRun } from './carried.ts'
 import { type ActionName, contractOf, pipelineOutputs } from './contract.ts'
 import { type Door, runInside } from './inside.ts'
+import { notedRows, noteRow } from './job-rows.ts'
 import { lastReleaseArchive } from './last-release.ts'
 import { withMirrorCache } from './mirror-cache.ts'
 import { projectOf } from './project.ts'
 import { stageNamed } from './stages.ts'
-import { type Before, buildSummary, sizesBefore, sizesReleased, stageSummary } from './summary.ts'
+import { type Before, buildSummary, rowOf, sizesBefore, sizesReleased, stageSummary } from './summary.ts'
 
 /** One step of a workflow: the same stages as the command's, with the runner's inputs, cache and artifacts. */
 export async function act(name: ActionName, door: Door): Promise<void> {
@@ -70,7 +71,14 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
       inside: (inner, _project, innerInputs, rereads) =>
         runInside(inner, project, innerInputs, { ...door, rereads }),
     })
-  const execution = name === 'mirror-deps' ? await withMirrorCache(values, door, work) : await work()
+  const title = values.ova === undefined ? name : `${name}, the OVA`
+  const execution = await (name === 'mirror-deps' ? withMirrorCache(values, door, work) : work()).catch(
+    async (thrown) => {
+      const { code, message } = toApplianceError(thrown)
+      if (code !== 'interrupted') await tellOfJob(project, before, { title, message })
+      throw thrown
+    },
+  )
   if (archive !== undefined) await rm(dirname(archive), { recursive: true, force: true })
   setOutputs(outputsOf(execution))
   let artifact: string | undefined
@@ -79,10 +87,25 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
   } finally {
     // Whatever becomes of the upload: what was done is told.
     const compared = name === 'ova-pack' ? await comparable(execution, before, project, values, door) : before
-    await summarise({ title: name, execution }, compared, artifact)
+    await noteRow(project, rowOf({ title, execution }, compared))
+    // The last one of a job that takes the stages one by one.
+    if (name === 'ova-pack') await tellOfJob(project, compared, undefined, artifact)
+    await summarise({ title, execution }, compared, artifact)
   }
   if (carries && isWhole(values))
     await door.log.group('carry out', () => carryOut(execution, project, carries, door))
+}
+
+/** The table of what the job's steps did, one by one; of a single one there is nothing to be said in a table. */
+async function tellOfJob(
+  project: Project,
+  { since }: Before,
+  failed?: { title: string; message: string },
+  artifact?: string,
+): Promise<void> {
+  const rows = await notedRows(project)
+  if (rows.length + (failed ? 1 : 0) < 2) return
+  await addToSummary(buildSummary({ title: titleOf(project), rows, since, links: linksTo(artifact), failed }))
 }
 
 /** A selection of scenarios, or the OVA's own validation, is nobody else's to go by. */
@@ -150,7 +173,7 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
       built,
       ...(archive && { fromArchive: archive }),
     })
-  const title = `${project.spec.product.title ?? project.spec.name} ${project.spec.version}`
+  const title = titleOf(project)
   const done = () => [...mirrored, ...later.slice(1)]
   let artifact: string | undefined
   try {
@@ -174,14 +197,23 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
   for (const stage of done()) await summarise(stage, sizes)
 
   async function tell(before: Before, failed?: { title: string; message: string }): Promise<void> {
-    const links = { [`run ${process.env.GITHUB_RUN_ID}`]: runUrl(), 'the OVA': artifact }
-    await addToSummary(buildSummary({ title, stages: done(), before, links, ...(failed && { failed }) }))
+    const rows = done().map((stage) => rowOf(stage, before))
+    const table = { title, rows, since: before.since, links: linksTo(artifact), failed }
+    await addToSummary(buildSummary(table))
   }
 
   async function compared(): Promise<Before> {
     const packed = done().find(({ title }) => title === 'ova-pack')
     return packed ? await comparable(packed.execution, before, project, values, door) : before
   }
+}
+
+function titleOf({ spec }: Project): string {
+  return `${spec.product.title ?? spec.name} ${spec.version}`
+}
+
+function linksTo(artifact?: string): Record<string, string | undefined> {
+  return { [`run ${process.env.GITHUB_RUN_ID}`]: runUrl(), 'the OVA': artifact }
 }
 
 /** What was to be done next, when so many stages are done. */

@@ -57,25 +57,33 @@ function sizesOf({ outputs }: StageRecord): Record<string, number> {
   )
 }
 
+/** A stage that is done, as the table of a build shows it. */
+export interface Row {
+  stage: string
+  time: string
+  gave: string
+}
+
 export interface BuildSummary {
   title: string
-  stages: readonly BuiltStage[]
-  before: Before
-  failed?: { title: string; message: string }
+  rows: readonly Row[]
+  /** What the sizes in `rows` are compared with. */
+  since: string
+  failed?: { title: string; message: string } | undefined
   /** Text → address; those that are not known are left out. */
   links?: Readonly<Record<string, string | undefined>>
 }
 
+export function rowOf({ title, execution }: BuiltStage, before: Before): Row {
+  return { stage: title, time: time(execution), gave: gave(execution, before) }
+}
+
 /** One table of the whole build, what failed first: what was done, how long it took, what it gave, how that changed. */
-export function buildSummary({ title, stages, before, failed, links = {} }: BuildSummary): string {
-  const rows = stages.map(
-    ({ title: stage, execution }) => `| ✅ | ${stage} | ${time(execution)} | ${gave(execution, before)} |`,
-  )
-  if (failed) rows.unshift(`| ❌ | ${failed.title} | | ${cell(failed.message)} |`)
-  const changed = rows.some((row) => / \((?:[+−]|as before)/.test(row))
-    ? ` (change since ${before.since})`
-    : ''
-  const table = `| | stage | time | result${changed} |\n|---|---|---:|---|\n${rows.join('\n')}\n`
+export function buildSummary({ title, rows, since, failed, links = {} }: BuildSummary): string {
+  const changed = rows.some((row) => / \((?:[+−]|as before)/.test(row.gave)) ? ` (change since ${since})` : ''
+  const lines = rows.map(({ stage, time, gave }) => `| ✅ | ${stage} | ${time} | ${gave} |`)
+  if (failed) lines.unshift(`| ❌ | ${failed.title} | | ${cell(failed.message)} |`)
+  const table = `| | stage | time | result${changed} |\n|---|---|---:|---|\n${lines.join('\n')}\n`
   const known = Object.entries(links).flatMap(([text, url]) => (url ? [`[${cell(text)}](${url})`] : []))
   return `## ${failed ? '❌ ' : ''}${cell(title)}\n\n${known.length > 0 ? `${known.join(' · ')}\n\n` : ''}${table}`
 }

@@ -66,6 +66,28 @@ test.each(['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'])(
   },
 )
 
+test('a stage that fails is the first row of the one table of what the job did before it', async () => {
+  await writeFile(workspace.path('data.txt'), 'x')
+  const spec = `name: tiny\nversion: 1.2.3\nmirror: { file: [{ url: file://${workspace.path('data.txt')} }] }\n`
+  await writeFile(workspace.path('appliance.yml'), spec)
+  await workspace.lock()
+  const run = { GITHUB_REPOSITORY: 'someone/tiny', GITHUB_RUN_ID: '7' }
+  expect((await workspace.run('mirror-deps', {}, run)).summary).not.toContain('| stage |')
+  const { summary } = await workspace.run('ova-pack', {}, run)
+  expect(summary.split('\n')).toEqual([
+    '## ❌ tiny 1.2.3',
+    '',
+    '[run 7](https://github.com/someone/tiny/actions/runs/7)',
+    '',
+    '| | stage | time | result |',
+    '|---|---|---:|---|',
+    expect.stringMatching(/^\| ❌ \| ova-pack \| \| .+ \|$/),
+    expect.stringMatching(/^\| ✅ \| mirror-deps \| [\d.]+ s \| {2}\|$/),
+    '### ❌ ova-pack failed',
+    ...Array.from({ length: summary.split('\n').length - 9 }, () => expect.any(String)),
+  ])
+})
+
 test('all five at once stop where the first one fails', async () => {
   const data = workspace.path('..', 'data.txt')
   await writeFile(data, 'what the appliance needs')

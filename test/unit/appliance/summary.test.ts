@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Before, buildSummary, stageSummary } from '../../../actions/appliance/summary.ts'
+import {
+  type Before,
+  type BuildSummary,
+  buildSummary,
+  rowOf,
+  stageSummary,
+} from '../../../actions/appliance/summary.ts'
 import type { Execution } from '../../../actions/lib/stage/execute.ts'
 import type { StageName } from '../../../actions/lib/stage/stage.ts'
 
@@ -22,9 +28,15 @@ const stages = [
   built('ova-pack', { ova: 301_200_000, report: 5000 }),
 ]
 
+/** The table of stages that are done. */
+function tableOf(done: typeof stages, { since, ...sizes }: Before, more: Partial<BuildSummary> = {}): string {
+  const rows = done.map((stage) => rowOf(stage, { since, ...sizes }))
+  return buildSummary({ title: 'Tiny 1.2.3', rows, since, ...more })
+}
+
 describe('the table of a build', () => {
   test('has a row a stage, its files, and how they changed; what is for reading is no result', () => {
-    expect(buildSummary({ title: 'Tiny 1.2.3', stages, before })).toBe(`## Tiny 1.2.3
+    expect(tableOf(stages, before)).toBe(`## Tiny 1.2.3
 
 | | stage | time | result (change since the last build) |
 |---|---|---:|---|
@@ -35,28 +47,28 @@ describe('the table of a build', () => {
   })
 
   test('says nothing of a change where it is not known, or nothing was done', () => {
-    const unknown = buildSummary({ title: 'x', stages, before: { ...before, sizes: {} } })
+    const unknown = tableOf(stages, { ...before, sizes: {} })
     expect(unknown).toMatch(/\| result \|\n[\s\S]*\| ova 301 MB \|/)
     const idle = [built('ova-pack', { ova: 300_000_001 }, 'up-to-date')]
-    expect(buildSummary({ title: 'x', stages: idle, before })).toContain('| up to date | ova 300 MB |')
+    expect(tableOf(idle, before)).toContain('| up to date | ova 300 MB |')
   })
 
   test('shows less as less, and since which release', () => {
     const smaller = [built('ova-pack', { ova: 299_000_000 })]
-    const table = buildSummary({ title: 'x', stages: smaller, before: { ...before, since: 'v1.2.2' } })
+    const table = tableOf(smaller, { ...before, since: 'v1.2.2' })
     expect(table).toMatch(/\(change since v1\.2\.2\)[\s\S]*ova 299 MB \(−1\.0 MB\)/)
   })
 
   test('has what failed first, on one line, whatever the message holds', () => {
     const failed = { title: 'vm-validate', message: 'no answer:\n<b>`x`|y' }
-    const [heading, , , , first] = buildSummary({ title: 'Tiny', stages, before, failed }).split('\n')
-    expect(heading).toBe('## ❌ Tiny')
+    const [heading, , , , first] = tableOf(stages, before, { failed }).split('\n')
+    expect(heading).toBe('## ❌ Tiny 1.2.3')
     expect(first).toBe('| ❌ | vm-validate | | no answer: &#60;b&#62;&#96;x&#96;&#124;y |')
   })
 
   test('links what has an address', () => {
     const links = { 'run 7': 'https://example.com/7', 'the OVA': undefined }
-    const [, , line] = buildSummary({ title: 'Tiny', stages, before, links }).split('\n')
+    const [, , line] = tableOf(stages, before, { links }).split('\n')
     expect(line).toBe('[run 7](https://example.com/7)')
   })
 })
