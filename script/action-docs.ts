@@ -25,6 +25,11 @@ export function folderOf(name: ActionName): string {
   return name === 'appliance' ? '.' : `actions/${name}`
 }
 
+/** Where an action is described; the whole pipeline not in the project's README, which is about more. */
+export function readmeOf(name: ActionName): string {
+  return `actions/${name}/README.md`
+}
+
 /** An action's `action.yml`, whole. */
 export function actionYaml({ name, description, inputs, outputs }: Contract): string {
   const up = name === 'appliance' ? '' : '../../'
@@ -79,8 +84,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const name of actionNames) {
     const contract = contractOf(name)
     writeFileSync(join(root, folderOf(name), 'action.yml'), actionYaml(contract))
-    if (name === 'appliance') continue // the project's README is about more than one action
-    const readme = join(root, folderOf(name), 'README.md')
+    const readme = join(root, readmeOf(name))
     writeFileSync(readme, withTables(readFileSync(readme, 'utf8'), contract))
   }
 }

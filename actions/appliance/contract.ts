@@ -79,11 +79,15 @@ const plan: Contract = {
 
 /** Which stage each output of the whole pipeline comes from; vm-validate's are those of its last run, on the OVA. */
 export const pipelineOutputs = {
+  mirror: 'mirror-deps',
   lock: 'mirror-deps',
   'cache-hit': 'mirror-deps',
   'downloaded-bytes': 'mirror-deps',
+  box: 'veewee-basebox',
+  disk: 'chef-provision',
   verdict: 'vm-validate',
   report: 'vm-validate',
+  page: 'vm-validate',
   evidence: 'vm-validate',
   ova: 'ova-pack',
   'ova-sha256': 'ova-pack',

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { actionNames, contractOf } from '../../../actions/appliance/contract.ts'
-import { actionYaml, folderOf, withTables } from '../../../script/action-docs.ts'
+import { actionYaml, folderOf, readmeOf, withTables } from '../../../script/action-docs.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8')
@@ -36,9 +36,8 @@ describe.each(actionNames)('%s', (name) => {
     )
   })
 
-  if (name !== 'appliance')
-    test('the README has the same tables', () => {
-      const readme = read(folderOf(name), 'README.md')
-      expect(readme).toBe(withTables(readme, contract))
-    })
+  test('the README has the same tables', () => {
+    const readme = read(readmeOf(name))
+    expect(readme).toBe(withTables(readme, contract))
+  })
 })
