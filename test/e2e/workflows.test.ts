@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { contractOf } from '../../actions/appliance/contract.ts'
 import { sha256, sha256File } from '../../actions/lib/files/digest.ts'
 import { run as execute } from '../../actions/lib/process/command.ts'
 import { importOva } from '../../actions/vm-validate/ova/import.ts'
@@ -103,6 +104,17 @@ test('appliance.yml, on the runner that built it: all is up to date, the mirror 
   expect(ova).toMatchObject({ name: 'license-server-1.4.0.ova' })
   expect(sha256(ova!.content)).toBe(await sha256File(exampleOva))
   expect(job.outputs).toEqual({ ova: 'license-server-1.4.0.ova', 'ova-sha256': sha256(ova!.content) })
+  const table =
+    /^## License Server 1\.4\.0\n\n(?:.*\n\n)\| \| stage \| time \| result .*\n.*\n((?:\| ✅ .*\n)+)/m
+  const rows = table.exec(job.summary)?.[1]?.trim().split('\n') ?? []
+  expect(rows.map((row) => row.split(' | ')[1])).toEqual([
+    'mirror-deps',
+    'veewee-basebox',
+    'chef-provision',
+    'vm-validate',
+    'ova-pack',
+  ])
+  expect(job.summary).toMatch(/\[artifact\]\(https:\/\/[^)]*\/actions\/runs\/1\/artifacts\/1\)/)
 })
 
 full(
@@ -126,7 +138,9 @@ full(
 describe('appliance-fleet.yml', () => {
   test('asks for no runner with virtualization when an earlier run made the same', async () => {
     const machine = await seeded()
-    const steps = ['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'].map((stage) => ({
+    const stages = ['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack']
+    const steps = stages.map((stage) => ({
+      id: stage,
       uses: `$/actions/${stage}`,
       with: {
         'working-directory': EXAMPLE,
@@ -138,7 +152,15 @@ describe('appliance-fleet.yml', () => {
     const checkout = { uses: 'actions/checkout@v5', with: { clean: false } }
     const text = JSON.stringify({
       on: 'push',
-      jobs: { all: { 'runs-on': 'x', steps: [checkout, ...steps] } },
+      jobs: {
+        all: {
+          'runs-on': 'x',
+          outputs: Object.fromEntries(
+            stages.map((stage) => [stage, `\${{ toJSON(steps.${stage}.outputs) }}`]),
+          ),
+          steps: [checkout, ...steps],
+        },
+      },
     })
     await writeFile(join(folder, 'w.yml'), text)
     const carried = await runWorkflow({
@@ -151,6 +173,7 @@ describe('appliance-fleet.yml', () => {
       'success',
       expect.stringContaining('ova-pack: carried as'),
     ])
+    await outputsHold(carried.jobs.all!.outputs)
     const names = services.artifacts.filter(({ run }) => run === 'run-2').map(({ name }) => name)
     expect(names.map((name) => name.replace(/-[0-9a-f]{20}/, ''))).toEqual([
       'appliance-veewee-basebox.tar.zst',
@@ -202,6 +225,25 @@ describe('appliance-fleet.yml', () => {
     expect(run.result).toBe('cancelled')
   })
 })
+
+/** What an action's outputs name is there, and is what its README says. */
+async function outputsHold(outputs: Record<string, string>): Promise<void> {
+  const of = (stage: string) => JSON.parse(outputs[stage]!) as Record<string, string>
+  for (const name of ['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'] as const)
+    expect([name, Object.keys(of(name)).sort()]).toEqual([name, Object.keys(contractOf(name).outputs).sort()])
+  const [basebox, provision, validate, pack] = Object.keys(outputs).map(of)
+  const boxes = await readdir(basebox!.box!)
+  expect(boxes.filter((name) => name.endsWith('.box'))).not.toEqual([])
+  const catalogue = boxes.find((name) => name.endsWith('.json'))!
+  expect(JSON.parse(await readFile(join(basebox!.box!, catalogue), 'utf8'))).toHaveProperty('versions')
+  expect(await readFile(basebox!.report!, 'utf8')).toContain('The base machine')
+  expect(validate!['disk-sha256']).toBe(await sha256File(provision!.disk!))
+  expect(validate!.verdict).toBe('passed')
+  expect(await readFile(validate!.page!, 'utf8')).toMatch(/^<!doctype html>/i)
+  expect(JSON.parse(await readFile(validate!.details!, 'utf8'))).toMatchObject({ verdict: 'passed' })
+  expect(await readFile(validate!.summary!, 'utf8')).toMatch(/^## vm-validate: passed/)
+  expect(await readFile(pack!.report!, 'utf8')).toContain(pack!['ova-sha256'])
+}
 
 describe('appliance-release.yml', () => {
   const tag = { event: { name: 'push', ref: 'refs/tags/v1.4.0' } }
