@@ -38,6 +38,8 @@ jobs:
   release:
     uses: org/appliance/.github/workflows/appliance-release.yml@v1
     permissions: { contents: write, id-token: write, attestations: write }
+    # GitHub attests where the OVA comes from; a private repository needs Enterprise Cloud for that. Without it:
+    # with: { attest: false }
 `
 
 /**

@@ -1,25 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { node24 } from '../dist/emulator/step.ts'
-import { command } from '../fixtures/command.ts'
+import { documentedCommands, typed } from '../fixtures/documented.ts'
 
-// The README's "From nothing to an imported OVA", as it stands there. Ten minutes of emulated machines.
+// The README's "From nothing to an imported OVA", typed as it stands there. Ten minutes of emulated machines.
 const full = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
 
-full('what appliance init writes is built, from its first lock to an OVA that verifies', async () => {
+test('the lines of the README that are not typed here are those that install, and that import', async () => {
+  const { before, last } = await quickStart()
+  expect(before).toEqual([
+    expect.stringMatching(/^git clone /),
+    expect.stringMatching(/^appliance\/script\/bootstrap build /),
+    expect.stringMatching(/^alias appliance=/),
+  ])
+  // test/import does that, with every OVA we have.
+  expect(last).toMatch(/^VBoxManage import build\/ova-pack\/minimal-0\.1\.0\.ova$/)
+})
+
+full('what the README tells to type is built, from its first lock to an OVA that verifies', async () => {
   const folder = await mkdtemp('/var/tmp/appliance-newcomer-')
-  const appliance = command({ node: node24 })
-  const here = ['--working-directory', folder]
-  const well = { status: 0, output: expect.any(String) }
   try {
-    expect(await appliance('init', ...here)).toEqual(well)
-    expect(await appliance('check', ...here)).toEqual(well)
-    expect(await appliance('build', ...here)).toEqual(well)
-    const ova = join(folder, 'build/ova-pack/minimal-0.1.0.ova')
-    expect(await appliance('verify', ova)).toEqual(well)
-    expect(await appliance('lint', ova)).toEqual(well)
-    expect(await appliance('build', ...here)).toEqual({
+    await mkdir(join(folder, 'home'))
+    const { commands } = await quickStart()
+    const lint = await documentedCommands('docs/lint.md', '`appliance lint`: what hypervisors refuse')
+    const again = ['ln build/ova-pack/minimal-0.1.0.ova FILE.ova', ...lint, 'appliance build']
+    expect(await typed([...commands, ...again], join(folder, 'home'))).toEqual({
       status: 0,
       output: expect.stringMatching(/ova-pack +up to date/),
     })
@@ -27,3 +32,9 @@ full('what appliance init writes is built, from its first lock to an OVA that ve
     await rm(folder, { recursive: true })
   }
 })
+
+async function quickStart() {
+  const all = await documentedCommands('README.md', 'From nothing to an imported OVA')
+  const first = all.findIndex((line) => line.startsWith('appliance doctor'))
+  return { before: all.slice(0, first), commands: all.slice(first, -1), last: all.at(-1) }
+}
