@@ -68,7 +68,7 @@ export async function withMirrorCache<T>(
       const now = await artefactsIn(folder, lock)
       const mended = [...now].filter(([path, state]) => restored.gave.get(path) !== state).length
       if (mended + restored.foreign === 0) return
-      log.info(`cache: what ${restored.key} has is damaged; the mended mirror takes its place`)
+      log.info(`cache: what ${restored.key} has is damaged, or not all; the mended mirror takes its place`)
     } else {
       const there = await cache.newest(folder, whole)
       if (there !== undefined) return log.info(`cache: ${there} exists already`)
