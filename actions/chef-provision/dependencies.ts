@@ -22,7 +22,10 @@ export async function stepDependencies(
   const local = solved && lock ? localCookbooks(solved, { lock }).map((path) => join(directory, path)) : []
   const paths = [...projectPathsOf(step), ...local]
   const parts: Record<string, string> = {}
-  for (const path of paths) Object.assign(parts, await treeParts(path, relative(directory, path) || '.'))
+  // What is sent has its links as they are; a Capfile is read here, wherever its folder's links lead.
+  const outside = step.kind === 'capistrano'
+  for (const path of paths)
+    Object.assign(parts, await treeParts(path, relative(directory, path) || '.', { outside }))
   // Capistrano writes its log where it is started.
   if (step.kind === 'capistrano') {
     const log = `${relative(directory, step.directory) || '.'}/log/`

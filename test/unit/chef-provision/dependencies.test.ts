@@ -1,9 +1,12 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { stepDependencies } from '../../../actions/chef-provision/dependencies.ts'
 import { differences } from '../../../actions/chef-provision/layers/plan.ts'
+import { run } from '../../../actions/lib/process/command.ts'
 import type { ProvisionStep } from '../../../actions/lib/spec/spec.ts'
 import type { Project } from '../../../actions/lib/stage/stage.ts'
 import { lockOf } from '../../fixtures/lock.ts'
@@ -67,6 +70,59 @@ test('within attributes and variables the same keys are no words for people', as
       'the step itself changed',
     ])
   }
+})
+
+test('a symlink that the spec names is followed', async () => {
+  await mkdir(join(directory, 'rel1'))
+  await writeFile(join(directory, 'rel1/VERSION'), '1')
+  await symlink('rel1', join(directory, 'current'))
+  await symlink('script', join(directory, 'latest'))
+  const upload = (path: string): ProvisionStep => ({
+    kind: 'upload',
+    from: join(path, 'current'),
+    to: '/opt/app',
+  })
+  expect(await told(upload, () => writeFile(join(directory, 'rel1/VERSION'), '2'))).toEqual([
+    'current/VERSION changed',
+  ])
+  const latest = (path: string): ProvisionStep => ({ kind: 'shell', file: join(path, 'latest') })
+  expect(await told(latest, () => writeFile(join(directory, 'script'), '2'))).toEqual(['latest changed'])
+})
+
+test('links within what is sent are links; a Capfile is read wherever they lead', async () => {
+  await mkdir(join(directory, 'shared'))
+  await writeFile(join(directory, 'shared/tasks.rb'), '1')
+  await symlink('../shared', join(directory, 'deploy/lib'))
+  await symlink('.', join(directory, 'deploy/self'))
+  await symlink('nowhere', join(directory, 'deploy/dangling'))
+  await symlink('..', join(directory, 'shared/round'))
+  const upload = (path: string): ProvisionStep => ({
+    kind: 'upload',
+    from: join(path, 'deploy'),
+    to: '/opt/app',
+  })
+  const change = (to: string) => () => writeFile(join(directory, 'shared/tasks.rb'), to)
+  expect(await told(upload, change('2'))).toEqual([])
+  expect(await told(deploy, change('3'))).toEqual(['deploy/lib (its target)/tasks.rb changed'])
+})
+
+test('setuid counts; sockets do not; a FIFO is refused instead of waited for', async () => {
+  await chmod(join(directory, 'script'), 0o755)
+  expect(await told(script, () => chmod(join(directory, 'script'), 0o4755))).toEqual(['script changed'])
+  const server = createServer().listen(join(directory, 'deploy/puma.sock'))
+  await once(server, 'listening')
+  try {
+    const parts = await stepDependencies(deploy(directory), project())
+    expect(Object.keys(parts)).toEqual(expect.arrayContaining(['deploy/Capfile']))
+    expect(Object.keys(parts)).not.toContain('deploy/puma.sock')
+  } finally {
+    server.close()
+  }
+  await run('mkfifo', [join(directory, 'deploy/queue')])
+  await expect(stepDependencies(deploy(directory), project())).rejects.toMatchObject({
+    code: 'input',
+    message: 'deploy/queue is a FIFO, which has no content',
+  })
 })
 
 test('where the project lies makes no difference', async () => {
