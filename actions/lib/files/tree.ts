@@ -55,7 +55,7 @@ export async function treeParts(
   }
 }
 
-/** Whether a path is another one or lies below it; both absolute. */
-function holds(folder: string, path: string): boolean {
+/** Whether a path is that folder or lies below it; both absolute. */
+export function holds(folder: string, path: string): boolean {
   return relative(folder, path).split(sep)[0] !== '..'
 }

@@ -1,10 +1,10 @@
 import { relative } from 'node:path'
 import { z } from 'zod'
 import type { CookbookFile } from './cookbook-file.ts'
-import { existing } from './existing.ts'
+import { existing, existingApart } from './existing.ts'
 import { list, mapOf, matching, oneOf, section, words, yesOrNo } from './section.ts'
 
-const folder = (directory: string, what: string) => existing(directory, what, 'folder')
+const folder = (directory: string, what: string) => existingApart(directory, what, 'folder')
 
 /** `chef_solo:`; what the keys say to one another is looked at in cookbooks.ts, with the files they name. */
 export const chefSolo = (directory: string) =>

@@ -1,5 +1,6 @@
-import { stat } from 'node:fs/promises'
-import { isAbsolute, resolve } from 'node:path'
+import { realpath, stat } from 'node:fs/promises'
+import { isAbsolute, relative, resolve } from 'node:path'
+import { holds } from '../files/tree.ts'
 import { words } from './section.ts'
 
 /**
@@ -27,6 +28,18 @@ export function existing(
     else if (kind === 'folder' && !status.isDirectory())
       context.addIssue({ code: 'custom', message: `expected ${what}, but ${path} is no folder` })
     return absolute
+  })
+}
+
+/** The same for what a step takes as a whole: `build/` must not lie in it, since every run changes that. */
+export function existingApart(directory: string, what: string, kind: 'folder' | 'either') {
+  return existing(directory, what, kind).superRefine(async (path, context) => {
+    const [project, given] = await Promise.all([directory, path].map((at) => realpath(at).catch(() => at)))
+    if (holds(given!, project!))
+      context.addIssue({
+        code: 'custom',
+        message: `${relative(directory, path) || '.'} is the folder in which build/ lies: give it a folder of its own`,
+      })
   })
 }
 

@@ -35,7 +35,7 @@ function jsonSchema(schema: z.ZodType): JsonSchema {
 }
 
 /** Exactly one kind, beside it only reserved keys; a kind without an argument may be a bare word. */
-function stepSchema({ kinds, settings }: StepGrammar): JsonSchema {
+function stepSchema({ kinds, settings, idle }: StepGrammar): JsonSchema {
   const names = Object.keys(kinds)
   const bare = names.filter((name) => kinds[name]!.safeParse(undefined).success)
   const properties = Object.fromEntries([
@@ -46,7 +46,14 @@ function stepSchema({ kinds, settings }: StepGrammar): JsonSchema {
     type: 'object',
     properties,
     additionalProperties: false,
-    oneOf: names.map((name) => ({ type: 'object', properties: { [name]: {} }, required: [name] })),
+    oneOf: names.map((name) => {
+      const without = Object.keys(idle[name] ?? {}).map((key) => [key, false])
+      return {
+        type: 'object',
+        properties: { [name]: {}, ...Object.fromEntries(without) },
+        required: [name],
+      }
+    }),
   }
   return bare.length > 0 ? { anyOf: [{ enum: bare }, map] } : map
 }

@@ -68,7 +68,7 @@ function notKnown(name: string, known: readonly string[]): string {
 
 /** Values meant for scenarios that a provisioning step would take for text, `{{secret.admin}}` as a password, say. */
 export function namesInProvision(yaml: Positioned): Fault[] {
-  const known = valuesOf(yaml.value)
+  const known = knownNames(yaml.value)
   return listAt(yaml.value, 'provision').flatMap((step, index) =>
     stepReferences(step)
       .filter(({ name }) => known.includes(name))
@@ -78,14 +78,10 @@ export function namesInProvision(yaml: Positioned): Fault[] {
   )
 }
 
-/** What the spec's `variables` and `secrets` give. */
-function valuesOf(spec: unknown): string[] {
-  return [...keysAt(spec, 'variables'), ...keysAt(spec, 'secrets').map((name) => `secret.${name}`)]
-}
-
-/** Every `{{name}}` that scenarios know from the start. */
+/** Every `{{name}}` that scenarios know from the start: the spec's variables and secrets, its own name and version. */
 export function knownNames(spec: unknown): string[] {
-  return [...valuesOf(spec), 'name', 'version']
+  const secrets = keysAt(spec, 'secrets').map((name) => `secret.${name}`)
+  return [...keysAt(spec, 'variables'), ...secrets, 'name', 'version']
 }
 
 /** Variables and secrets that no `{{…}}` could name. */

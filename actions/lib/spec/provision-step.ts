@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { chefSolo } from './chef-step.ts'
-import { existing } from './existing.ts'
+import { existing, existingApart } from './existing.ts'
 import { count, list, matching, section, words, yesOrNo } from './section.ts'
 import { guestPath, mode, nothing, stepOf } from './step.ts'
 
@@ -46,7 +46,7 @@ const kinds = (directory: string) => ({
     ])
     .describe('Runs a script of the project in the guest, or commands: { inline: … }'),
   upload: section({
-    from: existing(directory, 'a file or folder', 'either').describe('A file or folder of the project'),
+    from: existingApart(directory, 'a file or folder', 'either').describe('A file or folder of the project'),
     to: guestPath().describe('The path it gets in the guest'),
     owner: words('a user').optional(),
     group: words('a group').optional(),
@@ -73,7 +73,9 @@ const kinds = (directory: string) => ({
     .describe('Waits for something, 5 min at most if timeout: says nothing else'),
   chef_solo: chefSolo(directory),
   capistrano: section({
-    directory: existing(directory, 'a folder with a Capfile', 'folder').describe('The folder of the Capfile'),
+    directory: existingApart(directory, 'a folder with a Capfile', 'folder').describe(
+      'The folder of the Capfile',
+    ),
     stage: matching(/^[\w-]+$/, 'a stage such as production').describe(
       'Capistrano’s stage: config/deploy/STAGE.rb',
     ),
@@ -98,9 +100,20 @@ const kinds = (directory: string) => ({
     ),
 })
 
+/** Nothing of the user's runs in the guest. */
+const nobody = { as: 'leave it out', env: 'leave it out' }
+
 /** Steps of `provision:`. */
 export const provisionStep = (directory: string) =>
-  stepOf(kinds(directory), { settings: ['not', 'eventually', 'tags', 'save'] })
+  stepOf(kinds(directory), {
+    settings: ['not', 'eventually', 'tags', 'save'],
+    idle: {
+      upload: { ...nobody, as: 'owner: says whose it becomes' },
+      download: nobody,
+      reboot: nobody,
+      wait_for: nobody,
+    },
+  })
 
 export type ProvisionStep = z.output<ReturnType<typeof provisionStep>>
 

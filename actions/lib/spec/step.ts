@@ -83,14 +83,19 @@ type Kinds = Record<string, z.ZodType<object>>
 interface Planned {
   kinds?: readonly string[]
   settings?: readonly string[]
+  /** Kind → settings that mean nothing beside it → what to do instead. */
+  idle?: Idle
   /** Such steps may stand within one another, so editors' schema has them once, under a name. */
   shared?: boolean
 }
+
+type Idle = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 /** What the schema of a step is made of, for whoever describes it to editors (see json-schema). */
 export interface StepGrammar {
   kinds: Kinds
   settings: Record<string, z.ZodType>
+  idle: Idle
   shared: boolean
 }
 
@@ -112,6 +117,7 @@ export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
   const names = Object.keys(kinds)
   const plannedKinds = planned.kinds ?? []
   const plannedSettings = planned.settings ?? []
+  const idle = planned.idle ?? {}
   const known = reservedKeys.filter((key) => !plannedSettings.includes(key))
   const schema = z.unknown().transform(async (value, context): Promise<Step> => {
     const refuse = (message: string, path: PropertyKey[] = []) => {
@@ -128,6 +134,9 @@ export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
     for (const key of intended) refuse(notSupported, [key])
     for (const key of keys.filter((key) => plannedSettings.includes(key)))
       refuse(`${notSupported} in these steps`, [key])
+    for (const kind of found)
+      for (const [key, instead] of Object.entries(idle[kind] ?? {}))
+        if (keys.includes(key)) refuse(`means nothing beside ${kind}; ${instead}`, [key])
     const kindsMeant = found.length + intended.length
     const strange = keys.filter((key) => ![...names, ...plannedKinds, ...reservedKeys].includes(key))
     for (const key of strange)
@@ -156,7 +165,7 @@ export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
     return { kind, ...argued[kind], ...present } as Step
   })
   const usable = Object.fromEntries(Object.entries(settings).filter(([key]) => known.includes(key)))
-  grammars.set(schema, { kinds, settings: usable, shared: planned.shared ?? false })
+  grammars.set(schema, { kinds, settings: usable, idle, shared: planned.shared ?? false })
   return schema
 }
 

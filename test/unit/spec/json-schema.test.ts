@@ -46,6 +46,7 @@ describe('refused is', () => {
     ['a missing key', { name: 'box' }],
     ['a size without unit', { ...spec, pack: { hardware: { memory: '2' } } }],
     ['a step that does not exist', { ...spec, provision: [{ shel: 'x' }] }],
+    ['a setting that means nothing to a step', { ...spec, provision: [{ reboot: null, as: 'me' }] }],
   ])('%s in a spec', (_, value) => {
     expect(accepts(appliance, value)).toBe(false)
   })

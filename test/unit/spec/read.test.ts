@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -237,6 +237,21 @@ describe('what is wrong is one line, with its place', () => {
       ['22:12: provision[2].env.P: {{secret.admin}} is not filled in here: it is for scenarios'],
     ],
     [
+      'the appliance’s version in provisioning',
+      'shell: prepare.sh',
+      'shell: { inline: "echo {{ version }} > /etc/version" }',
+      ['20:14: provision[1].shell.inline: {{version}} is not filled in here: it is for scenarios'],
+    ],
+    [
+      'settings that mean nothing to a step',
+      'shell: prepare.sh',
+      '{ upload: { from: app, to: /opt/app }, as: worker, env: { A: b }, timeout: 1 s }',
+      [
+        '20:44: provision[1].as: means nothing beside upload; owner: says whose it becomes',
+        '20:56: provision[1].env: means nothing beside upload; leave it out',
+      ],
+    ],
+    [
       'a step that does not exist',
       'shell: prepare.sh',
       'shel: prepare.sh',
@@ -436,6 +451,24 @@ describe('what is wrong is one line, with its place', () => {
       'appliance.yml:21:18: provision[2].chef_solo.cookbooks: expected a folder of cookbooks, but prepare.sh is no folder',
       'appliance.yml:23:14: first_boot[1]: expected a script, but app is a folder',
       'appliance.yml:24:13: validate.scenarios: there is no scenario (*.yml) in scenarios',
+    ])
+  })
+
+  test('a folder in which build/ lies, as it is or by a symlink: every run would change the step', async () => {
+    await symlink('.', join(folder, 'all'))
+    await put({
+      'appliance.yml': good
+        .replace(
+          '- shell: prepare.sh',
+          '- upload: { from: ., to: /opt/app }\n  - upload: { from: all, to: /opt/app }',
+        )
+        .replace('cookbooks: cookbooks', 'cookbooks: cookbooks, roles: ..'),
+    })
+    const apart = 'is the folder in which build/ lies: give it a folder of its own'
+    expect(await faults()).toEqual([
+      `appliance.yml:20:15: provision[1].upload.from: . ${apart}`,
+      `appliance.yml:21:15: provision[2].upload.from: all ${apart}`,
+      `appliance.yml:22:40: provision[3].chef_solo.roles: .. ${apart}`,
     ])
   })
 
