@@ -57,7 +57,7 @@ Each operation was proved by reading the disk again.
 ${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
 
 Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
-${toleratedSection(seal)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
+${loginsSection(seal)}${toleratedSection(seal)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
 Packed with ${Object.entries(tools)
     .map(([tool, version]) => `${tool} ${version}`)
     .join(', ')}.
@@ -94,6 +94,26 @@ function toleratedSection({ tolerated }: PackReport['seal']): string {
     tolerated.map(({ name, place, tolerated }) => `- ${name} in \`${place}\`: ${tolerated}`),
   )
   return `\nFound by the scan and left, since every copy of the package has it:\n\n${[...lines].join('\n')}\n`
+}
+
+function loginsSection({ logins }: PackReport['seal']): string {
+  const words = {
+    password: { set: 'yes', empty: '**empty: everybody gets in**', none: 'no' },
+    sudo: { no: 'no', password: 'asks for its password', nopasswd: '**without a password**' },
+  }
+  const rows = logins.map(({ account, password, keys, sudo, noShell }) => {
+    const rights = account === 'root' ? '' : words.sudo[sudo]
+    return `| ${account}${noShell ? ' (its shell lets nobody in)' : ''} | ${words.password[password]} | ${keys || 'no'} | ${rights} |`
+  })
+  return `
+## Who can log in
+
+As the sealed disk says; settings on import and scripts of first_boot may change it.
+
+| account | password | SSH keys | sudo |
+|---|---|---|---|
+${rows.join('\n')}
+`
 }
 
 function driversSection({ missingDrivers }: PackReport['seal']): string {

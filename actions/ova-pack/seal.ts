@@ -11,6 +11,7 @@ import { proveFreeSpaceEmpty } from './free-space.ts'
 import { cannotGrow } from './generalise/growth.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
+import { type Login, logins } from './logins.ts'
 import { scan } from './scan.ts'
 import { mirrorAddress, type Needle, otherKeys, privateKeys, tokens } from './secrets.ts'
 import { judge, type Suspect } from './suspects.ts'
@@ -46,6 +47,8 @@ export interface SealReport {
   /** Drivers a kernel lacks, for which a hypervisor would not find disk or network. */
   missingDrivers: string[]
   system: GuestSystem
+  /** Who can get in, as the sealed disk has it. */
+  logins: Login[]
   /** What its package managers say is on it. */
   installed: Installed[]
 }
@@ -101,6 +104,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     tolerated: suspects,
     missingDrivers: lacking,
     system: await guestSystem(root),
+    logins: await logins(root),
     installed: await installedOn(root, tools, scratch),
   }
 }

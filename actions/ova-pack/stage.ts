@@ -5,6 +5,7 @@ import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { GuestSystem } from '../lib/ovf/descriptor.ts'
+import { definitionOf } from '../lib/spec/machine.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import { file, flag } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
@@ -28,7 +29,7 @@ import { certificateFile, openSigner, type Signer } from './trust/signer.ts'
 import { writeTrust } from './trust/write.ts'
 import { permission } from './verdict.ts'
 
-const RECIPE = '3'
+const RECIPE = '4'
 
 /** The mirror as guests see it: by name, in the private network, and in QEMU's own. */
 const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
@@ -140,7 +141,7 @@ async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<Sea
     generalisation: {
       hostname: project.spec.name,
       mirrorUrls: MIRROR_URLS,
-      buildUser: undefined,
+      buildUser: definitionOf(project.spec.basebox, project.directory)?.recipe?.ssh.user,
       root: await rootAccessOf(project.spec, signal),
       properties: propertiesOf(project.spec),
       ...project.spec.pack.seal,

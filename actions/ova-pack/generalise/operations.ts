@@ -3,6 +3,7 @@ import { unknownWords } from '../../lib/errors/unknown-words.ts'
 import type { Property } from '../../lib/ovf/properties.ts'
 import { settingsOperation } from '../settings/operation.ts'
 import { accounts } from './accounts.ts'
+import { buildAccount } from './build-account.ts'
 import { growth } from './growth.ts'
 import { identity } from './identity.ts'
 import { network } from './network.ts'
@@ -15,7 +16,7 @@ export interface Generalisation {
   hostname: string
   /** As guests see the mirror during a build: `http://mirror.internal`, and by address. */
   mirrorUrls: readonly string[]
-  /** The account of `login:` in the spec, if it was not root. */
+  /** The account by which the base machine was installed: the definition's `ssh_user`. */
   buildUser: string | undefined
   /** How root gets in; undefined: as provisioning left it. */
   root?: RootAccess | undefined
@@ -37,7 +38,8 @@ export function operations(wanted: Generalisation): Operation[] {
     ...identity(hostname),
     ...network(mirrorUrls),
     ...accounts(),
-    ...traces(buildUser),
+    ...buildAccount(buildUser),
+    ...traces(),
     ...extra.map((one) => ({ name: `extra: ${one.remove}`, reason: one.reason, rules: remove(one.remove) })),
   ]
   return all.filter(({ name }) => !skip.includes(name))
@@ -45,7 +47,14 @@ export function operations(wanted: Generalisation): Operation[] {
 
 /** A fault for every name that no operation has. */
 export function skippedFaults(names: readonly string[]): Fault[] {
-  const all = [...growth(), ...identity('x'), ...network(['http://x']), ...accounts(), ...traces(undefined)]
+  const all = [
+    ...growth(),
+    ...identity('x'),
+    ...network(['http://x']),
+    ...accounts(),
+    ...buildAccount('x'),
+    ...traces(),
+  ]
   return unknownWords(
     'pack.seal.skip',
     names,

@@ -1,7 +1,7 @@
-import { empty, type Operation, type Rule, remove } from './operation.ts'
+import { empty, type Operation, remove } from './operation.ts'
 
 /** What building left behind: of no use to a customer, and different in every build. */
-export function traces(buildUser: string | undefined): Operation[] {
+export function traces(): Operation[] {
   return [
     {
       name: 'cloud-init state',
@@ -125,28 +125,5 @@ export function traces(buildUser: string | undefined): Operation[] {
         '/root/.chef',
       ),
     },
-    ...(buildUser && buildUser !== 'root' ? [buildUserOperation(buildUser)] : []),
   ]
-}
-
-/** The account through which a machine was built keeps its files but no way in and no rights. */
-function buildUserOperation(user: string): Operation {
-  const locked = new RegExp(`^${user}:[^:!]`)
-  const rules: Rule[] = [
-    ...remove(`/etc/sudoers.d/{${user},90-${user},99-${user}}`),
-    {
-      kind: 'edit',
-      pattern: '/etc/shadow',
-      change: (text) =>
-        text
-          .split('\n')
-          .map((line) => (locked.test(line) ? line.replace(/^([^:]*):[^:]*/, '$1:!') : line))
-          .join('\n'),
-    },
-  ]
-  return {
-    name: `account ${user}`,
-    reason: "The build's password and rights would open every customer's.",
-    rules,
-  }
 }

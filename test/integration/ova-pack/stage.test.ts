@@ -13,7 +13,7 @@ import { ovaPack } from '../../../actions/ova-pack/stage.ts'
 import { type Check, verifyOva } from '../../../actions/ova-pack/trust/verify.ts'
 import { lockOf } from '../../fixtures/lock.ts'
 import { quietLog } from './quiet-log.ts'
-import { sampleDisk, withBootCode } from './sample-disk.ts'
+import { debugfs, sampleDisk, withBootCode } from './sample-disk.ts'
 import { signingKey } from './specimen.ts'
 
 jest.setTimeout(120_000)
@@ -22,13 +22,15 @@ const SPEC = `name: sample
 version: 1.2.3
 product: { title: Sample, vendor: Example Ltd }
 secrets: { admin: env:OVA_PACK_TEST_SECRET }
-basebox: { disk: 64 MiB }
+mirror: { deb: [{ name: debian, uri: https://deb.example.test/debian, suites: [bookworm] }] }
+basebox: { definition: base, strategy: bootstrap, disk: 64 MiB }
 pack:
   formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]
   hardware: { memory: 2 GiB, disk: 96 MiB }
   eula: EULA.txt
   sign: { key: env:OVA_PACK_TEST_KEY, certificate: certificate.pem }
 `
+const DEFINITION = "Veewee::Definition.declare({ :ssh_user => 'vagrant', :ssh_password => 'vagrant' })\n"
 const nothing = { uri: '', suites: [], components: [], timestamp: '', evidence: [] }
 function lockedDeb(name: string, version: string, license: string) {
   const path = `pool/${name}_${version}_amd64.deb`
@@ -56,6 +58,8 @@ beforeAll(async () => {
   const specFile = join(directory, 'appliance.yml')
   await writeFile(specFile, SPEC)
   await writeFile(join(directory, 'EULA.txt'), 'Be nice.\n')
+  await mkdir(join(directory, 'base'))
+  await writeFile(join(directory, 'base/definition.rb'), DEFINITION)
   const signing = await signingKey(directory)
   process.env.OVA_PACK_TEST_KEY = await readFile(signing.key, 'utf8')
   const buildDirectory = join(directory, 'build')
@@ -75,7 +79,12 @@ beforeAll(async () => {
   const provisioned = join(buildDirectory, 'chef-provision')
   await mkdir(provisioned)
   const raw = await sampleDisk(join(directory, 'disk.raw'), {
-    '/etc/passwd': 'root:x:0:0::/root:/bin/sh\n',
+    '/etc/passwd':
+      'root:x:0:0::/root:/bin/sh\nvagrant:x:1000:1000::/home/vagrant:/bin/bash\nada:x:1001:1001::/home/ada:/bin/bash\n',
+    '/etc/shadow': 'root:*:1::::::\nvagrant:$6$vagrant$hash:1::::::\nada:$6$ada$hash:1::::::\n',
+    '/etc/group': 'sudo:x:27:ada,vagrant\n',
+    '/etc/sudoers': '%sudo ALL=(ALL:ALL) ALL\n',
+    '/etc/sudoers.d/vagrant': 'vagrant ALL=(ALL) NOPASSWD: ALL\n',
     '/etc/hostname': 'builder\n',
     '/usr/lib/os-release': 'ID=debian\n',
     '/var/log/syslog': 'line\n',
@@ -154,6 +163,25 @@ test('a validated disk becomes an OVA, a qcow2 and a report that agree with one 
   await run('qemu-img', ['convert', '-O', 'raw', vmdk, join(project.directory, 'back.raw')])
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'))
   expect(report.disk.sha256).toBe(await sha256File(join(project.directory, 'back.raw')))
+})
+
+test('the definition’s user is let in no more, and the report says who is', async () => {
+  const { outputs, folder } = await packed()
+  const raw = join(project.directory, 'sealed.raw')
+  await run('qemu-img', ['convert', '-O', 'raw', join(folder, 'sample-1.2.3.qcow2'), raw])
+  expect(await debugfs(raw, 'cat /etc/shadow')).toBe(
+    'root:*:1::::::\nvagrant:!:1::::::\nada:$6$ada$hash:1::::::\n',
+  )
+  expect(await debugfs(raw, 'cat /etc/group')).toBe('sudo:x:27:ada\n')
+  expect(await debugfs(raw, 'stat /etc/sudoers.d/vagrant')).toContain('File not found')
+  expect((await readFile(raw)).includes('$6$vagrant')).toBe(false)
+  const report = await readFile(outputs.path('report'), 'utf8')
+  expect(report).toContain(`
+| account | password | SSH keys | sudo |
+|---|---|---|---|
+| root | no | no |  |
+| ada | yes | no | asks for its password |
+`)
 })
 
 test('packing again is up to date; by force it gives the same bytes, of every format', async () => {

@@ -62,11 +62,43 @@ describe('operations', () => {
     )
   })
 
-  test('the build account’s password is locked, once; no other account is touched', () => {
-    const before = 'root:$y$j9T$x:19000::::::\nvagrant:$y$j9T$z:19000::::::\nvagrant2:$y$a:1::::::\n'
-    const after = 'root:$y$j9T$x:19000::::::\nvagrant:!:19000::::::\nvagrant2:$y$a:1::::::\n'
-    expect(edited('/etc/shadow', before)).toBe(after)
+  test.each([
+    ['a hash', 'vagrant:$y$j9T$z:19000::::::'],
+    ['none, which lets everybody in', 'vagrant::19000::::::'],
+    ['a hash that was locked only for now', 'vagrant:!$6$salt$hash:19000::::::'],
+  ])('the build account’s password is locked, once; no other account is touched: %s', (_, line) => {
+    const others = ['root:$y$j9T$x:19000::::::\n', '\nvagrant2:$y$a:1::::::\n']
+    const after = others.join('vagrant:!:19000::::::')
+    expect(edited('/etc/shadow', others.join(line))).toBe(after)
     expect(edited('/etc/shadow', after)).toBe(after)
+  })
+
+  test('the build account’s rights go, alone and in lists; those of others stay', () => {
+    const before = `# vagrant ALL=(ALL) ALL
+Defaults:vagrant !requiretty
+root ALL=(ALL:ALL) ALL
+vagrant ALL=(ALL) NOPASSWD: ALL
+%vagrant ALL=NOPASSWD:ALL
+ada, vagrant ALL=(ALL) ALL
+vagrant ALL=(ALL) NOPASSWD: /bin/a, \\
+  /bin/b
+vagrant2 ALL=(ALL) ALL
+`
+    const after = `# vagrant ALL=(ALL) ALL
+Defaults:vagrant !requiretty
+root ALL=(ALL:ALL) ALL
+ada ALL=(ALL) ALL
+vagrant2 ALL=(ALL) ALL
+`
+    expect(edited('/etc/sudoers', before)).toBe(after)
+    expect(edited('/etc/sudoers.d/*', after)).toBe(after)
+  })
+
+  test('the build account is no member of a group that becomes root', () => {
+    expect(edited('/etc/group', 'sudo:x:27:ada,vagrant\naudio:x:29:vagrant\nvagrant:x:1000:\n')).toBe(
+      'sudo:x:27:ada\naudio:x:29:vagrant\nvagrant:x:1000:\n',
+    )
+    expect(edited('/etc/gshadow', 'wheel:!:vagrant:vagrant\n')).toBe('wheel:!::\n')
   })
 
   test('another host whose name begins like the mirror’s is left alone', () => {
