@@ -12,15 +12,21 @@ const drivers: Record<string, string> = {
   e1000: 'drivers/net/ethernet/intel/e1000',
 }
 
-/** Drivers that a kernel on the disk has neither as a module nor built in, e.g. `mptspi (6.1.0-50-cloud-amd64)`. */
-export async function missingDrivers(root: RootFileSystem): Promise<string[]> {
+/**
+ * Drivers that a kernel on the disk has neither as a module nor built in, e.g. `mptspi (6.1.0-50-cloud-amd64)`.
+ *
+ * @param further versions of kernels that lie elsewhere than in the root's /boot
+ */
+export async function missingDrivers(root: RootFileSystem, further: readonly string[]): Promise<string[]> {
   const at = '/usr/lib/modules'
   const files = Object.entries(drivers).map(([name, folder]) => `${at}/*/kernel/${folder}/${name}.ko*`)
   const tree = await root.tree(
     ['/boot/vmlinuz-*', `${at}/*/modules.builtin`, ...files].map((text) => new Pattern(text)),
   )
   const paths = [...tree.keys()]
-  const kernels = paths.filter((path) => path.startsWith('/boot/vmlinuz-')).map((path) => path.slice(14))
+  const own = paths.filter((path) => path.startsWith('/boot/vmlinuz-')).map((path) => path.slice(14))
+  // The kernel for rescues has no modules of its own.
+  const kernels = [...new Set([...own, ...further])].filter((kernel) => !kernel.startsWith('0-rescue-'))
   const builtIn = await root.read(kernels.map((kernel) => `${at}/${kernel}/modules.builtin`))
   return kernels.flatMap((kernel) =>
     Object.entries(drivers)

@@ -12,6 +12,7 @@ import { cannotGrow } from './generalise/growth.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
 import { type Login, logins } from './logins.ts'
+import { kernelsOn, sealable, sealFurther } from './partitions.ts'
 import { scan } from './scan.ts'
 import { mirrorAddress, type Needle, otherKeys, privateKeys, tokens } from './secrets.ts'
 import { judge, type Suspect } from './suspects.ts'
@@ -42,6 +43,8 @@ export interface SealReport {
   operations: { name: string; reason: string; changed: string[] }[]
   /** Bytes of the root file system that are free, and zero on the disk. */
   free: number
+  /** What was done to the partitions beside the root, a line each. */
+  partitions: string[]
   /** Finds of the scan that may stay. */
   tolerated: Suspect[]
   /** Drivers a kernel lacks, for which a hypervisor would not find disk or network. */
@@ -63,7 +66,8 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   const wanted = operations(generalisation)
 
   await root.mend()
-  const lacking = await missingDrivers(root)
+  const further = await sealable(disk, root, partition)
+  const lacking = await missingDrivers(root, await kernelsOn(disk, further))
   if (lacking.length > 0)
     log.warn(`the kernel lacks ${lacking.join(', ')}: some hypervisors will not boot this appliance`)
   const stuck = await cannotGrow(root, generalisation.skip)
@@ -76,6 +80,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
       capacity = await resizeDisk(order, root, partition)
     },
   )
+  const partitions = await sealFurther(order, further)
   const placed = await partitionNumbered(disk, partition.number)
 
   prove(await plan(wanted, root))
@@ -101,6 +106,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
       changed: changedPaths(changes),
     })),
     free,
+    partitions,
     tolerated: suspects,
     missingDrivers: lacking,
     system: await guestSystem(root),
