@@ -2,6 +2,10 @@ import { dropLines, type Operation, remove, removeIf } from './operation.ts'
 
 const MAC = '[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}'
 
+/** systemd-resolved, enabled: Debian 11 and EL 8 have its program, and nothing starts it. @see systemctl(1) enable */
+const RESOLVED =
+  '/{etc,usr/lib}/systemd/system/{*.wants/systemd-resolved.service,dbus-org.freedesktop.resolve1.service}'
+
 /** Where a machine was plugged in when it was built. */
 export function network(mirrorUrls: readonly string[]): Operation[] {
   const hosts = mirrorUrls.map((url) => new URL(url).hostname.replaceAll('.', '\\.'))
@@ -58,7 +62,7 @@ export function network(mirrorUrls: readonly string[]): Operation[] {
           kind: 'link',
           path: '/etc/resolv.conf',
           target: '../run/systemd/resolve/stub-resolv.conf',
-          where: '/usr/lib/systemd/systemd-resolved',
+          where: RESOLVED,
           instead: true,
         },
         { kind: 'empty', pattern: '/etc/resolv.conf' },

@@ -17,7 +17,7 @@ export type Rule =
   /** Every regular file that matches is empty; owner and mode stay. */
   | { kind: 'empty'; pattern: string }
   /**
-   * The file has this content (with `unlessThere`: it exists). Only where the path `where` exists, if one is given.
+   * The file has this content (with `unlessThere`: it exists). Only where something matches `where`, if it is given.
    */
   | { kind: 'write'; path: string; content: string; mode: number; where?: string; unlessThere?: boolean }
   /** The path is a symbolic link to `target`. With `instead`, only a regular file is replaced by it. */

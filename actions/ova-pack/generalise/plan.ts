@@ -44,7 +44,8 @@ function spread(pattern: string, homes: readonly string[]): string[] {
 }
 
 function soughtPaths(rule: Rule, homes: readonly string[]): string[] {
-  if (rule.kind === 'write' || rule.kind === 'link') return [rule.path, ...(rule.where ? [rule.where] : [])]
+  if (rule.kind === 'write' || rule.kind === 'link')
+    return [rule.path, ...(rule.where ? expandBraces(rule.where) : [])]
   return spread(rule.pattern, homes)
 }
 
@@ -89,6 +90,13 @@ class Planner {
     return change
   }
 
+  /** Whether anything on the disk matches, whatever earlier rules make of it. */
+  #has(where: string): boolean {
+    if (this.#tree.has(where)) return true
+    const patterns = expandBraces(where).map((text) => new Pattern(text))
+    return [...this.#tree.keys()].some((path) => patterns.some((pattern) => pattern.matches(path)))
+  }
+
   #matching(pattern: string): Entry[] {
     const patterns = spread(pattern, this.#homes).map((text) => new Pattern(text))
     return [...this.#tree.values()].filter(
@@ -126,7 +134,7 @@ class Planner {
   }
 
   async #write(rule: Rule & { kind: 'write' }): Promise<Change[]> {
-    if (rule.where && !this.#tree.has(rule.where)) return []
+    if (rule.where && !this.#has(rule.where)) return []
     const over = this.#settled.has(rule.path) ? undefined : this.#tree.get(rule.path)
     const content = Buffer.from(rule.content)
     if (
@@ -141,7 +149,7 @@ class Planner {
   }
 
   async #link(rule: Rule & { kind: 'link' }): Promise<Change[]> {
-    if (rule.where && !this.#tree.has(rule.where)) return []
+    if (rule.where && !this.#has(rule.where)) return []
     const over = this.#settled.has(rule.path) ? undefined : this.#tree.get(rule.path)
     if (rule.instead && over?.kind !== 'file') return []
     if (over?.kind === 'link') {

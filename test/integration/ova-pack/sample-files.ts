@@ -63,6 +63,9 @@ export const kept: Files = {
   '/usr/sbin/make-ssl-cert': 'x',
   '/usr/lib/os-release': 'PRETTY_NAME="Debian"\nID=debian\n',
   '/usr/lib/systemd/systemd-resolved': 'x',
+  '/etc/systemd/system/sysinit.target.wants/systemd-resolved.service': {
+    link: '/lib/systemd/system/systemd-resolved.service',
+  },
   '/var/lib/dbus/machine-id': '0123456789abcdef0123456789abcdef\n',
   '/var/lib/dpkg/status': 'Package: x\n',
   '/var/lib/systemd/deb-systemd-helper-enabled/x': 'x',
