@@ -14,3 +14,8 @@ export interface Ext4Programs {
 export function ext4Figure(described: string, name: string): number {
   return Number(new RegExp(`^${name}: +(\\d+)$`, 'm').exec(described)?.[1] ?? Number.NaN)
 }
+
+/** A word as libss, which reads debugfs' commands, takes it: in double quotes, with inner ones doubled. */
+export function quoted(word: string): string {
+  return `"${word.replaceAll('"', '""')}"`
+}

@@ -2,8 +2,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import type { CommandResult } from '../process/command.ts'
+import { attributesOf, withAttributes } from './ext4-attributes.ts'
 import { discardFreeSpace, mendExt4, renewJournal } from './ext4-check.ts'
-import type { Ext4Programs } from './ext4-programs.ts'
+import { type Ext4Programs, quoted } from './ext4-programs.ts'
 import { ext4Free, ext4Places, ext4Used } from './ext4-space.ts'
 import type { Extent } from './extents.ts'
 import type { Pattern } from './pattern.ts'
@@ -150,6 +151,10 @@ export class Ext4 implements RootFileSystem, Ext4Programs {
     if (changes.length === 0) return
     const folder = join(this.#scratch, 'write')
     await mkdir(folder, { recursive: true })
+    const rewritten = changes.flatMap((one) =>
+      one.kind === 'write' && one.over?.kind === 'file' ? one.path : [],
+    )
+    const attributes = await attributesOf(this, [...new Set(rewritten)], folder)
     const commands: string[] = []
     for (const [index, change] of changes.entries()) {
       if (change.kind === 'remove') commands.push(removal(change.entry))
@@ -165,7 +170,7 @@ export class Ext4 implements RootFileSystem, Ext4Programs {
       } else {
         const source = join(folder, String(index))
         await writeFile(source, change.content)
-        commands.push(...writing(change, source))
+        commands.push(...writing(change, source), ...withAttributes(change.path, attributes.get(change.path)))
       }
     }
     await this.debugfs(commands, 'write')
@@ -216,9 +221,4 @@ function writing({ path, mode, over }: Change & { kind: 'write' }, source: strin
     field('uid', over?.uid ?? 0),
     field('gid', over?.gid ?? 0),
   ]
-}
-
-/** A word as libss, which reads debugfs' commands, takes it: in double quotes, with inner ones doubled. */
-function quoted(word: string): string {
-  return `"${word.replaceAll('"', '""')}"`
 }

@@ -86,10 +86,32 @@ describe('a sealed disk, read by debugfs', () => {
     expect(await debugfs(disk, 'cat /etc/hosts')).toBe('127.0.0.1\tlocalhost\n127.0.1.1\tlicense-server\n')
   })
 
-  test('names are resolved by systemd-resolved, which is installed', async () => {
+  test('names are resolved by systemd-resolved, which is enabled', async () => {
     expect(await debugfs(disk, 'stat /etc/resolv.conf')).toContain(
       'Fast link dest: "../run/systemd/resolve/stub-resolv.conf"',
     )
+  })
+
+  test('where systemd-resolved is installed and not enabled, who is asked for names is left to others', async () => {
+    const wants = '/etc/systemd/system/sysinit.target.wants/systemd-resolved.service'
+    const idle = await changed('idle.raw', `rm ${wants}`)
+    const { disk } = await sealed('idle-sealed.raw', [], idle)
+    expect(await debugfs(disk, 'stat /etc/resolv.conf')).toMatch(/Type: regular[\s\S]* Size: 0\n/)
+  })
+
+  test('what is written anew keeps its label, capabilities and further attributes', async () => {
+    const label = 'system_u:object_r:net_conf_t:s0'
+    const before = await changed(
+      'labels.raw',
+      `ea_set /etc/hosts security.selinux ${label}`,
+      'ea_set /etc/hosts user.why "a reason"',
+    )
+    const { disk } = await sealed('labels-sealed.raw', [], before)
+    expect(await debugfs(disk, 'cat /etc/hosts')).toContain('license-server')
+    expect(await debugfs(disk, 'ea_list /etc/hosts')).toBe(
+      `Extended attributes:\n  security.selinux (${label.length}) = "${label}"\n  user.why (8) = "a reason"\n`,
+    )
+    await run('e2fsck', ['-fn', `${disk}?offset=${ROOT}`])
   })
 
   test('host keys and certificate are made at first boot, by units that are enabled', async () => {
