@@ -11,6 +11,7 @@ import { proveFreeSpaceEmpty } from './free-space.ts'
 import { cannotGrow } from './generalise/growth.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
+import { hasSelinux } from './generalise/selinux.ts'
 import { type Login, logins } from './logins.ts'
 import { kernelsOn, sealable, sealFurther } from './partitions.ts'
 import { scan } from './scan.ts'
@@ -63,9 +64,8 @@ export interface SealReport {
 export async function seal(order: SealOrder): Promise<SealReport> {
   const { disk, tools, scratch, generalisation, log, signal } = order
   const { partition, root } = await openRoot(disk, tools, scratch, signal)
-  const wanted = operations(generalisation)
-
   await root.mend()
+  const wanted = operations({ ...generalisation, selinux: await hasSelinux(root) })
   const further = await sealable(disk, root, partition)
   const lacking = await missingDrivers(root, await kernelsOn(disk, further))
   if (lacking.length > 0)

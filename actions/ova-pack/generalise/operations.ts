@@ -9,6 +9,7 @@ import { identity } from './identity.ts'
 import { network } from './network.ts'
 import { type Operation, remove } from './operation.ts'
 import { type RootAccess, rootAccess } from './root-access.ts'
+import { labels } from './selinux.ts'
 import { traces } from './traces.ts'
 
 export interface Generalisation {
@@ -22,6 +23,8 @@ export interface Generalisation {
   root?: RootAccess | undefined
   /** What the descriptor offers on import. */
   properties?: readonly Property[]
+  /** Whether files have labels that first boot has to make; default: no. */
+  selinux?: boolean
   /** Names of operations that are not wanted, and what else is to go. */
   skip?: readonly string[]
   extra?: readonly { remove: string; reason: string }[]
@@ -29,11 +32,21 @@ export interface Generalisation {
 
 /** Everything that is done to a disk before it is shipped, in order. virt-sysprep's list was the checklist. */
 export function operations(wanted: Generalisation): Operation[] {
-  const { hostname, mirrorUrls, buildUser, root, properties = [], skip = [], extra = [] } = wanted
+  const {
+    hostname,
+    mirrorUrls,
+    buildUser,
+    root,
+    properties = [],
+    selinux = false,
+    skip = [],
+    extra = [],
+  } = wanted
   const all = [
     // What is put there comes first: no later operation takes it away again.
     ...rootAccess(root),
     ...settingsOperation(properties),
+    ...labels(selinux),
     ...growth(),
     ...identity(hostname),
     ...network(mirrorUrls),
@@ -48,6 +61,7 @@ export function operations(wanted: Generalisation): Operation[] {
 /** A fault for every name that no operation has. */
 export function skippedFaults(names: readonly string[]): Fault[] {
   const all = [
+    ...labels(true),
     ...growth(),
     ...identity('x'),
     ...network(['http://x']),

@@ -144,6 +144,36 @@ describe('growth', () => {
   })
 })
 
+describe('SELinux', () => {
+  const file = join(tmpdir(), 'ova-leftovers-selinux')
+  const guest = async (state: string) => {
+    await writeFile(file, `# SELINUX=enforcing\nSELINUX=${state}\nSELINUXTYPE=targeted\n`)
+    return (disk: string) =>
+      debugfs(
+        ...[disk, 'mkdir /etc/selinux', 'mkdir /etc/selinux/targeted', 'mkdir /etc/selinux/targeted/policy'],
+        ...['cd /etc/selinux', `write ${file} config`, 'cd targeted/policy', `write ${file} policy.33`],
+      )
+  }
+  afterAll(() => rm(file, { force: true }))
+
+  test('has the first boot label everything, unless it is off or the spec leaves that out', async () => {
+    const found = async (name: string, state: string, skip: string[] = []) => {
+      const { disk, report } = await sealed(name, { skip }, await guest(state))
+      const told = report.operations.find((operation) => operation.name === 'SELinux labels')
+      return [told?.changed, (await debugfs(disk, 'stat /.autorelabel')).includes('Type: regular')]
+    }
+    expect(await found('enforcing', 'enforcing')).toEqual([['/.autorelabel'], true])
+    expect(await found('permissive', 'permissive')).toEqual([['/.autorelabel'], true])
+    expect(await found('disabled', 'disabled')).toEqual([undefined, false])
+    expect(await found('left', 'enforcing', ['SELinux labels'])).toEqual([undefined, false])
+  })
+
+  test('is not there without a policy', async () => {
+    const { report } = await sealed('no-policy', {})
+    expect(report.operations.map(({ name }) => name)).not.toContain('SELinux labels')
+  })
+})
+
 describe('root', () => {
   test('is locked', async () => {
     const { disk } = await sealed('locked', { root: { kind: 'locked' } })
