@@ -108,7 +108,9 @@ export const pack = (directory: string) =>
     seal: section({
       skip: list(words('the name of an operation'))
         .default([])
-        .describe('Operations of the sealing that are not wanted, by their names in the report'),
+        .describe(
+          'Operations of the sealing that are not wanted, by their names in docs/ova.md and the report',
+        ),
       extra: list(extra, 'a list of { remove, reason }')
         .default([])
         .describe('What else must not be shipped'),

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { alignedStretches } from '../../../actions/lib/disk/extents.ts'
 import { expandBraces, Pattern } from '../../../actions/lib/disk/pattern.ts'
 import { common } from '../../../actions/ova-pack/free-space.ts'
-import { operations } from '../../../actions/ova-pack/generalise/operations.ts'
+import { operations, skippable, skippedFaults } from '../../../actions/ova-pack/generalise/operations.ts'
 
 const all = operations({ hostname: 'license-server', mirrorUrls: ['http://mirror'], buildUser: 'vagrant' })
 const edits = (path: string) =>
@@ -46,6 +47,26 @@ describe('operations', () => {
   test('no two have one name: the report tells them apart', () => {
     const names = all.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
+  })
+
+  test('docs/ova.md lists every name that pack.seal.skip takes, with its reason', () => {
+    const table = /^\| operation \| why \|\n\|---\|---\|\n((?:\|.*\n)+)/m.exec(
+      readFileSync('docs/ova.md', 'utf8'),
+    )
+    expect(table?.[1]).toBe(
+      skippable()
+        .map(({ name, reason }) => `| ${name} | ${reason} |\n`)
+        .join(''),
+    )
+    expect(skippedFaults(skippable().map(({ name }) => name))).toEqual([])
+  })
+
+  test('what another key of the spec asks for is left out by that', () => {
+    expect(skippedFaults(['root', 'settings on import', 'rooot']).map(({ message }) => message)).toEqual([
+      'pack.seal.skip: root is done because of pack.root: leave that out',
+      'pack.seal.skip: settings on import is done because of pack.settings and pack.properties: write settings: [], and no properties',
+      'pack.seal.skip: unknown rooot',
+    ])
   })
 
   test('the name in /etc/hosts becomes the appliance’s, the mirror’s line goes, the rest stays', () => {
