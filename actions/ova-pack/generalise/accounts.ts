@@ -1,4 +1,4 @@
-import { type Operation, type Rule, remove } from './operation.ts'
+import { dropLines, type Operation, type Rule, remove, removeIf } from './operation.ts'
 
 /** What lets a machine, or its builder, into other places. */
 export function accounts(): Operation[] {
@@ -6,30 +6,40 @@ export function accounts(): Operation[] {
     {
       name: 'credentials of the builder',
       reason: 'Tokens and passwords with which the build reached registries, clouds and databases.',
-      rules: remove(
-        '~/.{netrc,git-credentials,pgpass,my.cnf,pypirc,npmrc.bak,dockercfg,s3cfg,boto,vault-token}',
-        '~/.aws/{credentials,cli,sso}',
-        '~/.docker/config.json',
-        '~/.kube/{config,cache}',
-        '~/.config/{gh,gcloud,hub,rclone,containers/auth.json}',
-        '~/.azure',
-        '~/.gem/credentials',
-        '~/.local/share/gem/credentials',
-        '~/.cargo/credentials*',
-        '~/.terraform.d/credentials.tfrc.json',
-        '~/.ansible',
-        '~/.vagrant.d',
-      ),
+      rules: [
+        ...remove(
+          '~/.{netrc,git-credentials,pgpass,my.cnf,pypirc,npmrc.bak,dockercfg,s3cfg,boto,vault-token}',
+          '~/.aws/{credentials,cli,sso}',
+          '~/.docker/config.json',
+          '~/.kube/{config,cache}',
+          '~/.config/{gh,gcloud,hub,rclone,containers/auth.json}',
+          '~/.azure',
+          '~/.gem/credentials',
+          '~/.local/share/gem/credentials',
+          '~/.cargo/credentials*',
+          '~/.terraform.d/credentials.tfrc.json',
+          '~/.ansible',
+          '~/.vagrant.d',
+          '~/.m2/settings{,-security}.xml',
+          '~/.subversion/auth',
+          '~/.config/git/credentials',
+        ),
+        ...dropLines(npmSecret, '~/.npmrc'),
+        ...dropLines(bundlerSecret, '~/.bundle/config', '~/.config/bundler/config'),
+      ],
     },
     {
       name: 'private keys of users',
       reason: 'Keys that open other machines, or sign as somebody.',
-      rules: remove(
-        '~/.ssh/{id_rsa,id_dsa,id_ecdsa,id_ed25519,id_ecdsa_sk,id_ed25519_sk,identity}',
-        '~/.ssh/{id_rsa,id_dsa,id_ecdsa,id_ed25519,id_ecdsa_sk,id_ed25519_sk}.pub',
-        '~/.gnupg/{private-keys-v1.d,secring.gpg,random_seed}',
-        '~/.putty',
-      ),
+      rules: [
+        ...remove(
+          '~/.ssh/{id_rsa,id_dsa,id_ecdsa,id_ed25519,id_ecdsa_sk,id_ed25519_sk,identity}',
+          '~/.ssh/{id_rsa,id_dsa,id_ecdsa,id_ed25519,id_ecdsa_sk,id_ed25519_sk}.pub',
+          '~/.gnupg/{private-keys-v1.d,secring.gpg,random_seed}',
+          '~/.putty',
+        ),
+        ...removeIf(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/m, '~/.ssh/*'),
+      ],
     },
     {
       name: 'enrolments',
@@ -73,6 +83,12 @@ export function accounts(): Operation[] {
     },
   ]
 }
+
+/** The other lines say where packages come from and go to. @see npmrc(5), "Auth related configuration" */
+const npmSecret = /^\s*(?:\/\/\S+?:)?(?:_auth|_authToken|_password|username|certfile|keyfile|key)\s*=/
+
+/** `BUNDLE_HOST__NAME: user:password`, and addresses with a password in them. @see bundle-config(1) */
+const bundlerSecret = /^BUNDLE_(?!(?:BUILD|LOCAL|MIRROR|PATH|GEM)__)[A-Z0-9_]+__[A-Z0-9_]+:|:\/\/[^\s/@]+@/
 
 /** With this line open-iscsi makes itself a name at its first start. @see iscsi-name(8) */
 const initiatorName: Rule = {

@@ -1,6 +1,5 @@
+import { cards } from './cards.ts'
 import { dropLines, type Operation, remove, removeIf } from './operation.ts'
-
-const MAC = '[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}'
 
 /** systemd-resolved, enabled: Debian 11 and EL 8 have its program, and nothing starts it. @see systemctl(1) enable */
 const RESOLVED =
@@ -21,25 +20,7 @@ export function network(mirrorUrls: readonly string[]): Operation[] {
         '/etc/udev/rules.d/75-cd-aliases-generator.rules',
       ),
     },
-    {
-      name: 'MAC addresses in network settings',
-      reason: 'Settings that match a MAC address match nothing at a customer.',
-      rules: [
-        ...removeIf(
-          /^\s*macaddress:\s*/m,
-          '/etc/netplan/*.{yaml,yml}',
-          '/{usr/lib,run}/netplan/*.{yaml,yml}',
-        ),
-        ...removeIf(/^\s*(?:cloned-)?mac-address\s*=/m, '/etc/NetworkManager/system-connections/*'),
-        ...removeIf(/^\s*(?:Permanent)?MACAddress\s*=/m, '/etc/systemd/network/*.{network,link}'),
-        ...dropLines(
-          /^\s*(?:hwaddress|HWADDR\s*=)/,
-          '/etc/network/interfaces',
-          '/etc/network/interfaces.d/*',
-        ),
-        ...removeIf(new RegExp(`\\bATTR\\{address\\}=="${MAC}"`), '/etc/udev/rules.d/*'),
-      ],
-    },
+    ...cards(),
     {
       name: 'DHCP leases',
       reason: 'A client with an old lease asks for an address of the build network.',

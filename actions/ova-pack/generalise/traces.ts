@@ -6,13 +6,26 @@ export function traces(): Operation[] {
     {
       name: 'cloud-init state',
       reason: 'With it, cloud-init takes the first boot at a customer for a later one.',
-      rules: remove(
-        '/var/lib/cloud/*',
-        '/var/log/cloud-init*',
-        '/etc/netplan/50-cloud-init.yaml',
-        '/etc/network/interfaces.d/50-cloud-init*',
-        '/etc/ssh/sshd_config.d/50-cloud-init.conf',
-      ),
+      rules: [
+        {
+          kind: 'write',
+          path: '/etc/netplan/90-appliance.yaml',
+          content: anyCardByDhcp,
+          mode: 0o600,
+          where: '/etc/netplan/50-cloud-init.yaml',
+        },
+        ...remove(
+          '/var/lib/cloud/*',
+          '/var/log/cloud-init*',
+          // Of Ubuntu's installer: the first user's password hash and keys, and the network of the build.
+          '/etc/cloud/cloud.cfg.d/{99-installer,90-installer-network,50-curtin-networking}.cfg',
+          '/etc/sudoers.d/90-cloud-init-users',
+          '/etc/NetworkManager/system-connections/cloud-init-*',
+          '/etc/netplan/50-cloud-init.yaml',
+          '/etc/network/interfaces.d/50-cloud-init*',
+          '/etc/ssh/sshd_config.d/50-cloud-init.conf',
+        ),
+      ],
     },
     {
       name: 'journals',
@@ -127,3 +140,16 @@ export function traces(): Operation[] {
     },
   ]
 }
+
+/**
+ * In place of what cloud-init wrote for the build machine's card. Of several that match a card the first name counts:
+ * whatever the product has says more.
+ */
+const anyCardByDhcp = `network:
+  version: 2
+  ethernets:
+    zz-any:
+      match: { name: "e*" }
+      dhcp4: true
+      dhcp-identifier: mac
+`

@@ -21,6 +21,10 @@ const leftovers: Record<string, string> = {
   netrc: '/root/.netrc',
   'git credentials': '/home/ada/.git-credentials',
   'AWS credentials': '/root/.aws/credentials',
+  'Maven password': '/root/.m2/settings.xml',
+  'Subversion password': '/home/ada/.subversion/auth/svn.simple/d41d8cd9',
+  'git credentials of XDG': '/home/ada/.config/git/credentials',
+  'network of Ubuntu’s installer': '/etc/cloud/cloud.cfg.d/50-curtin-networking.cfg',
   'registry login': '/root/.docker/config.json',
   'cluster access': '/root/.kube/config',
   'GitHub login': '/root/.config/gh/hosts.yml',
@@ -66,6 +70,10 @@ beforeAll(async () => {
     '/usr/lib/systemd/system/x': '',
     '/usr/lib/os-release': 'ID=debian\n',
     '/srv/cache/pack': 'x',
+    '/root/.npmrc': `registry=https://npm.example.test/\n//npm.example.test/:_authToken=${mark('npm')}\n`,
+    '/home/ada/.bundle/config': `BUNDLE_PATH__SYSTEM: "true"\nBUNDLE_GEMS__EXAMPLE__TEST: "ada:${mark('bundler')}"\n`,
+    '/home/ada/.ssh/deploy': `-----BEGIN OPENSSH PRIVATE KEY-----\n${mark('deploy')}\n`,
+    '/home/ada/.ssh/config': 'Host x\n',
   })
   const secret = join(folder, 'deleted')
   await writeFile(secret, `token ${mark('deleted file')}\n`.repeat(500))
@@ -97,9 +105,13 @@ async function sealed(
 }
 
 test(`nothing of ${Object.keys(leftovers).length} kinds of leftovers is anywhere on the disk, and the report names each`, async () => {
-  const { report, bytes } = await sealed('all', {})
-  for (const kind of [...Object.keys(leftovers), 'deleted file', 'iscsi'])
+  const { report, bytes, disk } = await sealed('all', {})
+  for (const kind of [...Object.keys(leftovers), 'deleted file', 'iscsi', 'npm', 'bundler', 'deploy'])
     expect([kind, bytes.includes(mark(kind))]).toEqual([kind, false])
+  // What is no secret in the same files stays.
+  expect(await debugfs(disk, 'cat /root/.npmrc')).toBe('registry=https://npm.example.test/\n')
+  expect(await debugfs(disk, 'cat /home/ada/.bundle/config')).toBe('BUNDLE_PATH__SYSTEM: "true"\n')
+  expect(await debugfs(disk, 'cat /home/ada/.ssh/config')).toBe('Host x\n')
   const changed = report.operations.flatMap((operation) => operation.changed)
   // A folder that goes takes its files along, and names them.
   expect(Object.values(leftovers).filter((path) => !changed.includes(path))).toEqual([])

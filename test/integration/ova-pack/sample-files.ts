@@ -14,8 +14,10 @@ export const doomed: Files = {
   '/etc/udev/rules.d/70-persistent-net.rules': 'SUBSYSTEM=="net"\n',
   '/etc/netplan/50-cloud-init.yaml':
     'network:\n  ethernets:\n    ens3:\n      match:\n        macaddress: "52:54:00:12:34:56"\n',
-  '/etc/NetworkManager/system-connections/wired.nmconnection': '[ethernet]\nmac-address=52:54:00:12:34:56\n',
-  '/etc/systemd/network/10-build.network': '[Match]\nMACAddress=52:54:00:12:34:56\n',
+  '/etc/NetworkManager/system-connections/cloud-init-ens3.nmconnection': '[connection]\n',
+  '/etc/systemd/network/10-build.link': '[Match]\nMACAddress=52:54:00:12:34:56\n[Link]\nName=lan\n',
+  '/etc/cloud/cloud.cfg.d/99-installer.cfg': 'users: [{ name: ada, passwd: $6$x$y }]\n',
+  '/etc/sudoers.d/90-cloud-init-users': 'ada ALL=(ALL) NOPASSWD:ALL\n',
   '/etc/apt/sources.list.d/mirror.list': 'deb http://mirror/deb/debian appliance main\n',
   '/etc/passwd-': 'root:x:0:0::/root:/bin/sh\n',
   '/root/.bash_history': 'passwd\n',
@@ -56,6 +58,10 @@ export const kept: Files = {
   '/etc/hosts': '127.0.0.1\tlocalhost\n127.0.1.1\tbuilder\n10.77.0.1\tmirror\n',
   '/etc/machine-id': '0123456789abcdef0123456789abcdef\n',
   '/etc/resolv.conf': 'nameserver 10.77.0.1\n',
+  '/etc/NetworkManager/system-connections/wired.nmconnection':
+    '[connection]\ntype=ethernet\n[ethernet]\nmac-address=52:54:00:12:34:56\n',
+  '/etc/systemd/network/10-build.network': '[Match]\nMACAddress=52:54:00:12:34:56\n[Network]\nDHCP=yes\n',
+  '/etc/sysconfig/network-scripts/ifcfg-ens3': 'DEVICE=ens3\nHWADDR=52:54:00:12:34:56\nBOOTPROTO=dhcp\n',
   '/etc/netplan/60-any.yaml': 'network: {version: 2}\n',
   '/etc/systemd/network/80-any.network': '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n',
   '/etc/ssh/sshd_config': 'PermitRootLogin prohibit-password\n',

@@ -114,6 +114,19 @@ describe('a sealed disk, read by debugfs', () => {
     await run('e2fsck', ['-fn', `${disk}?offset=${ROOT}`])
   })
 
+  test('what was for the build machine’s card is for any', async () => {
+    for (const [path, content] of [
+      [
+        '/etc/NetworkManager/system-connections/wired.nmconnection',
+        '[connection]\ntype=ethernet\n[ethernet]\n',
+      ],
+      ['/etc/systemd/network/10-build.network', '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n'],
+      ['/etc/sysconfig/network-scripts/ifcfg-ens3', 'DEVICE=ens3\nBOOTPROTO=dhcp\n'],
+    ])
+      expect([path, await debugfs(disk, `cat ${path}`)]).toEqual([path, content])
+    expect(await debugfs(disk, 'cat /etc/netplan/90-appliance.yaml')).toContain('match: { name: "e*" }')
+  })
+
   test('host keys and certificate are made at first boot, by units that are enabled', async () => {
     for (const [unit, target] of [
       ['appliance-ssh-host-keys', 'multi-user'],
@@ -149,7 +162,13 @@ describe('a sealed disk, read by debugfs', () => {
   test('nothing of what was deleted is left, neither in free space nor as a name in a folder', async () => {
     expect((await readFile(provisioned)).includes('BEGIN PRIVATE KEY')).toBe(true)
     const bytes = await readFile(disk)
-    for (const trace of ['BEGIN PRIVATE KEY', BODY, '0123456789abcdef0123456789abcdef', 'macaddress'])
+    for (const trace of [
+      'BEGIN PRIVATE KEY',
+      BODY,
+      '0123456789abcdef0123456789abcdef',
+      'macaddress',
+      '52:54:00:12:34:56',
+    ])
       expect([trace, bytes.includes(trace)]).toEqual([trace, false])
     expect(report.free).toBeGreaterThan(20 * 2 ** 20)
   })

@@ -122,6 +122,63 @@ vagrant2 ALL=(ALL) ALL
     expect(edited('/etc/gshadow', 'wheel:!:vagrant:vagrant\n')).toBe('wheel:!::\n')
   })
 
+  test.each([
+    [
+      'by its MAC, in a block',
+      'network:\n  version: 2 # of Ubuntu\n  ethernets:\n    lan:\n      match:\n        macaddress: "52:54:00:12:34:56"\n      set-name: lan\n      dhcp4: true\n',
+      'network:\n  version: 2 # of Ubuntu\n  ethernets:\n    lan:\n      match:\n        name: e*\n      dhcp4: true\n',
+    ],
+    [
+      'by its MAC, in one line',
+      'network: { ethernets: { lan: { match: { macaddress: 52:54:00:12:34:56 }, dhcp4: true } } }\n',
+      'network: { ethernets: { lan: { match: { name: e* }, dhcp4: true } } }\n',
+    ],
+    [
+      'by the only name there is',
+      'network:\n  ethernets:\n    ens3: { dhcp4: true }\n',
+      'network:\n  ethernets:\n    ens3: { dhcp4: true, match: { name: e* } }\n',
+    ],
+  ])('netplan that knows the card %s has it be any card, once', (_, before, after) => {
+    expect(edited('/etc/netplan/*.yaml', before)).toBe(after)
+    expect(edited('/etc/netplan/*.yaml', after)).toBe(after)
+  })
+
+  test.each([
+    'network:\n  ethernets:\n    ens160: { addresses: [192.0.2.1/24] }\n',
+    'network:\n  ethernets:\n    front: { match: { name: "en*" } }\n',
+    'network:\n  ethernets:\n    ens3: { dhcp4: true }\n    ens4: { dhcp4: true }\n',
+    'network:  {version: 2}\n',
+    'network: [\n',
+  ])('other netplan is left to the letter: %j', (text) => {
+    expect(edited('/etc/netplan/*.yaml', text)).toBe(text)
+  })
+
+  test('NetworkManager and networkd: the card’s address and the name that it gave go, the rest stays', () => {
+    const keyfile = '/etc/NetworkManager/system-connections/*'
+    const before =
+      '[connection]\nid=x\ninterface-name=ens3\n[ethernet]\nmac-address=52:54:00:12:34:56\ncloned-mac-address=52:54:00:12:34:57\n'
+    expect(edited(keyfile, before)).toBe('[connection]\nid=x\n[ethernet]\n')
+    const own = '[connection]\ninterface-name=ens192\n[ethernet]\ncloned-mac-address=preserve\n'
+    expect(edited(keyfile, own)).toBe(own)
+    const file = '/etc/systemd/network/*.network'
+    expect(
+      edited(file, '[Match]\nPermanentMACAddress=52:54:00:12:34:56\n[Link]\nMACAddress=x\nMTUBytes=9000\n'),
+    ).toBe('[Match]\nName=en* eth*\n[Link]\nMTUBytes=9000\n')
+    const vlan = '[Match]\nMACAddress=52:54:00:12:34:56\nType=ether\n[Network]\nDHCP=yes\n'
+    expect(edited(file, vlan)).toBe('[Match]\nType=ether\n[Network]\nDHCP=yes\n')
+  })
+
+  test('secrets of npm and Bundler go, where packages come from and go to stays', () => {
+    const npm =
+      'registry=https://r\n//r/:_authToken=npm_x\n_auth = eA==\n//r/:username=ada\n//r/:always-auth=true\n'
+    expect(edited('~/.npmrc', npm)).toBe('registry=https://r\n//r/:always-auth=true\n')
+    const bundler =
+      'BUNDLE_BUILD__NOKOGIRI: "--use-system"\nBUNDLE_GITHUB__COM: "x:y"\nBUNDLE_MIRROR__HTTPS://RUBYGEMS__ORG/: "https://a:b@r/"\nBUNDLE_WITHOUT: "test"\n'
+    expect(edited('~/.bundle/config', bundler)).toBe(
+      'BUNDLE_BUILD__NOKOGIRI: "--use-system"\nBUNDLE_WITHOUT: "test"\n',
+    )
+  })
+
   test('another host whose name begins like the mirror’s is left alone', () => {
     const lines = 'deb http://mirror.example.com/debian x main\ndeb http://mirror/deb/debian appliance main\n'
     expect(edited('/etc/apt/sources.list', lines)).toBe('deb http://mirror.example.com/debian x main\n')
