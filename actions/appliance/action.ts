@@ -16,6 +16,7 @@ import { type PublishValues, publish, publishInputs } from '../publish/publish.t
 import { type BuiltStage, build } from './build.ts'
 import { carryIn, carryOut, stagesToRun } from './carried.ts'
 import { type ActionName, contractOf, pipelineOutputs } from './contract.ts'
+import { evidenceName } from './evidence-name.ts'
 import { type Door, runInside } from './inside.ts'
 import { notedRows, noteRow } from './job-rows.ts'
 import { lastReleaseArchive } from './last-release.ts'
@@ -41,7 +42,8 @@ export async function act(name: ActionName, door: Door): Promise<void> {
     if (code === 'interrupted') throw thrown
     await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
     await summariseFiles(evidence)
-    const shown = await uploadEvidence(`${name}-evidence`, evidence, commonFolder(evidence), door.log)
+    const artifact = evidenceName(name, values, Number(process.env.GITHUB_RUN_ATTEMPT ?? 1))
+    const shown = await uploadEvidence(artifact, evidence, commonFolder(evidence), door.log)
     if (shown !== undefined) await addToSummary(`\n[What shows it: screens, consoles, journals](${shown})\n`)
     throw thrown
   }
