@@ -63,8 +63,8 @@ async function runStage(name: StageName, values: Record<string, unknown>, door: 
     String(values['working-directory'] ?? '.'),
   )
   const carries = carrierOf(values, door)
-  if (carries && isWhole(values))
-    await door.log.group('carry in', () => carryIn(name, project, carries, door))
+  if (carries && !bringsItsOwn(values))
+    await door.log.group('carry in', () => carryIn(name, project, carries, door, isWhole(values)))
   const work = () =>
     execute(stage, project, own, {
       log: door.log,
@@ -111,8 +111,13 @@ async function tellOfJob(
 }
 
 /** A selection of scenarios, or the OVA's own validation, is nobody else's to go by. */
-function isWhole({ tags, scenario, ova, disk }: Record<string, unknown>): boolean {
-  return [tags, scenario, ova, disk].every((given) => given === undefined)
+function isWhole(values: Record<string, unknown>): boolean {
+  return !bringsItsOwn(values) && values.tags === undefined && values.scenario === undefined
+}
+
+/** What is to be looked at was named, and is here. */
+function bringsItsOwn({ ova, disk }: Record<string, unknown>): boolean {
+  return ova !== undefined || disk !== undefined
 }
 
 function carrierOf(values: Record<string, unknown>, { log }: Door): Carrier | undefined {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically } from '../lib/files/atomic.ts'
@@ -6,8 +6,9 @@ import { sha256, sha256File } from '../lib/files/digest.ts'
 import { run } from '../lib/process/command.ts'
 import type { Carrier } from '../lib/runner/carrier.ts'
 import { type Execution, stageWork } from '../lib/stage/execute.ts'
-import { fingerprint, firstNotIntact, readRecord } from '../lib/stage/record.ts'
-import { type Project, type StageName, type StageRecord, stageNames } from '../lib/stage/stage.ts'
+import { fingerprint } from '../lib/stage/record.ts'
+import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
+import { bringFiles, bringRecord, isCarried, type Lacking, nameOf } from './brought.ts'
 import { defaults } from './build.ts'
 import type { Door } from './inside.ts'
 import { stageNamed } from './stages.ts'
@@ -24,11 +25,6 @@ const reads: Readonly<Record<StageName, readonly StageName[]>> = {
 /** The mirror travels by the Actions cache, the rest is carried; of the last stage, only that it is done (the OVA is an artifact). */
 const carriedStages: readonly StageName[] = stageNames.filter((name) => name !== 'mirror-deps')
 
-/** A stage's result is carried under its fingerprint: what has the name is what this commit would make. */
-function nameOf(stage: StageName, digest: string): string {
-  return `appliance-${stage}-${digest.slice(0, 20)}`
-}
-
 /** What a stage depends on, by the records of the stages before it; nothing of the mirror has to be there. */
 async function fingerprintOf(name: StageName, project: Project, { log, signal }: Door): Promise<string> {
   const stage = stageNamed(name)
@@ -38,41 +34,56 @@ async function fingerprintOf(name: StageName, project: Project, { log, signal }:
 
 /**
  * Goes through the stages in order, bringing the record of each that was made before, until one was not: that one and
- * all after it have to work. A few kilobytes, whatever the disks weigh.
+ * all after it have to work. A few kilobytes, whatever the disks weigh. What lies on this computer alone is no use to
+ * the jobs that follow, and does not count.
  */
 export async function stagesToRun(project: Project, carrier: Carrier, door: Door): Promise<StageName[]> {
   for (const [index, name] of carriedStages.entries()) {
     const digest = await fingerprintOf(name, project, door)
-    if (!(await bringRecord(name, digest, project, carrier, door))) return carriedStages.slice(index)
+    const lacking = await bringRecord({ stage: name, digest, project, carrier, door }, 'carried')
+    if (lacking?.damaged) door.log.warn(`${lacking.what} ${lacking.why}; ${name} is made again`)
+    // The archive beside the record may be gone, or found to be damaged.
+    if (lacking || !(await isCarried(name, digest, carrier))) return carriedStages.slice(index)
     door.log.info(`${name}: up to date (${nameOf(name, digest)})`)
   }
   return []
 }
 
-/** Before a stage: what it needs of those before it, and its own result if another job or run made it already. */
+/**
+ * Before a stage: what it needs of those before it; and its own result if another job or run made it already.
+ *
+ * @param whole whether all of the stage is to run: of a part, nobody else has the result
+ */
 export async function carryIn(
   name: StageName,
   project: Project,
   carrier: Carrier,
   door: Door,
+  whole: boolean,
 ): Promise<void> {
   for (const earlier of carriedStages.slice(0, carriedStages.indexOf(name))) {
-    const digest = await fingerprintOf(earlier, project, door)
-    const brought = reads[name].includes(earlier)
-      ? await bringFiles(earlier, digest, project, carrier, door)
-      : await bringRecord(earlier, digest, project, carrier, door)
-    if (!brought)
-      throw new ApplianceError(
-        'stale',
-        `${name}: ${nameOf(earlier, digest)} is not among what was carried here`,
-        {
-          hint: `Run ${earlier} with the same carry: first, from the same commit; artifacts live at most 90 days.`,
-        },
-      )
+    const carried = {
+      stage: earlier,
+      digest: await fingerprintOf(earlier, project, door),
+      project,
+      carrier,
+      door,
+    }
+    const lacking = reads[name].includes(earlier) ? await bringFiles(carried) : await bringRecord(carried)
+    if (lacking) throw cannotBegin(name, earlier, lacking)
   }
-  if (name === 'ova-pack') return
-  if (await bringFiles(name, await fingerprintOf(name, project, door), project, carrier, door))
-    door.log.info(`${name}: made before, nothing to do`)
+  if (name === 'ova-pack' || !whole) return
+  const digest = await fingerprintOf(name, project, door)
+  const lacking = await bringFiles({ stage: name, digest, project, carrier, door })
+  if (!lacking) door.log.info(`${name}: made before, nothing to do`)
+  else if (lacking.damaged) door.log.warn(`${lacking.what} ${lacking.why}; ${name} is made again`)
+}
+
+function cannotBegin(name: StageName, earlier: StageName, { damaged, what, why }: Lacking): ApplianceError {
+  const hint = damaged
+    ? `Run all jobs of the workflow again, not only those that failed: then ${earlier} is made again.`
+    : `Run ${earlier} with the same carry: first, from the same commit; artifacts live at most 90 days.`
+  return new ApplianceError(damaged ? 'digest-mismatch' : 'stale', `${name}: ${what} ${why}`, { hint })
 }
 
 /** After a stage: its result, for the jobs and runs that follow. The record goes last, it says that all is there. */
@@ -83,7 +94,7 @@ export async function carryOut(
   { log, signal }: Door,
 ): Promise<void> {
   const name = nameOf(record.stage, record.fingerprint)
-  if (await carrier.has(`${name}.json`)) return
+  if (await isCarried(record.stage, record.fingerprint, carrier)) return
   const scratch = join(project.buildDirectory, '.work', 'carry')
   await mkdir(scratch, { recursive: true })
   try {
@@ -110,88 +121,4 @@ export async function carryOut(
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
-}
-
-async function bringRecord(
-  stage: StageName,
-  digest: string,
-  project: Project,
-  carrier: Carrier,
-  { log }: Door,
-): Promise<boolean> {
-  const folder = join(project.buildDirectory, stage)
-  if ((await readRecord(folder))?.fingerprint === digest) return true
-  const scratch = join(project.buildDirectory, '.work', 'carry')
-  await mkdir(scratch, { recursive: true })
-  try {
-    const file = await carrier.fetch(`${nameOf(stage, digest)}.json`, scratch)
-    if (file === undefined) return false
-    const text = await readFile(file, 'utf8')
-    if (!vouches(text, stage, digest)) {
-      log.warn(`${nameOf(stage, digest)}.json is no record of ${stage}, and is left alone`)
-      return false
-    }
-    await rm(folder, { recursive: true, force: true })
-    await writeAtomically(join(folder, 'stage.json'), text)
-    return true
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
-  }
-}
-
-async function bringFiles(
-  stage: StageName,
-  digest: string,
-  project: Project,
-  carrier: Carrier,
-  { log, signal }: Door,
-): Promise<boolean> {
-  const folder = join(project.buildDirectory, stage)
-  const there = await readRecord(folder)
-  if (there?.fingerprint === digest && (await firstNotIntact(folder, there, false)) === undefined) return true
-  const scratch = join(project.buildDirectory, '.work', 'carry')
-  const unpacked = join(scratch, 'unpacked')
-  await mkdir(unpacked, { recursive: true })
-  try {
-    const archive = await carrier.fetch(`${nameOf(stage, digest)}.tar.zst`, scratch)
-    if (archive === undefined) return false
-    const how = ['--no-same-owner', '--no-same-permissions', '--use-compress-program=zstd']
-    await run('tar', ['-x', ...how, '-f', archive, '-C', unpacked], { signal })
-    const text = await readFile(join(unpacked, 'stage.json'), 'utf8').catch(() => '')
-    const foreign = await firstForeign(unpacked)
-    const broken = vouches(text, stage, digest)
-      ? await firstNotIntact(unpacked, JSON.parse(text) as StageRecord, true)
-      : 'stage.json'
-    if (foreign !== undefined || broken !== undefined) {
-      log.warn(`${nameOf(stage, digest)} is damaged (${foreign ?? broken}), and is left alone`)
-      return false
-    }
-    // What was kept here to go on from is still of use.
-    await rename(join(folder, 'layers'), join(unpacked, 'layers')).catch(() => {})
-    await rm(folder, { recursive: true, force: true })
-    await rename(unpacked, folder)
-    return true
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
-  }
-}
-
-function vouches(text: string, stage: StageName, digest: string): boolean {
-  try {
-    const record = JSON.parse(text) as StageRecord
-    return record.stage === stage && record.fingerprint === digest && fingerprint(record.dependsOn) === digest
-  } catch {
-    return false
-  }
-}
-
-/** Nothing but plain files and folders is carried: a link could lead anywhere. */
-async function firstForeign(folder: string): Promise<string | undefined> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name)
-    const status = await lstat(path)
-    const inner = status.isDirectory() ? await firstForeign(path) : status.isFile() ? undefined : path
-    if (inner !== undefined) return inner
-  }
-  return undefined
 }

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { Workspace } from './emulator/step.ts'
 
@@ -50,6 +50,22 @@ test('the runner shows ten annotations; the rest stands in the log', async () =>
   expect(errors(stdout).at(-1)).toContain("6 more faults are in this step's log")
   for (let line = 5; line < 20; line++) expect(stdout).toMatch(new RegExp(`(line=|yml:)${line}\\b`))
 })
+
+test.each([{}, { tags: 'slow' }, { scenario: 'boot' }])(
+  'what vm-validate needs is carried to it, whatever part is run: %j',
+  async (part) => {
+    await cp('examples/license-server', workspace.directory, {
+      recursive: true,
+      filter: (path) => !path.endsWith('license-server/build'),
+    })
+    const shared = workspace.path('shared')
+    const { status, stdout } = await workspace.run('vm-validate', { carry: shared, ...part })
+    expect([status, errors(stdout).join()]).toEqual([
+      1,
+      expect.stringMatching(/vm-validate: appliance-veewee-basebox-[0-9a-f]{20}\.json is not in .*shared/),
+    ])
+  },
+)
 
 test.each(['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'])(
   '%s says which stage has to run first',

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { copyFile, link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { DefaultArtifactClient } from '@actions/artifact'
 import { ApplianceError } from '../errors/error.ts'
+import { sha256 } from '../files/digest.ts'
 import { exists } from '../files/exists.ts'
 import type { Log } from '../log/log.ts'
 import { noArtifacts, uploadFile } from './artifact.ts'
@@ -11,11 +13,15 @@ import { GithubApi } from './github-api.ts'
 
 /** Takes files from job to job of a run, and from run to run, by name. What it gives back is for the caller to prove. */
 export interface Carrier {
+  /** For messages: `in /mnt/shared`. */
+  readonly where: string
   has(name: string): Promise<boolean>
   /** Brings the file of that name into `folder`; undefined when there is none. */
   fetch(name: string, folder: string): Promise<string | undefined>
   /** Keeps a file under its own name; one that is there already is as good. */
   put(path: string, sha256: string): Promise<void>
+  /** Sees to it that a file which is not what it should be is found no more, and can be put again. */
+  discard(name: string): Promise<void>
 }
 
 /** By artifacts, or through a folder that all runners share. */
@@ -29,10 +35,12 @@ export function carrier(how: string, token: string | undefined, log: Log): Carri
 }
 
 class SharedFolder implements Carrier {
+  readonly where: string
   readonly #folder: string
 
   constructor(folder: string) {
     this.#folder = folder
+    this.where = `in ${folder}`
   }
 
   has(name: string): Promise<boolean> {
@@ -40,10 +48,15 @@ class SharedFolder implements Carrier {
   }
 
   async fetch(name: string, folder: string): Promise<string | undefined> {
-    if (!(await this.has(name))) return undefined
     const path = join(folder, name)
-    await copyFile(join(this.#folder, name), path)
-    return path
+    try {
+      await copyFile(join(this.#folder, name), path)
+      return path
+    } catch (error) {
+      // Never there, or another runner has just discarded it.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
   }
 
   /** Runners may put the same at once: the name appears only when the file is whole. */
@@ -61,7 +74,14 @@ class SharedFolder implements Carrier {
       await rm(partial, { force: true })
     }
   }
+
+  async discard(name: string): Promise<void> {
+    await rm(join(this.#folder, name), { force: true })
+  }
 }
+
+/** Ends the name of what says that an artifact is damaged. */
+const MARK = '.damaged'
 
 /** An artifact as GitHub's REST API tells of it. @see https://docs.github.com/rest/actions/artifacts */
 interface ListedArtifact {
@@ -81,6 +101,7 @@ interface Found {
 }
 
 class Artifacts implements Carrier {
+  readonly where = 'among the artifacts'
   readonly #client = new DefaultArtifactClient()
   readonly #token: string | undefined
   readonly #log: Log
@@ -124,6 +145,24 @@ class Artifacts implements Carrier {
     await uploadFile(path, sha256, this.#log)
   }
 
+  /**
+   * An artifact of an earlier run cannot be deleted with what a job is permitted (actions: read): another one, its
+   * mark, says that those before it do not count.
+   */
+  async discard(name: string): Promise<void> {
+    if (await this.#ofThisRun(name)) return void (await this.#client.deleteArtifact(name))
+    const mark = `${name}${MARK}`
+    if (!(await this.#ofEarlierRuns(name)) || (await this.#ofThisRun(mark))) return
+    const folder = await mkdtemp(join(process.env.RUNNER_TEMP ?? tmpdir(), 'appliance-mark-'))
+    try {
+      const text = `What has the name ${name} and is older than this is damaged.\n`
+      await writeFile(join(folder, mark), text)
+      await uploadFile(join(folder, mark), sha256(text), this.#log)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
   async #find(name: string): Promise<Found | undefined> {
     return (await this.#ofThisRun(name)) ?? (await this.#ofEarlierRuns(name))
   }
@@ -138,19 +177,30 @@ class Artifacts implements Carrier {
    */
   async #ofEarlierRuns(name: string): Promise<Found | undefined> {
     if (!this.#token || isRelease()) return undefined
-    const api = new GithubApi(this.#token)
-    const listed = await api
+    const [ours] = await this.#listed(name)
+    if (!ours) return undefined
+    const [mark] = await this.#listed(`${name}${MARK}`)
+    if (mark && mark.id > ours.id) return undefined
+    return { id: ours.id, digest: ours.digest ?? undefined, run: ours.workflow_run.id }
+  }
+
+  /** Newest first. */
+  async #listed(name: string): Promise<ListedArtifact[]> {
+    const listed = await new GithubApi(this.#token!)
       .get<{ artifacts: ListedArtifact[] }>(`/actions/artifacts?per_page=30&name=${encodeURIComponent(name)}`)
       .catch((error: Error) => {
         this.#log.warn(`earlier runs are not looked at: ${error.message}`)
         return undefined
       })
-    const branches = new Set([process.env.GITHUB_REF_NAME, await defaultBranch()])
-    const ours = listed?.artifacts.find(
-      ({ expired, workflow_run: run }) =>
-        !expired && run.repository_id === run.head_repository_id && branches.has(run.head_branch),
-    )
-    return ours && { id: ours.id, digest: ours.digest ?? undefined, run: ours.workflow_run.id }
+    // Of a pull request the branch is GITHUB_HEAD_REF; GITHUB_REF_NAME is its number, 12/merge.
+    const own = process.env.GITHUB_HEAD_REF || process.env.GITHUB_REF_NAME
+    const branches = new Set([own, await defaultBranch()])
+    return (listed?.artifacts ?? [])
+      .filter(
+        ({ expired, workflow_run: run }) =>
+          !expired && run.repository_id === run.head_repository_id && branches.has(run.head_branch),
+      )
+      .sort((a, b) => b.id - a.id)
   }
 }
 

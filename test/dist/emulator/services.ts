@@ -24,6 +24,8 @@ export interface UploadedArtifact {
   run: string
   /** Of someone's pull request from a fork. */
   fork?: boolean
+  /** The branch its run is of; main, if nothing is said. */
+  branch?: string
 }
 
 /**
@@ -146,7 +148,7 @@ export class Services implements AsyncDisposable {
         id: Number(one.run.replace('run-', '')),
         repository_id: 1,
         head_repository_id: one.fork ? 2 : 1,
-        head_branch: 'main',
+        head_branch: one.branch ?? 'main',
       }
       const digest = `sha256:${sha256(one.content)}`
       return one.name === name ? [{ id: index + 1, name, expired: false, digest, workflow_run }] : []
@@ -203,9 +205,15 @@ export class Services implements AsyncDisposable {
         return { ok: true, artifact_id: String(this.artifacts.length) }
       }
       case 'ArtifactService/ListArtifacts': {
-        const { name_filter: name, workflow_run_backend_id: run } = asked as Record<string, string>
+        const {
+          name_filter: name,
+          id_filter: id,
+          workflow_run_backend_id: run,
+        } = asked as Record<string, string>
         const artifacts = this.artifacts.flatMap((one, index) =>
-          one.run === run && (name === undefined || one.name === name)
+          one.run === run &&
+          (name ?? one.name) === one.name &&
+          (id ?? String(index + 1)) === String(index + 1)
             ? [
                 {
                   workflow_run_backend_id: run,
@@ -219,6 +227,13 @@ export class Services implements AsyncDisposable {
             : [],
         )
         return { artifacts }
+      }
+      case 'ArtifactService/DeleteArtifact': {
+        const { name, workflow_run_backend_id: run } = asked as Record<string, string>
+        const index = this.artifacts.findIndex((one) => one.name === name && one.run === run)
+        // Its number stays its own.
+        this.artifacts[index]!.name = ''
+        return { ok: true, artifact_id: String(index + 1) }
       }
       case 'ArtifactService/GetSignedArtifactURL': {
         const { name, workflow_run_backend_id: run } = asked as Record<string, string>
