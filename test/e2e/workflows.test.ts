@@ -58,6 +58,11 @@ async function seeded(): Promise<RunnerMachine> {
   return machine
 }
 
+/** What lies on a runner is of a release, that of this run. */
+async function begunBy(machine: RunnerMachine, runId: number): Promise<void> {
+  await writeFile(join(machine.workspace(REPOSITORY), EXAMPLE, 'build/.release'), `${runId}\n`)
+}
+
 /** A workflow that calls one of ours, as a user's does. */
 async function calling(
   workflow: string,
@@ -249,12 +254,17 @@ describe('appliance-release.yml', () => {
   const tag = { event: { name: 'push', ref: 'refs/tags/v1.4.0' } }
   const input = { 'part-size': '200 MB' }
 
-  test('begins with an empty workspace, and restores no cache', async () => {
+  test('begins with an empty workspace where it made nothing itself, run again or not, and restores no cache', async () => {
     services.calls.length = 0
     const machine = await seeded()
+    await begunBy(machine, 5)
     const onLine: RunOptions['onLine'] = (line, { cancel }) =>
       void (line.startsWith('cache: a release takes nothing') && cancel())
-    const run = await calling('appliance-release.yml', input, 6, async () => machine, { ...tag, onLine })
+    const run = await calling('appliance-release.yml', input, 6, async () => machine, {
+      ...tag,
+      attempt: 2,
+      onLine,
+    })
     expect([run.result, run.log]).toEqual(['cancelled', expect.stringContaining('there is no release yet')])
     expect(services.calls.filter((call) => call.startsWith('CacheService'))).toEqual([])
     const build = join(machine.workspace(REPOSITORY), EXAMPLE, 'build')
@@ -267,6 +277,7 @@ describe('appliance-release.yml', () => {
     async () => {
       services.calls.length = 0
       const machine = await seeded()
+      await begunBy(machine, 7)
       const again = { ...tag, attempt: 2 }
       const run = succeeded(await calling('appliance-release.yml', input, 7, async () => machine, again))
       expect(services.calls.filter((call) => call.startsWith('CacheService'))).toEqual([])

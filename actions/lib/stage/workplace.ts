@@ -4,6 +4,12 @@ import { ApplianceError } from '../errors/error.ts'
 import { textOf } from '../files/text.ts'
 
 /**
+ * In a `build/` that a release began empty (appliance-release.yml writes it): the id of its run. While it is there,
+ * nothing in there is from anybody else.
+ */
+const RELEASE_MARK = '.release'
+
+/**
  * One builder at a time in a project's `build/`: a file with our process id, which a crashed builder leaves behind
  * and the next one takes over.
  */
@@ -15,6 +21,7 @@ export async function occupy(buildDirectory: string): Promise<AsyncDisposable> {
       const file = await open(path, 'wx')
       await file.writeFile(`${process.pid}\n`)
       await file.close()
+      await endForeignRelease(buildDirectory)
       return { [Symbol.asyncDispose]: () => rm(path, { force: true }) }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -30,6 +37,12 @@ export async function occupy(buildDirectory: string): Promise<AsyncDisposable> {
       )
     await rm(path, { force: true })
   }
+}
+
+/** What we do here is no part of another run's release. */
+async function endForeignRelease(buildDirectory: string): Promise<void> {
+  const mark = join(buildDirectory, RELEASE_MARK)
+  if ((await textOf(mark)).trim() !== (process.env.GITHUB_RUN_ID ?? '')) await rm(mark, { force: true })
 }
 
 function isAlive(pid: number): boolean {

@@ -277,7 +277,7 @@ export class Job {
     const { machine, contexts, debug } = this.#set
     const github = contexts.github as Record<string, unknown>
     const named = ['repository', 'ref', 'ref_name', 'ref_type', 'sha', 'event_name', 'run_id', 'run_number']
-    const more = ['run_attempt', 'actor', 'server_url', 'api_url', 'job', 'workflow']
+    const more = ['run_attempt', 'actor', 'server_url', 'api_url', 'job', 'workflow', 'head_ref', 'base_ref']
     return {
       PATH: [...this.#path, process.env.PATH!].join(':'),
       HOME: machine.home,

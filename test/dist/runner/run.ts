@@ -12,7 +12,13 @@ export interface RunOptions {
   repository: Repository
   /** From the repository's root. */
   workflow: string
-  event: { name: string; ref: string; inputs?: Record<string, unknown> }
+  event: {
+    name: string
+    ref: string
+    inputs?: Record<string, unknown>
+    /** What else `github.event` holds, e.g. `pull_request`. */
+    payload?: { pull_request?: PullRequest }
+  }
   /** The runner that takes a job. */
   machineFor: (job: string, runsOn: unknown) => Promise<RunnerMachine>
   /** owner/name → its files, for `uses: owner/name/…@ref`, actions and workflows. */
@@ -34,6 +40,12 @@ export interface RunResult {
   /** By name: `build`, `build (amd64)`, `release / build`. */
   jobs: Record<string, JobResult>
   log: string
+}
+
+/** Of a pull request, as much as workflows ask about. */
+export interface PullRequest {
+  head: { ref: string; repo: { full_name: string } }
+  base: { ref: string }
 }
 
 interface Called {
@@ -191,11 +203,17 @@ class Run {
         repository: repository.name,
         repository_owner: repository.name.split('/')[0],
         ref: event.ref,
-        ref_name: event.ref.replace(/^refs\/(heads|tags)\//, ''),
+        ref_name: event.ref.replace(/^refs\/(heads|tags|pull)\//, ''),
         ref_type: tag ? 'tag' : 'branch',
         sha: '0123456789abcdef0123456789abcdef01234567',
         event_name: event.name,
-        event: { inputs: event.inputs ?? {}, repository: { default_branch: 'main' } },
+        head_ref: event.payload?.pull_request?.head.ref ?? '',
+        base_ref: event.payload?.pull_request?.base.ref ?? '',
+        event: {
+          inputs: event.inputs ?? {},
+          repository: { default_branch: 'main' },
+          ...event.payload,
+        },
         run_id: String(runId),
         run_number: '1',
         run_attempt: String(attempt),

@@ -12,9 +12,22 @@ interface Step {
   with?: Record<string, unknown>
 }
 
+interface Concurrency {
+  group: string
+  'cancel-in-progress': unknown
+}
+
+interface Job {
+  permissions?: unknown
+  concurrency?: Concurrency
+  'timeout-minutes'?: unknown
+  steps?: Step[]
+}
+
 interface Workflow {
   permissions?: unknown
-  jobs: Record<string, { permissions?: unknown; 'timeout-minutes'?: unknown; steps?: Step[] }>
+  concurrency?: Concurrency
+  jobs: Record<string, Job>
 }
 
 interface Action {
@@ -49,6 +62,12 @@ describe.each(readdirSync(folder))('%s', (file) => {
   test('every job ends some day', () => {
     for (const job of Object.values(workflow.jobs))
       if (job.steps) expect(job['timeout-minutes']).toBeDefined()
+  })
+
+  test('two runs of the same do not meet', () => {
+    for (const { steps: own, concurrency = workflow.concurrency } of Object.values(workflow.jobs))
+      if (own)
+        expect(concurrency).toEqual({ group: expect.any(String), 'cancel-in-progress': expect.any(Boolean) })
   })
 
   test('no expression is pasted into a script', () => {
