@@ -59,7 +59,11 @@ export const capistrano: Runner<'capistrano'> = async (step, { work, machine, gu
         `${step.title} took longer than ${formatDuration(step.timeout!)}${ends}`,
       )
     if (error.code !== 'command-failed') throw error
-    throw new ApplianceError('guest-failed', `${step.title} failed${ends}`, { cause: error })
+    throw new ApplianceError(
+      'guest-failed',
+      `${step.title} failed${ends}`,
+      step.sensitive ? {} : { cause: error },
+    )
   }
   return undefined
 }

@@ -1,9 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
 import type { Provisioning, Runner } from '../provisioning.ts'
-import { inGuest } from '../steps/in-guest.ts'
+import { inGuest, LastLines, type Listener } from '../steps/in-guest.ts'
 import {
   CHEF,
   chefCommand,
@@ -20,12 +20,15 @@ import {
 } from './configuration.ts'
 import { ChefStream } from './events.ts'
 import { eventsHandler } from './events-handler.ts'
-import { failureMessage, projectPaths } from './failure.ts'
-import { ChefReporter } from './report.ts'
+import { failureMessage, placeOf, projectPaths } from './failure.ts'
+import { ChefReporter, countsOf } from './report.ts'
 import { ChefTree } from './tree.ts'
 import { withVendored } from './vendored.ts'
 
 type Step = StepOf<'chef_solo'> & { title: string }
+
+/** Lines of its tree that a message ends with. */
+const SHOWN = 5
 
 /** Gives Chef cookbooks and attributes, converges, and takes everything away again that was Chef's. */
 export const chefSolo: Runner<'chef_solo'> = async (given, provisioning) => {
@@ -45,7 +48,7 @@ export const chefSolo: Runner<'chef_solo'> = async (given, provisioning) => {
       const again = await converge(command, step, provisioning)
       refuseUpdates(step, again)
     }
-    return { chef: first.report }
+    return { chef: step.sensitive ? countsOf(first.report) : first.report }
   } finally {
     const unmount = from === 'tools' ? `umount ${TOOLS} && rmdir ${TOOLS}; ` : ''
     await guest
@@ -57,6 +60,8 @@ export const chefSolo: Runner<'chef_solo'> = async (given, provisioning) => {
 /** Everything that Chef reads. */
 async function prepare(step: Step, { guest, work }: Provisioning): Promise<void> {
   await guest.run(`rm -rf ${CHEF} && mkdir -p ${CHEF}/cache`, { signal: work.signal })
+  // Those of an earlier run would pass for this one's.
+  for (const { to } of evidenceFiles(work)) await rm(to, { force: true })
   for (const [from, to] of chefFolders(step))
     await guest.upload(from, to, { owner: 'root', group: 'root', signal: work.signal })
   const attributes = step.attributesFile
@@ -86,28 +91,41 @@ async function prepare(step: Step, { guest, work }: Provisioning): Promise<void>
 }
 
 async function converge(command: string, step: Step, provisioning: Provisioning): Promise<ChefReporter> {
-  const { work } = provisioning
   const reporter = new ChefReporter()
+  const listener = chefListener(step, provisioning, reporter)
+  try {
+    await inGuest(command, step, provisioning, listener)
+    listener.end()
+  } catch (error) {
+    listener.end()
+    throw await explained(error, step, reporter, provisioning)
+  }
+  return reporter
+}
+
+/** Takes Chef's events for the report, and shows them as a tree: all that a person gets to see of them. */
+function chefListener(
+  { sensitive }: Step,
+  { work }: Provisioning,
+  reporter: ChefReporter,
+): Listener & { end(): void } {
+  const last = new LastLines(SHOWN)
   const show = (text: string) => {
     // Chef 18 says so to its own small server, several times.
-    if (text.trim() === 'No key detected') return
-    if (!step.sensitive) work.log.guest(text)
+    if (sensitive || text.trim() === 'No key detected') return
+    last.add(text)
+    work.log.guest(text)
   }
   const tree = new ChefTree(show)
   const stream = new ChefStream((event) => {
     reporter.take(event)
     tree.take(event)
   }, show)
-  try {
-    await inGuest(command, { ...step, sensitive: false }, provisioning, (text, from) =>
-      from === 'stdout' ? stream.add(text) : show(text),
-    )
-    stream.end()
-  } catch (error) {
-    stream.end()
-    throw await explained(error, step, reporter, provisioning)
+  return {
+    hear: (text, from) => (from === 'stdout' ? stream.add(text) : show(text)),
+    last: () => [...new Set([...(tree.at ? [tree.at] : []), ...last.lines()])],
+    end: () => stream.end(),
   }
-  return reporter
 }
 
 /** Chef's own words for what went wrong instead of the end of its output, and its files as evidence. */
@@ -117,22 +135,24 @@ async function explained(
   { failure }: ChefReporter,
   provisioning: Provisioning,
 ): Promise<unknown> {
-  if (!(thrown instanceof ApplianceError) || thrown.code !== 'guest-failed') return thrown
-  const evidence = await evidenceOf(provisioning)
-  if (!failure) return new ApplianceError('guest-failed', thrown.message, { evidence })
-  const { directory } = provisioning.work.project
-  const message = step.sensitive
-    ? `${failure.resource ?? 'the run'} failed (the step is sensitive)`
-    : failureMessage(failure, await projectPaths(step.cookbooks, directory))
-  return new ApplianceError('guest-failed', `${step.title}: ${message}`, { evidence })
+  if (!(thrown instanceof ApplianceError) || !['guest-failed', 'timeout'].includes(thrown.code)) return thrown
+  // All that Chef wrote down is what a sensitive step keeps to itself.
+  const evidence = step.sensitive ? [] : await evidenceOf(provisioning)
+  const { code, message, hint } = thrown
+  if (code === 'timeout' || !failure)
+    return new ApplianceError(code, message, { evidence, ...(hint ? { hint } : {}) })
+  const where = await projectPaths(step.cookbooks, provisioning.work.project.directory)
+  const place = placeOf(failure, where)
+  const why = step.sensitive
+    ? `Chef failed${place ? ` at ${place}` : ''} (the step is sensitive)`
+    : failureMessage(failure, where)
+  return new ApplianceError('guest-failed', `${step.title}: ${why}`, { evidence })
 }
 
 async function evidenceOf({ guest, work }: Provisioning): Promise<string[]> {
-  const folder = join(work.outDirectory, 'evidence')
-  await mkdir(folder, { recursive: true })
   const files: string[] = []
-  for (const from of [stacktrace, docLog]) {
-    const to = join(folder, basename(from))
+  for (const { from, to } of evidenceFiles(work)) {
+    await mkdir(dirname(to), { recursive: true })
     const there = await guest.run(`test -s ${from}`, { allowFailure: true }).catch(() => undefined)
     if (there?.status !== 0) continue
     await guest.download(from, to, work.signal).then(
@@ -143,10 +163,15 @@ async function evidenceOf({ guest, work }: Provisioning): Promise<string[]> {
   return files
 }
 
+/** Chef's own files in the guest, and where they go here. */
+function evidenceFiles({ outDirectory }: Pick<Provisioning['work'], 'outDirectory'>) {
+  return [stacktrace, docLog].map((from) => ({ from, to: join(outDirectory, 'evidence', basename(from)) }))
+}
+
 /** A recipe that changes something each time it runs will do so at the customer's, too, and hides what did change. */
 function refuseUpdates(step: Step, { report }: ChefReporter): void {
   if (report.updated === 0) return
-  const shown = report.updatedResources.slice(0, 10).join(', ')
+  const shown = step.sensitive ? '(the step is sensitive)' : report.updatedResources.slice(0, 10).join(', ')
   throw new ApplianceError(
     'check-failed',
     `${step.title} is not idempotent: a second run updated ${report.updated} of ${report.resources} resources: ${shown}`,

@@ -21,8 +21,8 @@ export function failureMessage(failure: ChefFailure, where: (path: string) => st
   return `${what}: ${failure.error}: ${shown.join(' | ').slice(0, 1200)}`
 }
 
-/** `cookbooks/web/recipes/default.rb:12`. */
-function placeOf(failure: ChefFailure, where: (path: string) => string): string {
+/** `cookbooks/web/recipes/default.rb:12`; empty where Chef names no place. */
+export function placeOf(failure: ChefFailure, where: (path: string) => string): string {
   const line = failure.line || failure.trace[0] || ''
   const [, path, number] = /^(.+?):(\d+)(?::|$)/.exec(line) ?? []
   if (path && number) return `${where(path)}:${number}`

@@ -14,6 +14,11 @@ export interface ChefReport {
   deprecations: string[]
 }
 
+/** The report of a sensitive step: how many, and nothing by name. */
+export function countsOf(report: ChefReport): ChefReport {
+  return { ...report, updatedResources: [], slowest: [], deprecations: [] }
+}
+
 export type ChefFailure = { resource?: string; action?: string; line?: string; file?: string } & ChefException
 
 const SLOWEST = 10

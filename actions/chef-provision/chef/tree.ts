@@ -15,6 +15,8 @@ export class ChefTree {
   #recipe = ''
   /** Titles of the open resources; undefined once shown. */
   readonly #open: (string | undefined)[] = []
+  /** What Chef is at: the innermost of them, `execute[make] run`; undefined between two. */
+  at: string | undefined
 
   constructor(show: (text: string) => void) {
     this.#show = show
@@ -31,7 +33,8 @@ export class ChefTree {
       case 'begin': {
         const notified = event.notifier ? ` (notified by ${event.notifier})` : ''
         this.#open.length = event.depth
-        this.#open.push(`${event.resource} ${event.action}${notified}`)
+        this.at = `${event.resource} ${event.action}${notified}`
+        this.#open.push(this.at)
         if (event.depth > 0 || event.recipe === this.#recipe) return []
         this.#recipe = event.recipe
         return event.recipe ? [[0, event.recipe]] : []
@@ -40,6 +43,7 @@ export class ChefTree {
         const title = this.#open[event.depth]
         const above = this.#openAbove(event.depth)
         this.#open.length = Math.min(this.#open.length, event.depth)
+        this.at = this.#open.at(-1)
         if (event.action === 'nothing') return []
         const took = event.seconds >= 0.05 ? `, ${event.seconds.toFixed(1)} s` : ''
         const state = `${event.state.replaceAll('-', ' ')}${took}`

@@ -6,22 +6,27 @@ import type { Provisioning } from '../provisioning.ts'
 /** Lines of a failed command's output that its message ends with. */
 const SHOWN = 5
 
+/** Who hears what a command says. A sensitive step's is heard, too, and is not to pass it on. */
+export interface Listener {
+  hear(text: string, stream: 'stdout' | 'stderr'): void
+  /** The last words, for a person. */
+  last(): string[]
+}
+
 /**
  * Runs a step's command with the mirror's environment and the step's own, its output shown as it comes.
  *
- * @param onOutput instead of showing it
+ * @param listener instead of showing it
  * @throws ApplianceError `guest-failed` or `timeout`, with the end of what it said, unless the step is sensitive
  */
 export async function inGuest(
   command: string,
   step: StepSettings & { title: string },
   { guest, work, env }: Pick<Provisioning, 'guest' | 'work' | 'env'>,
-  onOutput?: (text: string, stream: 'stdout' | 'stderr') => void,
+  listener: Listener = shownAsItComes(step, work),
 ): Promise<void> {
-  const last = new LastLines(SHOWN)
-  const show = onOutput ?? ((text: string) => work.log.guest(text))
   const ends = () => {
-    const said = step.sensitive ? '' : last.lines().join(' | ')
+    const said = step.sensitive ? '' : listener.last().join(' | ')
     return said ? `; it last said: ${said}` : ''
   }
   try {
@@ -32,10 +37,7 @@ export async function inGuest(
       allowFailure: true,
       ...(step.as ? { as: step.as } : {}),
       ...(step.timeout === undefined ? {} : { timeout: step.timeout }),
-      onOutput: (text, stream) => {
-        last.add(text)
-        if (!step.sensitive) show(text, stream)
-      },
+      onOutput: (text, stream) => listener.hear(text, stream),
     })
     if (status !== 0) throw new ApplianceError('guest-failed', `${step.title} failed (${status})${ends()}`)
   } catch (error) {
@@ -49,6 +51,18 @@ export async function inGuest(
     if (error.code === 'no-answer')
       throw new ApplianceError('no-answer', `the guest stopped answering during ${step.title}${ends()}`)
     throw error
+  }
+}
+
+function shownAsItComes({ sensitive }: StepSettings, { log }: Pick<Provisioning['work'], 'log'>): Listener {
+  const last = new LastLines(SHOWN)
+  return {
+    hear(text) {
+      if (sensitive) return
+      last.add(text)
+      log.guest(text)
+    },
+    last: () => last.lines(),
   }
 }
 

@@ -1,0 +1,79 @@
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import type { ApplianceError } from '../../actions/lib/errors/error.ts'
+import { type ChefGuest, chefGuest, recipeStep } from '../fixtures/chef-guest.ts'
+import { buildExample } from '../fixtures/example.ts'
+import { isInside, testsInside } from '../fixtures/inside.ts'
+
+jest.setTimeout(600_000)
+if (process.getuid?.() !== 0)
+  test.skip('skipped, because a change of the root directory needs root', () => {})
+else if (!isInside()) {
+  await buildExample('veewee-basebox')
+  await testsInside(import.meta.url)
+} else chefSteps()
+
+/** The step chef_solo as the stage runs it, over SSH, in a guest without systemd and a kernel of its own. */
+function chefSteps(): void {
+  let chef: ChefGuest
+  beforeAll(async () => {
+    chef = await chefGuest()
+  })
+  afterAll(async () => await chef?.[Symbol.asyncDispose]())
+
+  async function runs(recipe: string, more: Parameters<typeof recipeStep>[2] = {}) {
+    chef.lines.length = 0
+    return (await chef.runs(await recipeStep(chef.folder, recipe, more), 'chef_solo web')).chef!
+  }
+  const failureOf = async (...[recipe, more]: Parameters<typeof runs>): Promise<ApplianceError> =>
+    await runs(recipe, more).then(
+      () => {
+        throw new Error('it did not fail')
+      },
+      (error) => error,
+    )
+  /** Chef has begun by then, on whatever computer. */
+  const PATIENCE = 20_000
+  const SAID = 'hunter2'
+  const slow = `execute 'slow' do\n  command 'echo password is ${SAID}; sleep 600'\n  live_stream true\nend\n`
+  const bad = `execute 'mysql -p${SAID}' do\n  command 'echo ${SAID} >&2; exit 3'\nend\n`
+
+  test('one that takes too long says what Chef was at, and what that said last', async () => {
+    const late = await failureOf(slow, { timeout: PATIENCE })
+    expect(late.code).toBe('timeout')
+    expect(late.message).toMatch(
+      /^chef_solo web took longer than 20 s; it last said: execute\[slow\] run \| .*web::default \| password is hunter2$/,
+    )
+    expect(late.message).not.toContain('"event"')
+    expect(late.evidence.map((path) => basename(path))).toContain('chef.log')
+  })
+
+  test('a sensitive one says nothing, whatever becomes of it: in no message, log, report or evidence', async () => {
+    const sensitive = true
+    const late = await failureOf(slow, { timeout: PATIENCE, sensitive })
+    expect(late).toMatchObject({ message: 'chef_solo web took longer than 20 s', evidence: [] })
+    expect(chef.lines).toEqual([])
+    const failed = await failureOf(bad, { sensitive })
+    expect(failed).toMatchObject({
+      message: expect.stringMatching(
+        /^chef_solo web: Chef failed at cookbooks-\w+\/web\/recipes\/default\.rb:1 \(the step is sensitive\)$/,
+      ),
+      evidence: [],
+    })
+    expect(chef.lines).toEqual([])
+    expect(await readdir(join(chef.folder, 'out/evidence')).catch(() => [])).toEqual([])
+    const report = await runs(`file '/etc/${SAID}'\n`, { sensitive })
+    expect(report).toMatchObject({ resources: 1, updated: 1 })
+    expect(JSON.stringify(report)).not.toContain(SAID)
+    expect(chef.lines).toEqual([])
+  })
+
+  test('a failure comes with its resource, its place, and Chef’s own files', async () => {
+    const failed = await failureOf(bad)
+    expect(failed.message).toMatch(
+      /^chef_solo web: execute\[mysql -phunter2\] run \(cookbooks-\w+\/web\/recipes\/default\.rb:1\): Mixlib::ShellOut::ShellCommandFailed: .*STDERR: hunter2/,
+    )
+    expect(failed.evidence.map((path) => basename(path))).toEqual(['chef-stacktrace.out', 'chef.log'])
+  })
+}
