@@ -2,12 +2,14 @@ import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { openStepLogin } from '../../actions/chef-provision/capistrano/login.ts'
 import { leaveNothing } from '../../actions/chef-provision/farewell.ts'
 import { setPackageSources } from '../../actions/chef-provision/package-sources.ts'
 import type { Provisioning } from '../../actions/chef-provision/provisioning.ts'
 import { upload } from '../../actions/chef-provision/steps/upload.ts'
 import { waitFor } from '../../actions/chef-provision/steps/wait-for.ts'
 import type { Guest } from '../../actions/lib/guest/guest.ts'
+import { run } from '../../actions/lib/process/command.ts'
 import type { Project } from '../../actions/lib/stage/stage.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
 import { unpackBase } from '../fixtures/example-root.ts'
@@ -68,6 +70,45 @@ function provisionedRoot(): void {
     expect(await inGuest('stat -c "%U %a" /opt/app/VERSION /opt/app/bin/license-server')).toBe(
       'daemon 640\ndaemon 750\n',
     )
+  })
+
+  test.each([
+    [
+      'a file without an end of its last line',
+      'printf "%s" "$customer" > "$keys"; chown shopper: "$keys"; chmod 640 "$keys"',
+    ],
+    [
+      'a file that another user owns',
+      'echo "$customer" > "$keys"; chown root:daemon "$keys"; chmod 644 "$keys"',
+    ],
+    ['an empty file', ': > "$keys"'],
+    ['no file', ':'],
+    ['no folder', 'rmdir "$home/.ssh"'],
+  ])('Capistrano’s login leaves the customer’s keys as they were: %s', async (_, make) => {
+    const customer =
+      'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMwUyQLpG0Yh9xTUFqPzGWBEMmyFH0c3Dp9s1NcG6XkK the customer'
+    await inGuest(`userdel -rf shopper 2>/dev/null; useradd -m shopper; mkdir -p /run/appliance
+home=/home/shopper keys=/home/shopper/.ssh/authorized_keys customer='${customer}'
+mkdir -m 700 "$home/.ssh"; chown shopper: "$home/.ssh"; ${make}`)
+    const state = async () =>
+      await inGuest(
+        `cd /home/shopper; find .ssh -printf '%p %U %G %m %s\\n' 2>&1 | sort; [ ! -e .ssh/authorized_keys ] || sha256sum .ssh/authorized_keys`,
+      )
+    const before = await state()
+    const login = await openStepLogin(
+      opened.guest,
+      'shopper',
+      { host: '127.0.0.1', port: SSH_PORT, connectionProves: true },
+      { MIRROR: 'here' },
+      await mkdtemp(join(folder, 'login-')),
+    )
+    try {
+      const ssh = ['-F', join(login.home, '.ssh/config'), 'shop.example.com', 'echo $USER $MIRROR']
+      expect((await run('ssh', ssh)).stdout).toBe('shopper here\n')
+    } finally {
+      await login[Symbol.asyncDispose]()
+    }
+    expect(await state()).toBe(before)
   })
 
   test('a port is waited for, and what is listened at instead is told', async () => {

@@ -14,6 +14,8 @@ export interface StepLogin {
 }
 
 const FRAME = `${RUN}/with-mirror`
+/** What there was before. */
+const WAS = `${RUN}/login-was`
 
 /**
  * Lets Capistrano in as a user of the guest, whatever host its own configuration names: an SSH configuration that
@@ -67,12 +69,18 @@ exec "\${SHELL:-/bin/sh}" -l
 `
   await guest.run(`cat > ${FRAME} && chmod 644 ${FRAME}`, { input: frame, title: 'preparing the login' })
   await guest.run(
-    `home=$(getent passwd ${quote(user)} | cut -d: -f6)
+    `${homeOf(user)}
 [ -d "$home" ] || { echo "the guest has no user ${user} with a home" >&2; exit 1; }
-made=; [ -d "$home/.ssh" ] || { mkdir -m 700 "$home/.ssh"; made=1; }
-cat >> "$home/.ssh/authorized_keys"
-chmod 600 "$home/.ssh/authorized_keys"
-chown -R "$(id -u ${quote(user)}):$(id -g ${quote(user)})" "$home/.ssh"`,
+rm -rf ${WAS}; mkdir -m 700 ${WAS}
+id=$(id -u ${quote(user)}):$(id -g ${quote(user)})
+[ -d "$home/.ssh" ] || { mkdir -m 700 "$home/.ssh" && chown "$id" "$home/.ssh" && touch ${WAS}/no-folder; }
+if [ -e "$keys" ]; then
+  cat "$keys" > ${WAS}/keys
+  if [ -n "$(tail -c 1 "$keys")" ]; then echo >> "$keys"; fi
+else
+  (umask 077; : > "$keys") && chown "$id" "$keys" && touch ${WAS}/no-keys
+fi
+cat >> "$keys"`,
     {
       input: `command="sh ${FRAME}" ${publicKey}\n`,
       title: `letting the step in as ${user}`,
@@ -80,16 +88,24 @@ chown -R "$(id -u ${quote(user)}):$(id -g ${quote(user)})" "$home/.ssh"`,
   )
   const close = async () => {
     const material = publicKey.split(' ')[1]!
+    // Written into, so that mode, owner and context stay; what the step itself has added stays, too.
     await guest
       .run(
-        `home=$(getent passwd ${quote(user)} | cut -d: -f6)
-sed -i '\\|${material}|d' "$home/.ssh/authorized_keys"
-[ -s "$home/.ssh/authorized_keys" ] || rm -f "$home/.ssh/authorized_keys"
-rmdir --ignore-fail-on-non-empty "$home/.ssh" 2>/dev/null
-rm -f ${FRAME}`,
+        `${homeOf(user)}
+if [ -e "$keys" ]; then
+  grep -vF ${quote(material)} "$keys" > ${WAS}/now
+  if [ -e ${WAS}/keys ] && [ "$(cat ${WAS}/now)" = "$(cat ${WAS}/keys)" ]; then cat ${WAS}/keys; else cat ${WAS}/now; fi > "$keys"
+  if [ -e ${WAS}/no-keys ] && [ ! -s "$keys" ]; then rm "$keys"; fi
+fi
+if [ -e ${WAS}/no-folder ]; then rmdir --ignore-fail-on-non-empty "$home/.ssh"; fi
+rm -rf ${FRAME} ${WAS}`,
         { allowFailure: true },
       )
       .catch(() => {})
   }
   return { home: folder, key, [Symbol.asyncDispose]: close }
+}
+
+function homeOf(user: string): string {
+  return `home=$(getent passwd ${quote(user)} | cut -d: -f6); keys="$home/.ssh/authorized_keys"`
 }
