@@ -37,6 +37,7 @@ export function reportMarkdown({ steps }: ProvisionReport): string {
         `| ${(milliseconds / 1000).toFixed(1)} s | ${cell(resource)} | ${cell(recipe)} |`,
     )
   const deprecations = [...new Set(steps.flatMap(({ chef }) => chef?.deprecations ?? []))]
+  const ignored = [...new Set(steps.flatMap(({ chef }) => chef?.ignored ?? []))]
   return [
     '| step | | time | |\n|---|---|---:|---|',
     ...rows,
@@ -46,6 +47,9 @@ export function reportMarkdown({ steps }: ProvisionReport): string {
           ...slow,
           '\n</details>',
         ]
+      : []),
+    ...(ignored.length > 0
+      ? [`\nFailures that the recipes ignore:\n${ignored.map((line) => `- ${cell(line)}`).join('\n')}`]
       : []),
     ...(deprecations.length > 0
       ? [`\nDeprecations:\n${deprecations.map((line) => `- ${cell(line)}`).join('\n')}`]

@@ -76,4 +76,20 @@ function chefSteps(): void {
     )
     expect(failed.evidence.map((path) => basename(path))).toEqual(['chef-stacktrace.out', 'chef.log'])
   })
+
+  test('what a recipe ignores is a warning, and not what the run is said to have failed for', async () => {
+    const probe =
+      "execute 'optional probe' do\n  command 'echo nobody there >&2; false'\n  ignore_failure true\nend\n"
+    const failed = await failureOf(`${probe}package 'nosuch'\n`)
+    expect(failed.message).toMatch(
+      /^chef_solo web: package\[nosuch\] install \(.*:5\): .*No candidate version available for nosuch/,
+    )
+    expect(failed.hint).toMatch(/^The mirror does not have nosuch: add it to packages: of /)
+    const report = await runs(probe)
+    expect(report).toMatchObject({
+      failed: 1,
+      ignored: [expect.stringMatching(/^execute\[optional probe\] run: .*nobody there/)],
+    })
+    expect(chef.lines.join('')).toMatch(/warning: it failed, which the recipe ignores: .*nobody there/)
+  })
 }

@@ -51,9 +51,11 @@ module Appliance
     end
 
     def resource_failed(resource, action, exception)
-      tell('failure', resource: name_of(resource), action: action.to_s, line: resource.source_line.to_s,
-                      **told(exception, resource.sensitive))
-      over('failed', resource, action)
+      # Also told of one that the recipe lets fail.
+      ignored = resource.ignore_failure ? true : nil
+      tell('failure', depth: depth_of(resource), resource: name_of(resource), action: action.to_s,
+                      line: resource.source_line.to_s, ignored: ignored, **told(exception, resource.sensitive))
+      over(ignored ? 'ignored' : 'failed', resource, action)
     end
 
     def stream_output(_stream, output, _options = {})
@@ -91,6 +93,10 @@ module Appliance
       tell('end', depth: @open.size, resource: name_of(resource), action: action.to_s, state: state,
                   recipe: [resource.cookbook_name, resource.recipe_name].compact.join('::'),
                   seconds: began ? (now - began).round(3) : 0)
+    end
+
+    def depth_of(resource)
+      @open.rindex { |open, _| open.equal?(resource) } || @open.size
     end
 
     def name_of(resource)

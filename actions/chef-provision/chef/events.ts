@@ -10,12 +10,23 @@ export type ChefEvent =
       resource: string
       action: string
       recipe: string
-      state: 'updated' | 'up-to-date' | 'skipped' | 'failed'
+      /** ignored: it failed, and the recipe says that it may. */
+      state: 'updated' | 'up-to-date' | 'skipped' | 'failed' | 'ignored'
       seconds: number
     }
   | { event: 'output'; depth: number; text: string }
   | { event: 'retry'; depth: number; left: number; resource: string; message: string }
-  | ({ event: 'failure'; resource?: string; action?: string; line?: string; file?: string } & ChefException)
+  | ({
+      event: 'failure'
+      resource?: string
+      action?: string
+      line?: string
+      file?: string
+      /** Of a resource. */
+      depth?: number
+      /** The recipe says that it may fail (`ignore_failure`). */
+      ignored?: true
+    } & ChefException)
   | ({ event: 'run-failed' } & ChefException)
   | { event: 'deprecation'; text: string }
   | { event: 'run-completed' }

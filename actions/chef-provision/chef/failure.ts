@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
-import type { ChefFailure } from './report.ts'
+import { type ChefFailure, messageLines } from './report.ts'
 
 /**
  * Chef's failure in one line: the resource, where it is declared in the project, and what was wrong.
@@ -12,11 +12,7 @@ export function failureMessage(failure: ChefFailure, where: (path: string) => st
   const what = failure.resource
     ? `${failure.resource} ${failure.action}${place ? ` (${place})` : ''}`
     : place || 'the run'
-  const message = failure.message
-    .split('\n')
-    .map((line) => line.trim())
-    // Mixlib's report of a failed command: its frame tells nothing.
-    .filter((line) => line && !/^-{2,}|^Begin output of|^End output of|^Expected process to exit/.test(line))
+  const message = messageLines(failure.message)
   const shown = message.length > 6 ? [...message.slice(0, 2), '…', ...message.slice(-3)] : message
   return `${what}: ${failure.error}: ${shown.join(' | ').slice(0, 1200)}`
 }

@@ -1,4 +1,5 @@
 import type { ChefEvent } from './events.ts'
+import { messageLines } from './report.ts'
 
 /**
  * Chef's events as a tree for people, as they happen: recipe → resource → subresource, with seconds. A resource is
@@ -46,7 +47,7 @@ export class ChefTree {
         this.at = this.#open.at(-1)
         if (event.action === 'nothing') return []
         const took = event.seconds >= 0.05 ? `, ${event.seconds.toFixed(1)} s` : ''
-        const state = `${event.state.replaceAll('-', ' ')}${took}`
+        const state = `${event.state === 'ignored' ? 'failed, ignored' : event.state.replaceAll('-', ' ')}${took}`
         return title === undefined
           ? [[event.depth + 2, state]]
           : [...above, [event.depth + 1, `${title}: ${state}`]]
@@ -63,6 +64,14 @@ export class ChefTree {
       case 'deprecation':
         return [[1, `deprecated: ${event.text.split('\n')[0]}`]]
       case 'failure':
+        if (!event.ignored) return []
+        return [
+          ...this.#openAbove((event.depth ?? 0) + 1),
+          [
+            (event.depth ?? 0) + 2,
+            `warning: it failed, which the recipe ignores: ${event.error}: ${messageLines(event.message).slice(0, 3).join(' | ')}`,
+          ],
+        ]
       case 'run-failed':
       case 'run-completed':
         return []

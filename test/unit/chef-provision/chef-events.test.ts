@@ -4,6 +4,7 @@ import { EVENT_MARK } from '../../../actions/chef-provision/chef/events-handler.
 import { failureMessage } from '../../../actions/chef-provision/chef/failure.ts'
 import { ChefReporter } from '../../../actions/chef-provision/chef/report.ts'
 import { ChefTree } from '../../../actions/chef-provision/chef/tree.ts'
+import { reportMarkdown } from '../../../actions/chef-provision/report.ts'
 
 const resource = (depth: number, name: string, action = 'create', recipe = 'web::default') => ({
   depth,
@@ -55,6 +56,69 @@ test('a report: subresources count as part of theirs, and what was only declared
   })
   expect(reporter.report.deprecations).toEqual(['property x is going'])
   expect(reporter.completed).toBe(true)
+})
+
+test('a failure that a recipe ignores is a warning; what failed later is why the run ended', () => {
+  const failure = (name: string, message: string, more: object = {}): ChefEvent => ({
+    event: 'failure',
+    resource: name,
+    action: 'run',
+    error: 'RuntimeError',
+    message,
+    trace: [],
+    ...more,
+  })
+  const part = resource(1, 'execute[part]', 'run')
+  const probe = resource(0, 'web_probe[optional]', 'run')
+  const gimp = resource(0, 'package[gimp]', 'install')
+  const failing: ChefEvent[] = [
+    { event: 'begin', ...probe },
+    { event: 'begin', ...part },
+    failure('execute[part]', 'no such probe', { depth: 1 }),
+    { event: 'end', ...part, state: 'failed', seconds: 0 },
+    failure('web_probe[optional]', 'execute[part] had an error: no such probe', { depth: 0, ignored: true }),
+    { event: 'end', ...probe, state: 'ignored', seconds: 0 },
+    { event: 'begin', ...gimp },
+    failure('package[gimp]', 'No candidate version available for gimp', { depth: 0 }),
+    { event: 'end', ...gimp, state: 'failed', seconds: 0 },
+  ]
+  const reporter = new ChefReporter()
+  let shown = ''
+  const tree = new ChefTree((text) => {
+    shown += text
+  })
+  for (const event of failing) {
+    reporter.take(event)
+    tree.take(event)
+  }
+  expect(reporter.failure).toMatchObject({ resource: 'package[gimp]' })
+  expect(reporter.report.ignored).toEqual([
+    'web_probe[optional] run: RuntimeError: execute[part] had an error: no such probe',
+  ])
+  expect(shown).toMatch(
+    /^ {2}web_probe\[optional\] run\n {4}execute\[part\] run: failed\n {4}warning: it failed, which the recipe ignores: RuntimeError: execute\[part\] had an error: no such probe\n {4}failed, ignored$/m,
+  )
+  expect(
+    reportMarkdown({
+      steps: [{ title: 'x', kind: 'chef_solo', milliseconds: 1, from: 'run', chef: reporter.report }],
+    }),
+  ).toContain('Failures that the recipes ignore:\n- web_probe[optional] run: RuntimeError')
+
+  // Ruby around a resource may catch what it throws: then another one ended the run.
+  const end: ChefEvent = {
+    event: 'run-failed',
+    error: 'RuntimeError',
+    message: 'execute[last] (web::default line 9) had an error: RuntimeError: the end',
+    trace: [],
+  }
+  const caught = new ChefReporter()
+  for (const event of [
+    failure('execute[caught]', 'rescued', { depth: 0 }),
+    failure('execute[last]', 'the end', { depth: 0 }),
+    end,
+  ])
+    caught.take(event)
+  expect(caught.failure).toMatchObject({ resource: 'execute[last]' })
 })
 
 test('events and what is printed between them are told apart, wherever the pieces break', () => {
