@@ -6,6 +6,7 @@ import type { Guest } from '../lib/guest/guest.ts'
 import type { Machine } from '../lib/hypervisor/hypervisor.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
+import { BootConsole } from './boot-console.ts'
 import type { Layer } from './layers/layer.ts'
 import { keyAt, type Plan, resumePoint, whyNot } from './layers/plan.ts'
 import { overlay, type Shelf } from './layers/shelf.ts'
@@ -64,6 +65,7 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
   if (resumed) await useLayers(options, resumed, report)
   const beginning = await begin(options, resumed)
   const { machine } = beginning
+  const bootConsole = await BootConsole.after(options.serial, resumed && shelf?.console(resumed.key))
   let { guest, disk } = beginning
   try {
     for (let position = beginning.position; position <= plan.steps.length; position++) {
@@ -79,6 +81,7 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
           env: options.env,
           prepare: async (again) => void (await options.prepare(again)),
           files,
+          bootConsole,
           serial: options.serial,
         }
         const did = await log.group(title, () => work.timed(title, () => runStep(step, title, provisioning)))
@@ -87,7 +90,10 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
         await keepFiles(files, work.outDirectory)
       }
       if (!shelf || position === resumed?.position) continue
-      disk = await work.timed('layers', () => keep(options, shelf, position, machine, guest, report))
+      disk = await work.timed('layers', async () => {
+        await bootConsole.keep(shelf.console(keyAt(plan, position)))
+        return await keep(options, shelf, position, machine, guest, report)
+      })
     }
     signal.throwIfAborted()
     return { machine, guest, report, disk }

@@ -2,6 +2,7 @@ import type { Guest } from '../lib/guest/guest.ts'
 import type { Machine } from '../lib/hypervisor/hypervisor.ts'
 import type { ProvisionStep } from '../lib/spec/spec.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
+import type { BootConsole } from './boot-console.ts'
 import type { StepReport } from './report.ts'
 
 /** What the steps work on. */
@@ -16,6 +17,8 @@ export interface Provisioning {
   readonly prepare: (guest: Guest) => Promise<void>
   /** Where the step's downloads go. */
   readonly files: string
+  /** What the guest's console has said since it was last started or restarted. */
+  readonly bootConsole: BootConsole
   /** Where the machine's serial console is written. */
   readonly serial: string
 }

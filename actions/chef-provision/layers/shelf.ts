@@ -10,7 +10,8 @@ import { type Kept, pruning } from './pruning.ts'
 
 /**
  * The layers of earlier runs, one folder a key: `disk.qcow2` over the disk of the layer below, `memory`, `files`
- * (what the step fetched), `merged` (what the steps fetched whose layers it took in) and, written last, `layer.json`, which vouches for the rest. So a run that is killed at any
+ * (what the step fetched), `merged` (what the steps fetched whose layers it took in), `console` (what the guest had
+ * said) and, written last, `layer.json`, which vouches for the rest. So a run that is killed at any
  * instant leaves at most a folder without a `layer.json`, which the next one removes.
  */
 export class Shelf {
@@ -70,6 +71,11 @@ export class Shelf {
       if (merged) return { ...merged, files: this.#mergedFiles(layer.key, key) }
     }
     return undefined
+  }
+
+  /** What the console had said of the boot in which the layer was made. */
+  console(key: string): string {
+    return join(this.#folder, key, 'console')
   }
 
   /** Begins a layer: an empty disk over that of `parent`, or of the base. @returns its path */

@@ -5,6 +5,7 @@ import type { Runner } from '../provisioning.ts'
 export const reboot: Runner<'reboot'> = async ({ title, timeout }, provisioning) => {
   const { machine, guest, work } = provisioning
   const limit = timeout === undefined ? {} : { timeout }
+  await provisioning.bootConsole.restarts()
   provisioning.guest = await restart(machine, guest, { title, signal: work.signal, ...limit })
   await provisioning.prepare(provisioning.guest)
   return undefined

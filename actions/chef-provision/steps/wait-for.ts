@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ApplianceError } from '../../lib/errors/error.ts'
-import { textOf } from '../../lib/files/text.ts'
 import { quote } from '../../lib/guest/quote.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import type { Provisioning, Runner } from '../provisioning.ts'
@@ -67,16 +66,16 @@ async function inLoop(
   }
 }
 
-/** On the screen, or in what the serial console has said since the machine was started. */
+/** On the screen, or in what the serial console has said since the guest was started. */
 async function textOnConsole(
   text: string,
   timeout: number,
-  { machine, serial, work }: Provisioning,
+  { machine, bootConsole, work }: Provisioning,
 ): Promise<void> {
   const deadline = performance.now() + timeout
   for (;;) {
     const screen = (await machine.console.text().catch(() => undefined))?.rows.join('\n') ?? ''
-    const said = await textOf(serial)
+    const said = await bootConsole.text()
     if (screen.includes(text) || said.includes(text)) return
     if (performance.now() > deadline) {
       const ends = `${screen}\n${said}`

@@ -135,6 +135,17 @@ function layers(): void {
     await rm(file('out/files'), { recursive: true })
     await course(more, async () => {})
     expect(await readFile(file('out/files/got/app/VERSION'), 'utf8')).toBe('2\n')
+    // What an earlier boot said is no sign of this one; what it says after a layer, or said before it, is.
+    const restarted: ProvisionStep[] = [...more, { kind: 'shell', inline: 'echo UP AGAIN > /dev/console' }]
+    await course(restarted, async () => {})
+    await expect(
+      course([...restarted, { kind: 'wait_for', console: 'READY TO GO', timeout: 3000 }], state),
+    ).rejects.toThrow(/^the console did not show "READY TO GO" within 3\.0 s/)
+    const waiting = await course(
+      [...restarted, { kind: 'wait_for', console: 'UP AGAIN', timeout: 3000 }],
+      async () => {},
+    )
+    expect(waiting.ran).toEqual(['wait_for "UP AGAIN"'])
     await expect(course([...more, { kind: 'wait_for', port: 4444, timeout: 3000 }], state)).rejects.toThrow(
       /^wait_for 4444: nobody listens at port 4444 after 3\.0 s; listened at: .*22/,
     )
