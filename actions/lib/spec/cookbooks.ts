@@ -6,6 +6,7 @@ import { textOf } from '../files/text.ts'
 import { dataBagFaults } from './data-bags.ts'
 import type { Positioned } from './positions.ts'
 import { keysAt, listAt, textAt, textsAt, valueAt } from './raw.ts'
+import { expandRunList, fileOfRole, roleFiles, roleName, roleOf } from './roles.ts'
 
 interface Recipe {
   cookbook: string
@@ -43,24 +44,26 @@ export async function cookbookFaults(yaml: Positioned, directory: string): Promi
       if (textAt(chef, key) !== undefined && !toolsHave(yaml, gem))
         say(`needs ${gem}: add ${gem}: "*" to the gems for: tools (mirror.gem)`, key)
     const roles = textAt(chef, 'roles')
-    for (const [entry, text] of listAt(chef, 'run_list').entries())
-      if (typeof text === 'string')
-        say(
-          text.startsWith('role[')
-            ? await fileFault('role', text.slice(5, -1), 'roles', roles, directory)
-            : await entryFault(text, known, directory),
-          'run_list',
-          entry,
-        )
-    for (const message of await unmetDependencies(known ?? [], directory)) say(message, 'cookbooks')
+    const entries = await expandRunList(
+      listAt(chef, 'run_list'),
+      roles && resolve(directory, roles),
+      textAt(chef, 'environment'),
+    )
+    for (const { text, index: entry, role } of entries) {
+      const name = roleOf(text)
+      const fault =
+        name === undefined
+          ? await entryFault(text, known, directory)
+          : await roleFault(name, roles, directory)
+      say(role && fault ? `${relative(directory, role)} names ${text}: ${fault}` : fault, 'run_list', entry)
+    }
+    const used = entries.flatMap(({ text }) => recipeOf(text)?.cookbook ?? [])
+    for (const message of await unmetDependencies(used, known ?? [], directory)) say(message, 'cookbooks')
     const attributes = textAt(chef, 'attributes')
     say(attributes && (await attributesFault(attributes, directory)), 'attributes')
     const environment = textAt(chef, 'environment')
     if (environment !== undefined && environment !== '_default')
-      say(
-        await fileFault('environment', environment, 'environments', textAt(chef, 'environments'), directory),
-        'environment',
-      )
+      say(await environmentFault(environment, textAt(chef, 'environments'), directory), 'environment')
     faults.push(...(await dataBagFaults(yaml, at(), chef, directory)))
     const policy = textAt(chef, 'policy')
     const lock = policy && join(policy, 'Policyfile.lock.json')
@@ -93,43 +96,90 @@ async function isFolder(path: string): Promise<boolean> {
   return (await readdir(path).catch(() => undefined)) !== undefined
 }
 
-/** A role or environment that has no file in its folder, or one that is no JSON. */
-async function fileFault(
-  what: 'role' | 'environment',
+/** A role that has no file in its folder, or one that is no JSON. */
+async function roleFault(
   name: string,
-  key: 'roles' | 'environments',
   folder: string | undefined,
   directory: string,
 ): Promise<string | undefined> {
-  if (folder === undefined) return `the ${what} ${name} needs ${key}: the folder it is in`
+  if (folder === undefined) return `the role ${name} needs roles: the folder it is in`
+  if (!(await isFolder(resolve(directory, folder)))) return undefined
+  const files = await roleFiles(resolve(directory, folder))
+  const file = fileOfRole(name, files)
+  if (!file) return `there is no role ${name} in ${folder}${suggestion(name, files.map(roleName))}`
+  return file.endsWith('.json') ? await attributesFault(relative(directory, file), directory) : undefined
+}
+
+async function environmentFault(
+  name: string,
+  folder: string | undefined,
+  directory: string,
+): Promise<string | undefined> {
+  if (folder === undefined) return `the environment ${name} needs environments: the folder it is in`
   const files = await readdir(resolve(directory, folder)).catch(() => undefined)
   if (!files) return undefined
   const names = files.filter((file) => /\.(rb|json)$/.test(file)).map((file) => basename(file, extname(file)))
-  if (!names.includes(name)) return `there is no ${what} ${name} in ${folder}${suggestion(name, names)}`
+  if (!names.includes(name)) return `there is no environment ${name} in ${folder}${suggestion(name, names)}`
   return files.includes(`${name}.json`)
     ? await attributesFault(join(folder, `${name}.json`), directory)
     : undefined
 }
 
-/** Cookbooks that others need, as far as their metadata says so in plain words, and no folder has. */
-async function unmetDependencies(cookbooks: readonly Cookbook[], directory: string): Promise<string[]> {
+/**
+ * Cookbooks that the used ones need, and those in turn, as far as their metadata says so in plain words, and no folder
+ * has. Nothing else is loaded: what nobody uses may lack what it likes.
+ *
+ * @see Chef::RunContext::CookbookCompiler#cookbook_order
+ */
+async function unmetDependencies(
+  used: readonly string[],
+  cookbooks: readonly Cookbook[],
+  directory: string,
+): Promise<string[]> {
   const names = cookbooks.map(([name]) => name)
-  const faults = await Promise.all(
-    cookbooks.map(async ([name, folder]) => {
-      const file = join(folder, 'metadata.rb')
-      const ruby = await textOf(file)
-      const wanted = [...ruby.matchAll(/^\s*depends[\s(]+(['"])([^'"]+)\1/gm)].map(
-        ([, , cookbook]) => cookbook!,
-      )
-      return wanted
-        .filter((cookbook) => !names.includes(cookbook))
-        .map(
-          (cookbook) =>
+  const faults: string[] = []
+  const wanted = [...new Set(used)]
+  // Grows while it is gone through.
+  for (const name of wanted)
+    for (const [, folder] of cookbooks.filter(([one]) => one === name)) {
+      const { file, depends } = await metadataOf(folder)
+      for (const cookbook of depends) {
+        if (!names.includes(cookbook))
+          faults.push(
             `${name} depends on the cookbook ${cookbook} (${relative(directory, file)}), which is in no folder${suggestion(cookbook, names)}`,
-        )
-    }),
-  )
-  return faults.flat()
+          )
+        else if (!wanted.includes(cookbook)) wanted.push(cookbook)
+      }
+    }
+  return faults
+}
+
+/** What a cookbook says of itself; Chef reads its JSON, where there is one, and not its Ruby. */
+async function metadataOf(
+  folder: string,
+): Promise<{ file: string; name: string | undefined; depends: string[] }> {
+  const json = join(folder, 'metadata.json')
+  const text = await textOf(json)
+  if (text) {
+    const metadata = parsedOrUndefined(text)
+    return {
+      file: json,
+      name: textAt(metadata, 'name'),
+      depends: keysAt(metadata, 'dependencies'),
+    }
+  }
+  const file = join(folder, 'metadata.rb')
+  const ruby = await textOf(file)
+  const depends = [...ruby.matchAll(/^\s*depends[\s(]+(['"])([^'"]+)\1/gm)].map(([, , name]) => name!)
+  return { file, name: /^\s*name[\s(]+(['"])([^'"]+)\1/m.exec(ruby)?.[2], depends }
+}
+
+function parsedOrUndefined(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
 }
 
 type Cookbook = [name: string, folder: string]
@@ -149,8 +199,7 @@ async function cookbooksIn(folder: string): Promise<Cookbook[] | undefined> {
 
 /** A cookbook is called what its metadata says; by default as its folder. */
 async function cookbookName(folder: string): Promise<string> {
-  const ruby = await readFile(join(folder, 'metadata.rb'), 'utf8').catch(() => '')
-  return /^\s*name[\s(]+(['"])([^'"]+)\1/m.exec(ruby)?.[2] ?? basename(folder)
+  return (await metadataOf(folder)).name ?? basename(folder)
 }
 
 async function entryFault(

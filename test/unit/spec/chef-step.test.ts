@@ -101,6 +101,45 @@ test('a cookbook that another one depends on and no folder has', async () => {
   ])
 })
 
+test('what nobody uses may depend on what it likes, and JSON comes before Ruby', async () => {
+  await put('cookbooks/unused/metadata.rb', "name 'unused'\ndepends 'nobody'\n")
+  await put('cookbooks/web/metadata.rb', "name 'web'\ndepends 'old'\n")
+  await put('cookbooks/web/metadata.json', '{ "name": "web", "dependencies": { "lib": ">= 0" } }')
+  const step = '{ cookbooks: [cookbooks, more], run_list: [web] }'
+  expect(await faults(step)).toEqual([])
+  await put('more/lib/metadata.rb', "name 'lib'\ndepends 'unused'\n")
+  expect(await faults(step)).toEqual([
+    expect.stringMatching(/unused depends on the cookbook nobody \(cookbooks\/unused\/metadata.rb\)/),
+  ])
+})
+
+test('the run lists of roles, role within role, in JSON and in Ruby', async () => {
+  await put('roles/front.json', '{ "run_list": ["role[base]", "recipe[web::nosuch]", "role[nobody]"] }')
+  await put(
+    'roles/below/base.rb',
+    "name 'base'\nrun_list 'role[front]', %w[recipe[web] recipe[wbe]], \"recipe[#{x}]\"\nenv_run_lists 'live' => ['lib::gone'], 'other' => []\n",
+  )
+  const of = (more = '') =>
+    faults(`{ cookbooks: [cookbooks, more], run_list: ["role[front]"], roles: roles${more} }`)
+  const at = 'provision[1].chef_solo.run_list[1]: '
+  const front = [
+    `${at}roles/front.json names recipe[web::nosuch]: there is no cookbooks/web/recipes/nosuch.rb; there are default`,
+    `${at}roles/front.json names role[nobody]: there is no role nobody in roles; there are base, front`,
+  ]
+  expect(await of()).toEqual([
+    `${at}roles/below/base.rb names recipe[wbe]: there is no cookbook wbe; did you mean web?`,
+    ...front,
+  ])
+  expect(await of(', environments: environments, environment: live')).toEqual([
+    `${at}roles/below/base.rb names lib::gone: there is no more/lib/recipes/gone.rb; there are default`,
+    ...front,
+  ])
+  // What a role uses is used, too.
+  await put('roles/front.json', '{ "run_list": ["recipe[web]"] }')
+  await put('cookbooks/web/metadata.rb', "name 'web'\ndepends 'nobody'\n")
+  expect(await of()).toEqual([expect.stringMatching(/web depends on the cookbook nobody/)])
+})
+
 test('items of data bags: JSON, with an id, and not encrypted without the secret', async () => {
   await put('bags/users/bob.json', '{ "name": "bob" }')
   await put('bags/users/eve.json', '{')
