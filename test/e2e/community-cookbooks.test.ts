@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { refuseHopeless } from '../../actions/chef-provision/before-boot.ts'
 import { failureMessage, projectPaths } from '../../actions/chef-provision/chef/failure.ts'
@@ -115,7 +115,10 @@ else
         const message = async () => {
           const [{ status, reporter }] = (await convergeInRoot(root, failing)) as [Converged]
           expect(status).not.toBe(0)
-          return failureMessage(reporter.failure!, await projectPaths([shelf], shelf))
+          return failureMessage(
+            reporter.failure!,
+            await projectPaths(failing, (file) => relative(shelf, file)),
+          )
         }
         await writeFile(recipe, "\nexecute 'make it' do\n  command 'echo no such thing >&2; false'\nend\n")
         expect(await message()).toMatch(
@@ -142,7 +145,7 @@ else
       const faults = await rubyFaults(
         tools,
         { ...step, cookbooks: [...step.cookbooks, shelf] },
-        { directory: shelf, signal },
+        { shown: (file) => relative(shelf, file), signal },
       )
       await rm(home, { recursive: true })
       expect(faults).toEqual([

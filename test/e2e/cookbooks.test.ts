@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { lackingCookbooks } from '../../actions/chef-provision/before-boot.ts'
-import { vendor, withVendored } from '../../actions/chef-provision/chef/vendored.ts'
+import { rubyFaults } from '../../actions/chef-provision/chef/syntax.ts'
+import { knownPath, vendor, withVendored } from '../../actions/chef-provision/chef/vendored.ts'
 import { sha256 } from '../../actions/lib/files/digest.ts'
 import type { Lock, LockedCookbooks } from '../../actions/lib/lock/lock.ts'
 import { gitRepositoriesOf } from '../../actions/lib/lock/repositories.ts'
@@ -143,6 +144,22 @@ else
       expect((await lackingCookbooks(wrong, 0, work)).map(({ message }) => message)).toEqual([
         'provision[1].chef_solo.run_list: there is no cookbook gited; did you mean gitted?',
         'provision[1].chef_solo.run_list: there is no cookbook nobody; Berksfile and cookbooks: give gitted, own, tools, web',
+      ])
+      const roles = join(folder, 'project/roles')
+      await mkdir(roles)
+      await writeFile(join(roles, 'front.json'), '{ "run_list": ["recipe[own::defalt]"] }')
+      const byRole = chef({ solved: file, runList: ['role[front]'], roles })
+      expect((await lackingCookbooks(byRole, 0, work)).map(({ message }) => message)).toEqual([
+        'provision[1].chef_solo.run_list: roles/front.json names recipe[own::defalt]: there is no recipe defalt in own; did you mean default?',
+      ])
+
+      // What was vendored is read, too; the project's own under its own name.
+      for (const name of ['own', 'tools'])
+        await writeFile(join(step.cookbooks[0]!, name, 'recipes/bad.rb'), "\npackage 'gimp' do\n")
+      const ruby = await rubyFaults(root, step, { shown: knownPath(step, work), signal })
+      expect(ruby.map(({ file, line }) => `${file}:${line}`)).toEqual([
+        'cookbooks/own/recipes/bad.rb:2',
+        'Berksfile: tools/recipes/bad.rb:2',
       ])
     }, 300_000)
 

@@ -23,7 +23,7 @@ import { eventsHandler } from './events-handler.ts'
 import { failureMessage, placeOf, projectPaths } from './failure.ts'
 import { ChefReporter, countsOf } from './report.ts'
 import { ChefTree } from './tree.ts'
-import { withVendored } from './vendored.ts'
+import { knownPath, withVendored } from './vendored.ts'
 
 type Step = StepOf<'chef_solo'> & { title: string }
 
@@ -141,7 +141,7 @@ async function explained(
   const { code, message, hint } = thrown
   if (code === 'timeout' || !failure)
     return new ApplianceError(code, message, { evidence, ...(hint ? { hint } : {}) })
-  const where = await projectPaths(step.cookbooks, provisioning.work.project.directory)
+  const where = await projectPaths(step, knownPath(step, provisioning.work))
   const place = placeOf(failure, where)
   const why = step.sensitive
     ? `Chef failed${place ? ` at ${place}` : ''} (the step is sensitive)`

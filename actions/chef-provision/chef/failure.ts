@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { basename, join } from 'node:path'
+import type { StepOf } from '../../lib/spec/provision-step.ts'
 import { type ChefFailure, messageLines } from './report.ts'
 
 /**
@@ -25,17 +26,22 @@ export function placeOf(failure: ChefFailure, where: (path: string) => string): 
   return failure.file ? where(failure.file) : ''
 }
 
-/** Leads from Chef's copy of a cookbook in the guest to the project's: cookbooks are known by their folders' names. */
+/**
+ * Leads from Chef's copy of a cookbook in the guest to the one it was made of: cookbooks are known by their folders'
+ * names.
+ *
+ * @param shown what a person knows a file by
+ */
 export async function projectPaths(
-  cookbooks: readonly string[],
-  directory: string,
+  { cookbooks, policy }: Pick<StepOf<'chef_solo'>, 'cookbooks' | 'policy'>,
+  shown: (file: string) => string,
 ): Promise<(path: string) => string> {
   const homes = new Map<string, string>()
-  for (const shelf of cookbooks)
+  for (const shelf of [...cookbooks, ...(policy ? [join(policy, 'cookbook_artifacts')] : [])])
     for (const name of await readdir(shelf).catch(() => [])) homes.set(name, join(shelf, name))
   return (path) => {
-    const [, name, rest] = /\/cookbooks(?:-\d+)?\/([^/]+)\/(.+)$/.exec(path) ?? []
+    const [, name, rest] = /\/(?:cookbooks(?:-\d+)?|cookbook_artifacts)\/([^/]+)\/(.+)$/.exec(path) ?? []
     const home = name && homes.get(name)
-    return home && rest ? join(relative(directory, home), rest) : basename(path)
+    return home && rest ? shown(join(home, rest)) : basename(path)
   }
 }

@@ -1,4 +1,4 @@
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import type { Fault } from '../../lib/errors/fault.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
 import { notChefs } from '../../lib/spec/recipes.ts'
@@ -8,12 +8,13 @@ import type { ToolsRoot } from '../../lib/tools/tools.ts'
  * What Ruby itself, the one that will run Chef, says about every Ruby file and template that the step hands over;
  * nothing in them is run. Before anything is booted.
  *
+ * @param shown what a person knows a file by
  * @see https://docs.ruby-lang.org/en/3.3/RubyVM/InstructionSequence.html#method-c-compile
  */
 export async function rubyFaults(
   tools: ToolsRoot,
   step: Pick<StepOf<'chef_solo'>, 'cookbooks' | 'policy' | 'roles' | 'environments'>,
-  { directory, signal }: { directory: string; signal: AbortSignal },
+  { shown, signal }: { shown: (file: string) => string; signal: AbortSignal },
 ): Promise<Fault[]> {
   const folders = [...step.cookbooks, step.policy, step.roles, step.environments].filter(
     (folder) => folder !== undefined,
@@ -26,7 +27,7 @@ export async function rubyFaults(
     signal,
   })
   return (JSON.parse(stdout) as RubyFault[]).map(({ file, line, message }) => ({
-    file: relative(directory, file),
+    file: shown(file),
     ...(line === null ? {} : { line }),
     message,
   }))

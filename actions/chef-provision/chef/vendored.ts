@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { Solver } from '../../lib/cookbooks/solver.ts'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { sha256 } from '../../lib/files/digest.ts'
@@ -43,6 +43,28 @@ export function withVendored<S extends Pick<StepOf<'chef_solo'>, 'cookbooks' | '
   return step.solved.kind === 'policyfile'
     ? { ...step, policy: folder }
     : { ...step, cookbooks: [folder, ...step.cookbooks] }
+}
+
+/**
+ * What a person knows a file of the step's by: its path in the project, also where it is a copy that was vendored; a
+ * cookbook from elsewhere by the file that names it, `Berksfile: web/recipes/default.rb`.
+ */
+export function knownPath(
+  { solved }: Pick<StepOf<'chef_solo'>, 'solved'>,
+  work: Pick<Work, 'workDirectory'> & { project: Pick<Project, 'directory' | 'lock'> },
+): (file: string) => string {
+  const { directory } = work.project
+  if (!solved) return (file) => relative(directory, file)
+  const folder = folderOf(solved, work)
+  const own = new Map(lockedCookbooks(solved, work.project).local.map(({ name, path }) => [name, path]))
+  return (file) => {
+    const below = relative(folder, file)
+    // chef-cli puts each cookbook's identifier behind its name.
+    const [, name, rest] = /^(?:cookbook_artifacts\/)?([^/]+?)(?:-[0-9a-f]{40})?\/(.+)$/.exec(below) ?? []
+    if (below.startsWith('..') || !name || !rest) return relative(directory, file)
+    const home = own.get(name)
+    return home === undefined ? `${solved.name}: ${name}/${rest}` : join(home, rest)
+  }
 }
 
 /**

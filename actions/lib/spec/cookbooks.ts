@@ -222,7 +222,7 @@ async function entryFault(
 }
 
 /** A cookbook's recipes, in Ruby or YAML or JSON; the one of a cookbook that has but one may lie in its folder. */
-async function recipesIn(folder: string): Promise<string[]> {
+export async function recipesIn(folder: string): Promise<string[]> {
   const within = await readdir(join(folder, 'recipes')).catch(() => [])
   const beside = await readdir(folder).catch(() => [])
   return [
