@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { ApplianceError } from '../../lib/errors/error.ts'
+import { ApplianceError, type ErrorCode, toApplianceError } from '../../lib/errors/error.ts'
 import { endOfFile } from '../../lib/files/end.ts'
 import { POWERED_OFF } from '../../lib/hypervisor/booted.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
@@ -22,10 +22,10 @@ export async function diagnosed(
 ): Promise<unknown> {
   if (!(thrown instanceof ApplianceError)) return thrown
   const evidence = () => [...new Set([...thrown.evidence, ...machine.evidence])]
-  const again = (more: { what?: string; hint?: string | undefined } = {}) => {
-    const { what, hint = thrown.hint } = more
+  const again = (more: { what?: string; hint?: string | undefined; code?: ErrorCode } = {}) => {
+    const { what, hint = thrown.hint, code = thrown.code } = more
     const message = what ? `${thrown.message}. ${what}` : thrown.message
-    return new ApplianceError(thrown.code, message, {
+    return new ApplianceError(code, message, {
       evidence: evidence(),
       cause: thrown,
       ...(hint ? { hint } : {}),
@@ -33,9 +33,11 @@ export async function diagnosed(
   }
   if (thrown.code === 'input') return again()
   if (thrown.code === 'no-answer') return again(await whySilent(machine, serial, work.signal))
-  const { stdout } = await guest
-    .run(ASKED, { allowFailure: true, timeout: 30_000 })
-    .catch(() => ({ stdout: '' }))
+  const asked = await guest.run(ASKED, { allowFailure: true, timeout: 30_000 }).catch(toApplianceError)
+  // A copy, or Capistrano, tells of a lost connection in its own words.
+  if (asked instanceof ApplianceError && asked.code === 'no-answer')
+    return again({ code: 'no-answer', ...(await whySilent(machine, serial, work.signal)) })
+  const stdout = asked instanceof ApplianceError ? '' : asked.stdout
   const ranOut = memoryRanOut(stdout, took) ?? diskRanOut(stdout, thrown.message)
   if (ranOut) return again(ranOut)
   const lacking = lackingPackage(thrown.message)
@@ -135,11 +137,19 @@ export function lackingPackage(message: string): Lacking | undefined {
     ['deb', /Unable to locate package ([\w.+:-]+)/],
     ['deb', /Package '?([\w.+:-]+?)'? has no installation candidate/],
     ['deb', /No candidate version available for ([\w.+:-]+)/],
+    ['deb', /(?:Version|Release) '[^']*' for '([\w.+-]+)(?::\w+)?' was not found/],
+    ['deb', /Couldn't find any package by (?:regex|glob) '([\w.+:-]+)'/],
+    ['deb', /Depends: ([\w.+-]+)(?::\w+)?(?: \([^)]*\))? but it is not installable/],
     ['rpm', /No match for argument: ([\w.+:-]+)/],
     ['rpm', /No package ([\w.+:-]+) available/],
     ['rpm', /Unable to find a match: ([\w.+:-]+)/],
+    ['rpm', /nothing provides ([\w.+:-]+) (?:[<>=]+ \S+ )?needed by/],
     ['gem', /Could not find a valid gem '([\w.-]+)'/],
-    ['gem', /Could not find gem '([\w.-]+)/],
+    ['gem', /Could not find gems? (?:matching )?'([\w.-]+)/],
+    // Bundler with a Gemfile.lock: name, version and perhaps platform in one word.
+    ['gem', /Could not find ([\w.-]+?)-\d[\w.]*(?:-[\w.-]+)?(?:,| in | nor )/],
+    ['gem', /\b([a-zA-Z][\w.-]*) (?:[<>=~!]+ [\w.]+(?:, )? ?)*could not be found in/],
+    ['gem', /Unable to resolve dependency: user requested '([\w.-]+)/],
   ]
   for (const [kind, form] of kinds) {
     const name = form.exec(message)?.[1]?.replace(/[.,:]+$/, '')

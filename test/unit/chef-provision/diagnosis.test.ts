@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { diagnosed, lackingPackage, whereToAdd } from '../../../actions/chef-provision/steps/diagnosis.ts'
 import { ApplianceError } from '../../../actions/lib/errors/error.ts'
+import type { Guest } from '../../../actions/lib/guest/guest.ts'
 
 test.each([
   [
@@ -16,6 +17,20 @@ test.each([
   ['No match for argument: tomcat | Error: Unable to find a match: tomcat', 'rpm', 'tomcat'],
   ["ERROR:  Could not find a valid gem 'rake' (>= 0) in any repository", 'gem', 'rake'],
   ["Could not find gem 'puma (~> 6.0)' in rubygems repository", 'gem', 'puma'],
+  ["E: Version '1.2' for 'nginx' was not found", 'deb', 'nginx'],
+  ["E: Version '2:1.2-3' for 'libc6:amd64' was not found", 'deb', 'libc6'],
+  ["E: Couldn't find any package by regex 'php8.3'", 'deb', 'php8.3'],
+  [' shop : Depends: libshop1 (>= 2) but it is not installable', 'deb', 'libshop1'],
+  ['- nothing provides libshop >= 2.0 needed by shop-1-1.x86_64', 'rpm', 'libshop'],
+  ['Could not find puma-6.4.2 in any of the sources', 'gem', 'puma'],
+  ['Could not find rack-protection-4.0.0, puma-6.4.2 in locally installed gems', 'gem', 'rack-protection'],
+  ['Could not find nokogiri-1.16.5-x86_64-linux in any of the sources', 'gem', 'nokogiri'],
+  ["Could not find gems matching 'sinatra (~> 4)' valid for all resolution platforms", 'gem', 'sinatra'],
+  [
+    'Because shop depends on rack >= 3 and rack >= 3 could not be found in rubygems repository http://mirror.internal/gem/app/ or installed locally, version solving has failed.',
+    'gem',
+    'rack',
+  ],
 ])('a package that is not in the mirror is recognised: %s', (message, kind, name) => {
   expect(lackingPackage(message)).toEqual({ kind, name })
 })
@@ -134,6 +149,13 @@ test.each([
     } as unknown as Parameters<typeof diagnosed>[1]
     const error = new ApplianceError('no-answer', 'the connection broke')
     expect(await diagnosed(error, lost, 1000)).toMatchObject({ message: `the connection broke. ${what}` })
+    // Whoever else used that connection does not know that it broke.
+    const copy = new ApplianceError('guest-failed', 'upload of app to /opt failed (ssh: 255)')
+    const guest = { run: async () => Promise.reject(error) } as unknown as Guest
+    expect(await diagnosed(copy, { ...lost, guest }, 1000)).toMatchObject({
+      code: 'no-answer',
+      message: `upload of app to /opt failed (ssh: 255). ${what}`,
+    })
   } finally {
     await rm(folder, { recursive: true })
   }
