@@ -178,6 +178,7 @@ async function runPipeline(values: Record<string, unknown>, door: Door): Promise
       renewLock: false,
       unvalidated: false,
       built,
+      keeps: { 'debug-on-error': values['debug-on-error'] as string | undefined },
       ...(archive && { fromArchive: archive }),
     })
   const title = titleOf(project)

@@ -1,5 +1,6 @@
 import { chefProvision } from '../chef-provision/stage.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { refuse } from '../lib/errors/fault.ts'
 import { type ExecuteOptions, type Execution, execute } from '../lib/stage/execute.ts'
 import type { InputDeclarations, InputValues } from '../lib/stage/input.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
@@ -26,6 +27,8 @@ export interface BuildOptions extends Door {
   unvalidated: boolean
   /** The mirror's stage alone: an archive to take from what is lacking. */
   fromArchive?: string
+  /** A machine in which something fails is kept, for whoever looks into it; see the stages' own inputs. */
+  keeps?: { 'keep-on-failure'?: boolean; 'debug-on-error'?: string | undefined }
   /** Gets each stage as it is done: what there is to tell of when a later one fails. */
   built?: BuiltStage[]
 }
@@ -58,8 +61,13 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
       runInside(inner, project, inputs, { ...options, rereads }),
   })
 
+  const { 'keep-on-failure': keep = false, 'debug-on-error': debug } = options.keeps ?? {}
+  const provisioning = { ...defaults(chefProvision.inputs), 'keep-on-failure': keep, 'debug-on-error': debug }
+
   for (const name of stageNames.slice(0, last + 1)) {
     const project = await options.project()
+    // Before hours of work, not after them.
+    if (name === stageNames[0]) refuse(chefProvision.refuses!(provisioning, project))
     const set = settings(name, project)
     await stage(name, () => {
       switch (name) {
@@ -68,9 +76,14 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
         case 'veewee-basebox':
           return execute(veeweeBasebox, project, defaults(veeweeBasebox.inputs), set)
         case 'chef-provision':
-          return execute(chefProvision, project, defaults(chefProvision.inputs), set)
+          return execute(chefProvision, project, provisioning, set)
         case 'vm-validate':
-          return execute(vmValidate, project, defaults(vmValidate.inputs), set)
+          return execute(
+            vmValidate,
+            project,
+            { ...defaults(vmValidate.inputs), 'keep-on-failure': keep },
+            set,
+          )
         case 'ova-pack': {
           const inputs = { ...defaults(ovaPack.inputs), unvalidated: options.unvalidated }
           return execute(ovaPack, project, inputs, set)
@@ -81,7 +94,8 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
   const packed = built.at(-1)!
   if (packed.title === 'ova-pack') {
     const project = await options.project()
-    const inputs = { ...defaults(vmValidate.inputs), ova: packed.execution.outputs.path('ova') }
+    const ova = packed.execution.outputs.path('ova')
+    const inputs = { ...defaults(vmValidate.inputs), 'keep-on-failure': keep, ova }
     const set = { ...settings('vm-validate', project), force: packed.execution.state === 'done' }
     await stage('vm-validate, the OVA', () => execute(vmValidate, project, inputs, set))
   }

@@ -27,6 +27,9 @@ const buildInputs = {
   verify: flag('Read every byte of earlier results before calling them up to date, and prove the mirror'),
   'renew-lock': flag('When upstream no longer has what the lock names, lock again and go on, saying so'),
   unvalidated: flag('Pack a disk although it was not validated; the report says so'),
+  'keep-on-failure': flag(
+    'Leave the machine running when a provisioning step or a scenario fails, and say how to enter it',
+  ),
 }
 
 interface Command {
@@ -178,6 +181,7 @@ async function runBuild(values: Record<string, unknown>, door: Door): Promise<vo
     verify: given.verify,
     renewLock: given['renew-lock'],
     unvalidated: given.unvalidated,
+    keeps: { 'keep-on-failure': given['keep-on-failure'] },
   })
   for (const line of buildTable(built).split('\n')) door.log.info(line)
   const pack = built.find(({ title }) => title === 'ova-pack')

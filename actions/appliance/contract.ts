@@ -99,6 +99,7 @@ function pipeline(): Contract {
     'Read every byte of earlier results before calling them up to date, and prove the mirror',
   )
   const until = choice('Stop after this stage', [...stageNames].reverse() as [StageName, ...StageName[]])
+  const debug = text('Leave the machine running for so many minutes when a provisioning step fails')
   const outputs = Object.entries(pipelineOutputs).map(([output, stage]) => [
     output,
     `${stage}: ${stageNamed(stage).outputs[output]}`,
@@ -106,7 +107,7 @@ function pipeline(): Contract {
   return {
     name: 'appliance',
     description: 'Mirrors, builds, configures, validates and packs a virtual appliance: all five stages',
-    inputs: { ...everywhere, until, verify, upload, ...releasing },
+    inputs: { ...everywhere, until, verify, 'debug-on-error': debug, upload, ...releasing },
     outputs: Object.fromEntries(outputs) as Record<string, string>,
   }
 }

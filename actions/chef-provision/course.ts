@@ -1,6 +1,6 @@
 import { cp, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ApplianceError } from '../lib/errors/error.ts'
+import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
 import { exists } from '../lib/files/exists.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import type { Machine } from '../lib/hypervisor/hypervisor.ts'
@@ -19,7 +19,6 @@ export interface Course {
   readonly machine: Machine
   /** The one that answers now. */
   readonly guest: Guest
-  readonly report: ProvisionReport
   /** The disk that is written to from now on. */
   readonly disk: string
 }
@@ -38,6 +37,10 @@ export interface CourseOptions {
   prepare(guest: Guest): Promise<{ env: Record<string, string> }>
   env: Record<string, string>
   serial: string
+  /** Gets each step as it is done, or as it fails. */
+  report: ProvisionReport
+  /** The machine is kept where a step fails: with all that the step had put there for its own use. */
+  leaves: boolean
   /** A step failed; the machine still runs, and is ended afterwards. */
   onFailure?(machine: Machine, thrown: unknown): Promise<void>
 }
@@ -55,12 +58,11 @@ interface Beginning {
  * caller disposes of the machine.
  */
 export async function runCourse(options: CourseOptions): Promise<Course> {
-  const { work, plan, shelf, from } = options
+  const { work, plan, shelf, from, report } = options
   const { log, signal } = work
   await shelf?.tidy()
   const layers = shelf ? (await shelf.layers()).reverse() : []
   const resumed = resumePoint(plan, layers, from === undefined ? plan.steps.length : from - 1)
-  const report: ProvisionReport = { steps: [] }
   const because = from === undefined && shelf ? reasonFor(plan, layers, resumed) : undefined
   if (resumed) await useLayers(options, resumed, report)
   const beginning = await begin(options, resumed)
@@ -83,10 +85,20 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
           files,
           bootConsole,
           serial: options.serial,
+          leaves: options.leaves,
         }
-        const did = await log.group(title, () => work.timed(title, () => runStep(step, title, provisioning)))
+        const began = performance.now()
+        const so = { from: 'run' as const, ...(why ? { because: why } : {}) }
+        const did = await log
+          .group(title, () => work.timed(title, () => runStep(step, title, provisioning)))
+          .catch((error) => {
+            const milliseconds = Math.round(performance.now() - began)
+            const failed = toApplianceError(error).message
+            report.steps.push({ title, kind: step.kind, milliseconds, ...provisioning.done, ...so, failed })
+            throw error
+          })
         guest = provisioning.guest
-        report.steps.push({ ...did, from: 'run', ...(why ? { because: why } : {}) })
+        report.steps.push({ ...did, ...so })
         await keepFiles(files, work.outDirectory)
       }
       if (!shelf || position === resumed?.position) continue
@@ -96,7 +108,7 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
       })
     }
     signal.throwIfAborted()
-    return { machine, guest, report, disk }
+    return { machine, guest, disk }
   } catch (error) {
     await options.onFailure?.(machine, error)
     await machine[Symbol.asyncDispose]()
@@ -214,7 +226,12 @@ async function keep(
   return next
 }
 
-function reportOf({ from: _from, because: _because, ...rest }: ProvisionReport['steps'][number]) {
+function reportOf({
+  from: _from,
+  because: _because,
+  failed: _failed,
+  ...rest
+}: ProvisionReport['steps'][number]) {
   return rest
 }
 

@@ -7,7 +7,11 @@ import type { Machine } from '../lib/hypervisor/hypervisor.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { formatDuration, parseDuration } from '../lib/units/duration.ts'
 
-/** How long a machine with a failed step is kept, in ms; 0: until the command is interrupted; undefined: not at all. */
+/**
+ * How long a machine with a failed step is kept, in ms; 0: until the command is interrupted; undefined: not at all.
+ *
+ * @throws InputError
+ */
 export function keptFor(inputs: {
   'keep-on-failure': boolean
   'debug-on-error': string | undefined

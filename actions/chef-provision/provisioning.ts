@@ -21,6 +21,10 @@ export interface Provisioning {
   readonly bootConsole: BootConsole
   /** Where the machine's serial console is written. */
   readonly serial: string
+  /** A step that fails leaves in the guest what it had put there for its own use: somebody will look at it. */
+  readonly leaves: boolean
+  /** What the step has done so far, for the report; it stands there, too, where the step fails. */
+  done?: Partial<StepReport>
 }
 
 /** Runs one kind of step. What it gives is the step's part of the report. */

@@ -1,9 +1,10 @@
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { writeJson } from '../lib/files/atomic.ts'
+import { faultsIn } from '../lib/errors/fault.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
+import type { Machine } from '../lib/hypervisor/hypervisor.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import { mirrorAccess } from '../lib/mirror/guest-access.ts'
 import { run } from '../lib/process/command.ts'
@@ -23,7 +24,8 @@ import { positionOf } from './from-step.ts'
 import { Shelf } from './layers/shelf.ts'
 import { machineFits, provisioningMachine, serialConsole } from './machine.ts'
 import { prepare } from './prepare.ts'
-import { reportMarkdown } from './report.ts'
+import { type ProvisionReport, reported, reportMarkdown } from './report.ts'
+import { stepTitles } from './steps/steps.ts'
 
 const inputs = {
   'from-step': text('Run this step (its name or number) and all after it, although nothing has changed'),
@@ -43,6 +45,10 @@ export const chefProvision: Stage<typeof inputs> = {
     report: 'What the steps did (JSON)',
   },
   place: 'private-network',
+  refuses: (given, { spec }) => [
+    ...faultsIn(() => positionOf(given['from-step'], stepTitles(spec.provision))),
+    ...faultsIn(() => keptFor(given)),
+  ],
   insists: (given) => given['from-step'] !== undefined || given['no-layers'],
 
   async dependsOn(work) {
@@ -65,7 +71,10 @@ export const chefProvision: Stage<typeof inputs> = {
     const { project, log, signal, workDirectory, outDirectory } = work
     const planned = await layeredPlan(work)
     const kept = keptFor(work.inputs)
-    const from = positionOf(work.inputs['from-step'], planned)
+    const from = positionOf(
+      work.inputs['from-step'],
+      planned.steps.map(({ title }) => title),
+    )
     await refuseHopeless(work)
     const base = (await work.earlier('veewee-basebox')).path('disk')
     const tools = await work.timed('tools disk', () => toolsDisk(work))
@@ -76,62 +85,71 @@ export const chefProvision: Stage<typeof inputs> = {
     await rm(join(outDirectory, 'files'), { recursive: true, force: true })
 
     const access = mirrorAccess(lockOf(project), work.network().mirrorUrl)
-    const ended = await runCourse({
-      work,
-      plan: planned,
-      shelf,
-      base,
-      from,
-      fits: await machineFits(work, tools),
-      boot: async (disk, { key, machine } = {} as never) => {
-        const resume = machine && { memory: shelf!.memory(key), address: machine.address, mac: machine.mac }
-        return await qemu(work).boot(await provisioningMachine(work, disk, tools, resume), signal)
-      },
-      prepare: async (guest) => {
-        await prepare(guest, work, access)
-        return access
-      },
-      env: access.env,
-      serial: serialConsole(work),
-      onFailure: async (machine, thrown) => {
+    const report: ProvisionReport = { steps: [] }
+    return await reported(outDirectory, report, async () => {
+      const onFailure = async (machine: Machine, thrown: unknown) => {
         if (kept === undefined) return
         await leaveRunning(machine, thrown, kept, await buildKey(project.buildDirectory), work)
-      },
-    }).catch(async (error) => {
-      // Not while a machine runs: its disk lies over what would be merged.
-      await shelf?.prune(course, cache)
-      throw error
-    })
-    await using machine = ended.machine
-    await work.timed('cleaning up', async () => {
-      await installFirstBoot(ended.guest, work)
-      await leaveNothing(ended.guest, project, work.network().mirrorUrl, signal)
-    })
-    if (!(await work.timed('shutdown', () => machine.shutdown(signal))))
-      throw new ApplianceError(
-        'no-answer',
-        'the configured machine did not shut down; its disk may be inconsistent',
-        {
-          evidence: machine.evidence,
+      }
+      const ended = await runCourse({
+        work,
+        plan: planned,
+        shelf,
+        base,
+        from,
+        fits: await machineFits(work, tools),
+        boot: async (disk, { key, machine } = {} as never) => {
+          const resume = machine && { memory: shelf!.memory(key), address: machine.address, mac: machine.mac }
+          return await qemu(work).boot(await provisioningMachine(work, disk, tools, resume), signal)
         },
-      )
+        prepare: async (guest) => {
+          await prepare(guest, work, access)
+          return access
+        },
+        env: access.env,
+        serial: serialConsole(work),
+        report,
+        leaves: kept !== undefined,
+        onFailure,
+      }).catch(async (error) => {
+        // Not while a machine runs: its disk lies over what would be merged.
+        await shelf?.prune(course, cache)
+        throw error
+      })
+      await using machine = ended.machine
+      await work
+        .timed('cleaning up', async () => {
+          await installFirstBoot(ended.guest, work)
+          await leaveNothing(ended.guest, project, work.network().mirrorUrl, signal)
+        })
+        .catch(async (error) => {
+          await onFailure(machine, error)
+          throw error
+        })
+      if (!(await work.timed('shutdown', () => machine.shutdown(signal))))
+        throw new ApplianceError(
+          'no-answer',
+          'the configured machine did not shut down; its disk may be inconsistent',
+          {
+            evidence: machine.evidence,
+          },
+        )
 
-    const disk = join(outDirectory, 'provisioned.qcow2')
-    await work.timed('flatten', async () => {
-      const flat = join(workDirectory, 'flat.qcow2')
-      await run('qemu-img', ['convert', '-q', '-O', 'qcow2', ended.disk, flat], { signal })
-      await rename(flat, disk)
+      const disk = join(outDirectory, 'provisioned.qcow2')
+      await work.timed('flatten', async () => {
+        const flat = join(workDirectory, 'flat.qcow2')
+        await run('qemu-img', ['convert', '-q', '-O', 'qcow2', ended.disk, flat], { signal })
+        await rename(flat, disk)
+      })
+      if (shelf) {
+        const { layers, bytes, memory } = await shelf.prune(course, cache)
+        log.info(`${layers} layers kept, ${formatSize(bytes)}, ${formatSize(memory)} of it memory`)
+      }
+      return {
+        outputs: { disk: { path: disk }, report: { path: join(outDirectory, 'report.json') } },
+        tools: await versionsOf('qemu-system-x86_64'),
+        thisRun: { values: {}, summary: reportMarkdown(report) },
+      }
     })
-    if (shelf) {
-      const { layers, bytes, memory } = await shelf.prune(course, cache)
-      log.info(`${layers} layers kept, ${formatSize(bytes)}, ${formatSize(memory)} of it memory`)
-    }
-    const report = join(outDirectory, 'report.json')
-    await writeJson(report, ended.report)
-    return {
-      outputs: { disk: { path: disk }, report: { path: report } },
-      tools: await versionsOf('qemu-system-x86_64'),
-      thisRun: { values: {}, summary: reportMarkdown(ended.report) },
-    }
   },
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
 import type { Provisioning, Runner } from '../provisioning.ts'
-import { inGuest, LastLines, type Listener } from '../steps/in-guest.ts'
+import { cleanedUp, inGuest, LastLines, type Listener } from '../steps/in-guest.ts'
 import {
   CHEF,
   chefCommand,
@@ -42,19 +42,20 @@ export const chefSolo: Runner<'chef_solo'> = async (given, provisioning) => {
     await guest.run(`mkdir -p ${TOOLS} && mount -o ro /dev/disk/by-id/virtio-tools ${TOOLS}`, {
       signal: work.signal,
     })
-  try {
+  const clean = async () => {
+    const unmount = from === 'tools' ? `umount ${TOOLS} && rmdir ${TOOLS}; ` : ''
+    await guest
+      .run(`${unmount}rm -rf ${CHEF} ${SECRET} /etc/chef /var/chef /root/.chef`, { allowFailure: true })
+      .catch(() => {})
+  }
+  return await cleanedUp(provisioning, clean, async () => {
     const first = await converge(command, step, provisioning)
     if (step.idempotent) {
       const again = await converge(command, step, provisioning)
       refuseUpdates(step, again)
     }
     return { chef: step.sensitive ? countsOf(first.report) : first.report }
-  } finally {
-    const unmount = from === 'tools' ? `umount ${TOOLS} && rmdir ${TOOLS}; ` : ''
-    await guest
-      .run(`${unmount}rm -rf ${CHEF} ${SECRET} /etc/chef /var/chef /root/.chef`, { allowFailure: true })
-      .catch(() => {})
-  }
+  })
 }
 
 /** Everything that Chef reads. */
@@ -93,11 +94,15 @@ async function prepare(step: Step, { guest, work }: Provisioning): Promise<void>
 async function converge(command: string, step: Step, provisioning: Provisioning): Promise<ChefReporter> {
   const reporter = new ChefReporter()
   const listener = chefListener(step, provisioning, reporter)
+  const over = () => {
+    listener.end()
+    provisioning.done = { chef: step.sensitive ? countsOf(reporter.report) : reporter.report }
+  }
   try {
     await inGuest(command, step, provisioning, listener)
-    listener.end()
+    over()
   } catch (error) {
-    listener.end()
+    over()
     throw await explained(error, step, reporter, provisioning)
   }
   return reporter

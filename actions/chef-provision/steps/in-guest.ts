@@ -66,6 +66,20 @@ function shownAsItComes({ sensitive }: StepSettings, { log }: Pick<Provisioning[
   }
 }
 
+/** Does a step's work and removes what it took; where the machine is kept as it failed, that stays. */
+export async function cleanedUp<T>(
+  { leaves }: Pick<Provisioning, 'leaves'>,
+  clean: () => Promise<void>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const did = await work().catch(async (error) => {
+    if (!leaves) await clean()
+    throw error
+  })
+  await clean()
+  return did
+}
+
 /** The end of an output, by lines. */
 export class LastLines {
   readonly #count: number

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SCRATCH } from '../../lib/mirror/guest-places.ts'
 import type { Runner } from '../provisioning.ts'
-import { inGuest } from './in-guest.ts'
+import { cleanedUp, inGuest } from './in-guest.ts'
 
 const SCRIPT = `${SCRATCH}/step`
 
@@ -15,10 +15,11 @@ export const shell: Runner<'shell'> = async (step, provisioning) => {
     await writeFile(from, step.interpreter ? `${step.inline}\n` : `#!/bin/sh\nset -e\n${step.inline}\n`)
   }
   await guest.upload(from, SCRIPT, { mode: 0o755, signal: work.signal })
-  try {
-    await inGuest(step.interpreter ? `${step.interpreter} ${SCRIPT}` : SCRIPT, step, provisioning)
-  } finally {
+  const clean = async () => {
     await guest.run(`rm -f ${SCRIPT}`, { allowFailure: true }).catch(() => {})
   }
+  await cleanedUp(provisioning, clean, () =>
+    inGuest(step.interpreter ? `${step.interpreter} ${SCRIPT}` : SCRIPT, step, provisioning),
+  )
   return undefined
 }

@@ -29,6 +29,17 @@ export class InputError extends ApplianceError {
   }
 }
 
+/** The faults with which something is refused; none where it is not. */
+export function faultsIn(tried: () => unknown): readonly Fault[] {
+  try {
+    tried()
+    return []
+  } catch (error) {
+    if (error instanceof InputError) return error.faults
+    throw error
+  }
+}
+
 /**
  * A fault for people: place and message, in the form editors and terminals make a link of; then, where it is known, the
  * line and carets under what is meant.

@@ -67,7 +67,7 @@ export async function execute<I extends InputDeclarations>(
 ): Promise<Execution> {
   const began = performance.now()
   const missing = await missingFiles(stage.inputs, inputs, project.directory)
-  refuse([...(stage.refuses?.(inputs) ?? []), ...missing])
+  refuse([...(stage.refuses?.(inputs, project) ?? []), ...missing])
   const parts: Record<string, number> = {}
   const proves = stage.prove !== undefined && 'verify' in inputs && inputs.verify === true
   const rereads = options.verify && !proves

@@ -44,7 +44,7 @@ export interface Stage<I extends InputDeclarations = InputDeclarations> {
    */
   variant?(inputs: InputValues<I>): string | undefined
   /** What cannot be asked for, or not together: told with all other faults of the inputs, before anything is done. */
-  refuses?(inputs: InputValues<I>): Fault[]
+  refuses?(inputs: InputValues<I>, project: Project): Fault[]
   /** Whether an input asks for work although everything is up to date. */
   insists?(inputs: InputValues<I>): boolean
   /** `host` may use the internet (mirror-deps only); `private-network` runs where only the mirror is. */
