@@ -3,9 +3,11 @@ import { ApplianceError } from '../lib/errors/error.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import { quote } from '../lib/guest/quote.ts'
+import type { Log } from '../lib/log/log.ts'
 import { leaveDnfFiles } from '../lib/mirror/guest-dnf.ts'
 import { RUN, SCRATCH } from '../lib/mirror/guest-places.ts'
 import type { Project } from '../lib/stage/stage.ts'
+import { formatDuration } from '../lib/units/duration.ts'
 import { TOOLS } from './chef/configuration.ts'
 import { setPackageSources } from './package-sources.ts'
 
@@ -30,25 +32,37 @@ const chefs = [
   TOOLS,
   '/etc/chef',
   '/opt/chef',
-  '/opt/cinc',
+  '/opt/chef-workstation',
+  '/opt/chefdk',
+  '/opt/cinc*',
   '/usr/bin/chef-*',
   '/usr/bin/cinc-*',
   '/usr/local/bin/chef-*',
-  '/var/lib/gems/*/gems/chef-[0-9]*',
-  '/usr/local/lib/ruby/gems/*/gems/chef-[0-9]*',
-  '/usr/local/share/gems/gems/chef-[0-9]*',
+  '/usr/local/bin/cinc-*',
 ]
+
+/** No files of a disk, or, in memory, none that stay. */
+const noDisk = '/proc -o -path /sys -o -path /dev -o -path /run'
+/** ms for a search of the whole disk, on whatever computer. */
+const SEARCH = 10 * 60_000
+/** Anything shorter is found in any file. Characters. */
+const SHORTEST = 8
 
 /** Where a step may have written what only the build needs: settings and data, not the packages' own files. */
 const searched = ['/etc', '/home', '/opt', '/root', '/srv', '/usr/local', '/usr/lib/systemd', '/var']
 /** Emptied, or looked at byte by byte, by ova-pack. */
 const notSearched = ['/var/log', '/var/cache', '/var/tmp', '/var/lib/dpkg', '/var/lib/apt', '/var/lib/rpm']
 
-/** Something of the build's that is in a file. */
+/** Something of the build's that may be in a file. */
 interface Trace {
   what: string
-  needle: string
   hint: string
+  /** For grep: alternatives, one a line. They are among no program's arguments. */
+  pattern: string
+  /** grep's options. */
+  how: '-IE' | '-IF' | '-aF'
+  /** All of the disk is searched, and not only where a step would put settings and data. */
+  everywhere?: true
 }
 
 /**
@@ -63,6 +77,7 @@ export async function leaveNothing(
   project: Pick<Project, 'spec' | 'buildDirectory'>,
   mirrorUrl: string,
   signal: AbortSignal,
+  log: Log,
 ): Promise<void> {
   const cleanApt = 'if command -v apt-get >/dev/null; then apt-get clean && rm -rf /var/lib/apt/lists/*; fi'
   await guest.run(`${leaveDnfFiles}; rm -rf ${leftovers.join(' ')} && ${cleanApt}`, {
@@ -72,7 +87,11 @@ export async function leaveNothing(
   await forgetFetches(guest, mirrorUrl, signal)
   await setPackageSources(guest, project.spec.packageSources, signal)
   const key = (await readFile(`${await buildKey(project.buildDirectory)}.pub`, 'utf8')).split(' ')[1]!
-  const chef = await guest.run(`ls -d ${chefs.join(' ')} 2>/dev/null`, { signal, allowFailure: true })
+  const chef = await guest.run(
+    `ls -d ${chefs.join(' ')} 2>/dev/null
+find / '(' -path ${noDisk} ')' -prune -o -type d -path '*/gems/chef-[0-9]*' -prune -print 2>/dev/null`,
+    { signal, allowFailure: true, title: 'looking for Chef' },
+  )
   const faults: { message: string; hint: string }[] = []
   if (chef.stdout.trim())
     faults.push({
@@ -82,25 +101,23 @@ export async function leaveNothing(
   const traces: Trace[] = [
     {
       what: 'the mirror’s address',
-      needle: `${mirrorUrl.replace(/\/$/, '')}/`,
+      // As ova-pack knows it: whatever follows it, unless the name goes on.
+      pattern: `${mirrorUrl.replace(/\/$/, '').replaceAll('.', '\\.')}($|[^A-Za-z0-9_.:-])`,
+      how: '-IE',
       hint: 'The mirror exists only during the build: let the step that wrote it put the real address there.',
     },
     {
       what: 'the build’s SSH key',
-      needle: key,
+      pattern: key,
+      how: '-IF',
       hint: 'No one at the customer’s may come in by it: let the step that copied it leave it alone.',
     },
-    ...(await secrets(project.spec)),
+    ...(await secrets(project.spec, log)),
   ]
-  const found = await linesWith(
-    guest,
-    traces.map(({ needle }) => needle),
-    signal,
-  )
-  for (const { what, needle, hint } of traces) {
-    const lines = found.filter((line) => line.endsWith(`:${needle}`))
-    const files = [...new Set(lines.map((line) => line.slice(0, -needle.length - 1)))]
-    if (files.length > 0) faults.push({ message: `${what} stayed on the disk, in ${files.join(', ')}`, hint })
+  for (const trace of traces) {
+    const files = await filesWith(guest, trace, signal, log)
+    if (files.length > 0)
+      faults.push({ message: `${trace.what} stayed on the disk, in ${files.join(', ')}`, hint: trace.hint })
   }
   if (faults.length > 0)
     throw new ApplianceError('check-failed', faults.map(({ message }) => message).join('\n'), {
@@ -125,39 +142,57 @@ async function forgetFetches(guest: Guest, mirrorUrl: string, signal: AbortSigna
   )
 }
 
-/** `file:text` for each file that has one of the texts, but for root's authorized_keys, which goes last. */
-async function linesWith(guest: Guest, needles: readonly string[], signal: AbortSignal): Promise<string[]> {
-  const except = notSearched.map((path) => `-path ${path}`).join(' -o ')
-  // The texts are among no program's arguments.
-  const { stdout } = await guest.run(
-    `needles=$(mktemp -p /run) && cat > "$needles"
-find ${searched.join(' ')} -xdev '(' ${except} ')' -prune -o -type f ! -path /root/.ssh/authorized_keys -size -4096k -print0 2>/dev/null | xargs -0 -r -n 400 -P 2 grep -oIHF -f "$needles" 2>/dev/null
-rm -f "$needles"`,
-    {
-      input: needles.map((needle) => `${needle}\n`).join(''),
-      signal,
-      allowFailure: true,
-      title: 'looking for what the build left',
-    },
-  )
-  return stdout.split('\n')
+/** The files that have one of a trace's texts, but for root's authorized_keys, which goes last. */
+async function filesWith(guest: Guest, trace: Trace, signal: AbortSignal, log: Log): Promise<string[]> {
+  const { what, pattern, how, everywhere } = trace
+  const places = everywhere ? '/' : searched.join(' ')
+  const except = everywhere ? noDisk : notSearched.join(' -o -path ')
+  const small = everywhere ? '' : '-xdev -size -4096k'
+  try {
+    const { stdout } = await guest.run(
+      `patterns=$(mktemp -p /run) && cat > "$patterns"
+find ${places} '(' -path ${except} ')' -prune -o -type f ! -path /root/.ssh/authorized_keys ${small} -print0 2>/dev/null | LC_ALL=C xargs -0 -r -n 400 -P 2 grep -sl ${how} -f "$patterns"
+rm -f "$patterns"`,
+      {
+        input: `${pattern}\n`,
+        signal,
+        timeout: SEARCH,
+        allowFailure: true,
+        title: 'looking for what the build left',
+      },
+    )
+    return [...new Set(stdout.split('\n').filter(Boolean))].sort()
+  } catch (error) {
+    if (!(error instanceof ApplianceError && error.code === 'timeout')) throw error
+    log.warn(
+      `${what}: not all of the disk was searched for it within ${formatDuration(SEARCH)}; ova-pack will`,
+    )
+    return []
+  }
 }
 
 /** The secrets that data bags were opened with. */
-async function secrets(spec: Pick<Project['spec'], 'provision'>): Promise<Trace[]> {
+async function secrets(spec: Pick<Project['spec'], 'provision'>, log: Log): Promise<Trace[]> {
   const found: Trace[] = []
   for (const step of spec.provision) {
     if (step.kind !== 'chef_solo' || !step.dataBagSecret) continue
     const { env, file } = step.dataBagSecret
     const text = env === undefined ? await readFile(file!, 'utf8') : (process.env[env] ?? '')
-    // grep looks for any of several lines, and an empty one is everywhere.
-    const [line = ''] = text.split('\n').filter((one) => one.trim().length >= 8)
-    if (line)
+    const lines = text.split('\n').map((line) => line.trim())
+    // Of one in several lines any that nobody else has; the frame of a PEM file anybody may have.
+    const pattern = lines.filter((line) => line.length >= SHORTEST && !line.startsWith('-----')).join('\n')
+    if (pattern)
       found.push({
         what: 'the secret of the data bags',
-        needle: line,
         hint: 'A recipe that needs what is in a data bag writes that, not what it is opened with.',
+        pattern,
+        how: '-aF',
+        everywhere: true,
       })
+    else if (text.trim())
+      log.warn(
+        `the secret of the data bags has fewer than ${SHORTEST} characters: the disk cannot be searched for it`,
+      )
   }
   return found
 }

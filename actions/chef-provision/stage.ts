@@ -120,7 +120,7 @@ export const chefProvision: Stage<typeof inputs> = {
       await work
         .timed('cleaning up', async () => {
           await installFirstBoot(ended.guest, work)
-          await leaveNothing(ended.guest, project, work.network().mirrorUrl, signal)
+          await leaveNothing(ended.guest, project, work.network().mirrorUrl, signal, log)
         })
         .catch(async (error) => {
           await onFailure(machine, error)

@@ -132,18 +132,20 @@ mkdir -m 700 "$home/.ssh"; chown shopper: "$home/.ssh"; ${make}`)
       },
     } as unknown as Project
     process.env.BAG_SECRET = 'a secret that only the tests have'
-    const leave = () => leaveNothing(opened.guest, project, 'http://mirror.internal', signal)
+    const leave = () => leaveNothing(opened.guest, project, 'http://mirror.internal', signal, log)
     await inGuest(
-      'echo http://mirror.internal/deb/x > /etc/left.list; mkdir -p /opt/chef /srv/data; echo "x a secret that only the tests have x" > /srv/data/secret; cp /root/.ssh/authorized_keys /home/copy; mkdir -p /etc/chef /var/tmp/appliance/chef',
+      'echo MIRROR=http://mirror.internal > /etc/left.env; echo http://mirror.internal/deb/x > /etc/left.list; echo http://mirror.internal.example.com/ > /etc/right.list; mkdir -p /opt/chef /opt/rbenv/versions/3.3.0/lib/ruby/gems/3.3.0/gems/chef-18.4.12 /srv/data; echo "x a secret that only the tests have x" > /srv/data/secret; printf "\\000\\001a secret that only the tests have\\000" > /var/log/binary; echo a secret that only the tests have > "/boot/in a line"; cp /root/.ssh/authorized_keys /home/copy; mkdir -p /etc/chef /var/tmp/appliance/chef',
     )
     await expect(leave()).rejects.toMatchObject({
       code: 'check-failed',
-      message: `Chef stayed on the disk: /opt/chef
-the mirror’s address stayed on the disk, in /etc/left.list
+      message: `Chef stayed on the disk: /opt/chef, /opt/rbenv/versions/3.3.0/lib/ruby/gems/3.3.0/gems/chef-18.4.12
+the mirror’s address stayed on the disk, in /etc/left.env, /etc/left.list
 the build’s SSH key stayed on the disk, in /home/copy
-the secret of the data bags stayed on the disk, in /srv/data/secret`,
+the secret of the data bags stayed on the disk, in /boot/in a line, /srv/data/secret, /var/log/binary`,
     })
-    await inGuest('rm -r /etc/left.list /opt/chef /srv/data /home/copy')
+    await inGuest(
+      'rm -r /etc/left.env /etc/left.list /opt/chef /opt/rbenv /srv/data /home/copy /var/log/binary "/boot/in a line"',
+    )
     // Where git has fetched from last is nothing anybody chose.
     await inGuest(
       `mkdir -p /srv/shop/repo /srv/other && echo "1234 branch 'main' of http://mirror.internal/git/shop" > /srv/shop/repo/FETCH_HEAD && echo "1234 branch 'main' of https://example.com/other" > /srv/other/FETCH_HEAD`,
