@@ -29,7 +29,7 @@ const step: StepOf<'chef_solo'> = {
   dataBags: join(cookbooks, 'data_bags'),
   dataBagSecret: { env: 'BAG_SECRET' },
   attributesFile: undefined,
-  attributes: { front: { fetch: 'thing', checksum: sha256(FETCHED) } },
+  attributes: { front: { url: '{{mirror}}/thing', checksum: sha256(FETCHED) } },
   whyRun: false,
   logLevel: 'warn',
   idempotent: false,

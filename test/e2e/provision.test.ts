@@ -26,7 +26,7 @@ provision:
       data_bags: cookbooks/data_bags
       data_bag_secret: env:BAG_SECRET
       run_list: ["role[front]"]
-      attributes: { front: { fetch: ${NORMALIZE}, checksum: ${SUM} } }
+      attributes: { front: { url: "{{mirror}}/${NORMALIZE}", checksum: ${SUM} } }
       idempotent: check
   - { capistrano: { directory: deploy, stage: production }, as: deploy, env: { RELEASE: main~1 } }
   - { capistrano: { directory: deploy, stage: production }, as: deploy, env: { RELEASE: main }, name: the second release }

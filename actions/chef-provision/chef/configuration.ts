@@ -99,9 +99,21 @@ function ruby(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }
 
-/** The node's attributes with its run list, as chef-solo's `-j` takes them. */
-export function nodeAttributes(attributes: Record<string, unknown>, runList: readonly string[]): string {
-  return JSON.stringify(runList.length > 0 ? { ...attributes, run_list: runList } : attributes)
+/**
+ * The node's attributes with its run list, as chef-solo's `-j` takes them; it is in the guest only while Chef runs.
+ *
+ * @param mirror what `{{mirror}}` in their texts stands for: the mirror's address as the guest knows it, without a `/`
+ *   at its end
+ */
+export function nodeAttributes(
+  attributes: Record<string, unknown>,
+  runList: readonly string[],
+  mirror: string,
+): string {
+  const node = runList.length > 0 ? { ...attributes, run_list: runList } : attributes
+  return JSON.stringify(node, (_, value) =>
+    typeof value === 'string' ? value.replace(/\{\{\s*mirror\s*\}\}/g, () => mirror) : value,
+  )
 }
 
 /**

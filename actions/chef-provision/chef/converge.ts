@@ -59,7 +59,7 @@ export const chefSolo: Runner<'chef_solo'> = async (given, provisioning) => {
 }
 
 /** Everything that Chef reads. */
-async function prepare(step: Step, { guest, work }: Provisioning): Promise<void> {
+async function prepare(step: Step, { guest, work, env: access }: Provisioning): Promise<void> {
   await guest.run(`rm -rf ${CHEF} && mkdir -p ${CHEF}/cache`, { signal: work.signal })
   // Those of an earlier run would pass for this one's.
   for (const { to } of evidenceFiles(work)) await rm(to, { force: true })
@@ -73,7 +73,7 @@ async function prepare(step: Step, { guest, work }: Provisioning): Promise<void>
     : undefined
   for (const [to, content] of [
     [soloRb, chefConfiguration(step, policyName)],
-    [nodeJson, nodeAttributes(attributes, step.runList)],
+    [nodeJson, nodeAttributes(attributes, step.runList, (access.APPLIANCE_MIRROR ?? '').replace(/\/$/, ''))],
     [handlerRb, eventsHandler],
   ] as const) {
     const from = join(work.workDirectory, basename(to))
