@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { existing } from './existing.ts'
 import { list, oneOf, section } from './section.ts'
 
+const FILES = 'a file *.sources, *.list, *.repo, *.gpg, *.asc or RPM-GPG-KEY-*'
+const NAMES = /\.(sources|list|repo|gpg|asc)$|(^|\/)RPM-GPG-KEY-[^/]+$/
+
 /** What the customer's machine installs and updates from: `upstream`, `none`, or the vendor's own files. */
 export const packageSources = (directory: string) =>
   z
@@ -9,15 +12,12 @@ export const packageSources = (directory: string) =>
       oneOf(['upstream', 'none']),
       section({
         files: list(
-          existing(directory, 'a file *.sources, *.list, *.repo, *.gpg or *.asc').refine(
-            (path) => /\.(sources|list|repo|gpg|asc)$/.test(path),
-            { error: 'expected a file *.sources, *.list, *.repo, *.gpg or *.asc' },
-          ),
+          existing(directory, FILES).refine((path) => NAMES.test(path), { error: `expected ${FILES}` }),
           'a list of files',
         )
           .min(1, { error: 'name at least one file' })
           .describe(
-            'The vendor’s: *.sources and *.list for apt, *.repo for dnf, and their keys, *.gpg and *.asc; the only ones it then has',
+            'The vendor’s: *.sources and *.list for apt, *.repo for dnf, and their keys, *.gpg, *.asc and RPM-GPG-KEY-*; the only ones it then has',
           ),
       }),
     ])

@@ -50,8 +50,15 @@ test('what cannot be meant is refused before anything is forgotten or begun', ()
 })
 
 test('the vendor’s package sources go where apt and dnf look for them', () => {
-  expect(packageSourcePath('vendor.sources')).toBe('/etc/apt/sources.list.d/vendor.sources')
-  expect(packageSourcePath('vendor.list')).toBe('/etc/apt/sources.list.d/vendor.list')
-  expect(packageSourcePath('vendor.repo')).toBe('/etc/yum.repos.d/vendor.repo')
-  expect(packageSourcePath('vendor.asc')).toBe('/etc/apt/keyrings/vendor.asc')
+  const places = (...names: string[]) => names.map((name) => packageSourcePath(name, names))
+  expect(places('vendor.sources', 'vendor.list', 'vendor.asc')).toEqual([
+    '/etc/apt/sources.list.d/vendor.sources',
+    '/etc/apt/sources.list.d/vendor.list',
+    '/etc/apt/keyrings/vendor.asc',
+  ])
+  expect(places('vendor.repo', 'vendor.asc', 'RPM-GPG-KEY-vendor')).toEqual([
+    '/etc/yum.repos.d/vendor.repo',
+    '/etc/pki/rpm-gpg/vendor.asc',
+    '/etc/pki/rpm-gpg/RPM-GPG-KEY-vendor',
+  ])
 })
