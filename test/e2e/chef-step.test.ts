@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import type { ApplianceError } from '../../actions/lib/errors/error.ts'
@@ -34,7 +34,7 @@ function chefSteps(): void {
       (error) => error,
     )
   /** Chef has begun by then, on whatever computer. */
-  const PATIENCE = 20_000
+  const PATIENCE = 15_000
   const SAID = 'hunter2'
   const slow = `execute 'slow' do\n  command 'echo password is ${SAID}; sleep 600'\n  live_stream true\nend\n`
   const bad = `execute 'mysql -p${SAID}' do\n  command 'echo ${SAID} >&2; exit 3'\nend\n`
@@ -43,7 +43,7 @@ function chefSteps(): void {
     const late = await failureOf(slow, { timeout: PATIENCE })
     expect(late.code).toBe('timeout')
     expect(late.message).toMatch(
-      /^chef_solo web took longer than 20 s; it last said: execute\[slow\] run \| .*web::default \| password is hunter2$/,
+      /^chef_solo web took longer than 15 s; it last said: execute\[slow\] run \| .*web::default \| password is hunter2$/,
     )
     expect(late.message).not.toContain('"event"')
     expect(late.evidence.map((path) => basename(path))).toContain('chef.log')
@@ -52,7 +52,7 @@ function chefSteps(): void {
   test('a sensitive one says nothing, whatever becomes of it: in no message, log, report or evidence', async () => {
     const sensitive = true
     const late = await failureOf(slow, { timeout: PATIENCE, sensitive })
-    expect(late).toMatchObject({ message: 'chef_solo web took longer than 20 s', evidence: [] })
+    expect(late).toMatchObject({ message: 'chef_solo web took longer than 15 s', evidence: [] })
     expect(chef.lines).toEqual([])
     const failed = await failureOf(bad, { sensitive })
     expect(failed).toMatchObject({
@@ -91,5 +91,45 @@ function chefSteps(): void {
       ignored: [expect.stringMatching(/^execute\[optional probe\] run: .*nobody there/)],
     })
     expect(chef.lines.join('')).toMatch(/warning: it failed, which the recipe ignores: .*nobody there/)
+  })
+
+  test('idempotent: check names what a second run updates, and none where nothing does', async () => {
+    const idempotent = true
+    const stamp = "execute 'stamp' do\n  command 'true'\nend\nfile '/etc/once' do\n  content '1'\nend\n"
+    const failed = await failureOf(stamp, { idempotent })
+    expect(failed.code).toBe('check-failed')
+    expect(failed.message).toBe(
+      'chef_solo web is not idempotent: a second run updated 1 of 2 resources: execute[stamp] run (web::default)',
+    )
+    expect(await runs("file '/etc/twice' do\n  content '1'\nend\n", { idempotent })).toMatchObject({
+      updated: 1,
+    })
+  })
+
+  test('why_run does nothing; attributes come from a file; log_level says more', async () => {
+    const attributesFile = join(chef.folder, 'node.json')
+    await writeFile(attributesFile, '{ "web": { "word": "from a file, {{mirror}}" } }')
+    const recipe = "file '/etc/word' do\n  content node['web']['word']\nend\n"
+    await runs(recipe, { attributesFile, whyRun: true })
+    const word = async () =>
+      (await chef.provisioning.guest.run('cat /etc/word', { allowFailure: true })).stdout
+    expect(await word()).toBe('')
+    await runs(recipe, { attributesFile, logLevel: 'info' })
+    expect(await word()).toBe('from a file, http://mirror.internal')
+    expect(chef.lines.join('')).toMatch(/INFO: /)
+  })
+
+  test('where the machine is kept, what Chef had stays; else nothing does', async () => {
+    const left = async () =>
+      (await chef.provisioning.guest.run('ls /var/tmp/appliance/chef', { allowFailure: true })).stdout
+    await failureOf(bad)
+    expect(await left()).toBe('')
+    const keeps: { leaves: boolean } = chef.provisioning
+    keeps.leaves = true
+    await failureOf(bad)
+    keeps.leaves = false
+    expect((await left()).split('\n')).toEqual(
+      expect.arrayContaining(['cache', 'chef.log', 'cookbooks-0', 'node.json', 'solo.rb']),
+    )
   })
 }

@@ -3,12 +3,17 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { openStepLogin } from '../../actions/chef-provision/capistrano/login.ts'
+import { leaveRunning } from '../../actions/chef-provision/debugging.ts'
 import { leaveNothing } from '../../actions/chef-provision/farewell.ts'
 import { setPackageSources } from '../../actions/chef-provision/package-sources.ts'
 import type { Provisioning } from '../../actions/chef-provision/provisioning.ts'
 import { upload } from '../../actions/chef-provision/steps/upload.ts'
 import { waitFor } from '../../actions/chef-provision/steps/wait-for.ts'
+import { ApplianceError } from '../../actions/lib/errors/error.ts'
 import type { Guest } from '../../actions/lib/guest/guest.ts'
+import { buildKey } from '../../actions/lib/guest/key.ts'
+import type { Machine } from '../../actions/lib/hypervisor/hypervisor.ts'
+import type { MachineNetwork } from '../../actions/lib/network/network.ts'
 import { run } from '../../actions/lib/process/command.ts'
 import type { Project } from '../../actions/lib/stage/stage.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
@@ -109,6 +114,22 @@ mkdir -m 700 "$home/.ssh"; chown shopper: "$home/.ssh"; ${make}`)
       await login[Symbol.asyncDispose]()
     }
     expect(await state()).toBe(before)
+  })
+
+  test('a machine that is kept says how to get in, and that leads in', async () => {
+    const kept = keptLog()
+    const machine = {
+      reach: async () => ({ host: '127.0.0.1', port: SSH_PORT, connectionProves: true }),
+    } as unknown as Machine
+    const network = () => ({ kind: 'private' }) as unknown as MachineNetwork
+    const thrown = new ApplianceError('guest-failed', 'the step failed')
+    await leaveRunning(machine, thrown, 2000, await buildKey(folder), { log: kept, signal, network })
+    expect(kept.lines.slice(0, 2)).toEqual([
+      'the step failed',
+      'the machine is left running for 2.0 s; to look around in it:',
+    ])
+    const entered = await run('sh', ['-c', `${kept.lines[2]} 'echo inside; ls -d /root/.ssh'`])
+    expect(entered.stdout).toBe('inside\n/root/.ssh\n')
   })
 
   test('a port is waited for, and what is listened at instead is told', async () => {
