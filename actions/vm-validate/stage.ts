@@ -1,5 +1,5 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { refuse } from '../lib/errors/fault.ts'
 import { sha256 } from '../lib/files/digest.ts'
 import { treeDigest } from '../lib/files/tree.ts'
@@ -20,6 +20,7 @@ import { machinesFor, thisComputer } from './machines.ts'
 import { reaches } from './reaches.ts'
 import { runScenarios } from './scenarios-run.ts'
 import { prepareSubject, subjectDigest } from './subject.ts'
+import { suiteDigest } from './suite-files.ts'
 import { runSuite } from './suites-run.ts'
 import { testMachine } from './test-machine.ts'
 import { variablesOf } from './variables.ts'
@@ -53,23 +54,36 @@ export function vmValidateOn(
       ova !== undefined ? 'ova' : tags !== undefined || scenario !== undefined ? 'selected' : undefined,
 
     async dependsOn(work) {
-      const { spec, directory } = work.project
+      const { spec, directory, buildDirectory } = work.project
       const scenarios = await readScenarios(spec, directory)
       const files = neededOfProject(scenarios, directory)
-      const suites = spec.validate.suites.map(({ directory: own }) => own ?? '').filter(Boolean)
+      const { suites } = spec.validate
       return {
         recipe: RECIPE,
         [work.inputs.ova === undefined ? 'disk' : 'ova']: await subjectDigest(work),
         scenarios: sha256(JSON.stringify(scenarios, (key, value) => (key === 'line' ? undefined : value))),
         uploads: sha256(JSON.stringify(await Promise.all(files.map(digestIfThere)))),
-        suites: sha256(JSON.stringify(await Promise.all(suites.map(digestIfThere)))),
+        suites: sha256(
+          JSON.stringify(
+            await Promise.all(suites.map((one) => suiteDigest(one, { project: directory, buildDirectory }))),
+          ),
+        ),
         selection: JSON.stringify(selection(work)),
         'spec.validate': JSON.stringify([
           spec.name,
           spec.version,
           spec.variables,
           spec.secrets,
-          { ...spec.validate, scenarios: null, machines: null },
+          {
+            ...spec.validate,
+            scenarios: null,
+            machines: null,
+            // Where this checkout lies is no part of it.
+            suites: suites.map((one) => ({
+              ...one,
+              directory: one.directory === undefined ? null : relative(directory, one.directory),
+            })),
+          },
         ]),
         'spec.hardware': JSON.stringify([spec.basebox.cpus, spec.basebox.memory, spec.pack.hardware]),
       }

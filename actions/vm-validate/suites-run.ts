@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { formatDuration } from '../lib/units/duration.ts'
 import { serveMachine } from './control.ts'
 import type { Course } from './course.ts'
 import { folderName, tail } from './evidence.ts'
+import { filesLike } from './files-like.ts'
 import { casesIn } from './junit-read.ts'
 import { report, type StepRun } from './report.ts'
 import type { ScenarioResult } from './verdict.ts'
@@ -162,20 +163,4 @@ ${key ? `  IdentityFile "${key}"\n  IdentitiesOnly yes\n  IdentityAgent none\n` 
   GlobalKnownHostsFile /dev/null
   LogLevel ERROR
 `
-}
-
-/** Files by a path in which `*` stands for any name and `**` for any folders. */
-async function filesLike(pattern: string): Promise<string[]> {
-  const fixed = pattern.slice(0, pattern.search(/[*]|$/))
-  const folder = fixed.endsWith('/') ? fixed : dirname(fixed)
-  const form = pattern
-    .replace(/[.+^${}()|[\]\\?]/g, '\\$&')
-    .replaceAll('**/', '\0')
-    .replaceAll('*', '[^/]*')
-    .replaceAll('\0', '(?:.*/)?')
-  const entries = await readdir(folder, { recursive: true }).catch(() => [])
-  return entries
-    .map((name) => join(folder, name))
-    .filter((path) => new RegExp(`^${form}$`).test(path))
-    .sort()
 }

@@ -62,7 +62,9 @@ const suite = (directory: string) =>
     run: words('a command').describe('E.g. rspec, pytest, npx jest; run on this computer, by /bin/sh'),
     directory: existing(directory, 'a folder', 'folder')
       .optional()
-      .describe('Where it is run; by default here'),
+      .describe(
+        'Where it is run, and what it is made of: a change below it runs it again; by default all of this folder',
+      ),
     reports: words('a path such as reports/*.xml')
       .optional()
       .describe('JUnit files that it writes, below its folder; those in $APPLIANCE_REPORTS are found anyway'),

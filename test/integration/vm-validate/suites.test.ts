@@ -79,6 +79,18 @@ exit 1
     )
   })
 
+  test('is run again when one of its files has changed, wherever its command reads them from', async () => {
+    const { folder, error } = await suite('sh tests/inner.sh\n', '')
+    expect(error).toBeDefined()
+    await mkdir(join(folder, 'tests'))
+    await writeFile(join(folder, 'tests/inner.sh'), 'exit 0\n')
+    const once = () => validate(folder, new LocalHypervisor())
+    expect((await once()).state).toBe('done')
+    expect((await once()).state).toBe('up-to-date')
+    await writeFile(join(folder, 'tests/inner.sh'), 'exit 1\n')
+    await expect(once()).rejects.toMatchObject({ code: 'check-failed' })
+  })
+
   test('that fails without a word, that is not installed, or that takes too long, is a failure', async () => {
     expect((await suite('echo so it is; exit 3')).result.steps[0].finding).toMatch(
       /^exit status 3 of sh mine\.sh: so it is$/,
