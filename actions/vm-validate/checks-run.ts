@@ -22,7 +22,7 @@ export async function bootMachine(course: Course): Promise<ScenarioResult> {
   const name = 'The machine'
   const run = asRun(title, found, performance.now() - began)
   const folder = folderName(name, course.folders)
-  return await report({ name, kind: 'machine', began, folder }, [run], course.secrets, course)
+  return await report({ name, kind: 'machine', began, folder }, [run], course)
 }
 
 /** Which of the built-in checks are wanted. */
@@ -67,7 +67,7 @@ export async function runBuiltInChecks(
   }
   const name = 'What every appliance must be'
   const about = { name, kind: 'checks', began, folder: folderName(name, course.folders) } as const
-  return await report(about, runs, course.secrets, course)
+  return await report(about, runs, course)
 }
 
 function asRun(title: string, { faults, finding, output, skipped }: Found, duration: number): StepRun {

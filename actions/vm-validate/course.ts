@@ -1,4 +1,5 @@
 import type { Log } from '../lib/log/log.ts'
+import type { Secrets } from '../lib/log/secrets.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import type { TestMachine } from './test-machine.ts'
 
@@ -14,8 +15,8 @@ export interface Course {
   outDirectory: string
   /** `{{name}}`s known from the start. */
   variables: ReadonlyMap<string, string>
-  /** Texts that must not show anywhere. */
-  secrets: ReadonlySet<string>
+  /** Texts that must not show anywhere; a `sensitive` step adds what it saves, for all that comes later. */
+  secrets: Secrets
   /** Tags that were asked for; empty for all. */
   tags: readonly string[]
   /** When the stage began, of `performance.now()`. */

@@ -1,8 +1,10 @@
-import { copyFile, mkdir, stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { writeAtomically } from '../lib/files/atomic.ts'
 import { endOfFile } from '../lib/files/end.ts'
+import type { Secrets } from '../lib/log/secrets.ts'
 import { within } from './deadline.ts'
+import { copyConcealed } from './secrecy.ts'
 import type { TestMachine } from './test-machine.ts'
 
 /** Bytes of a log that are kept as evidence: its end. */
@@ -20,7 +22,7 @@ export interface EvidenceText {
  * Gathers what shows why something failed: the screen, the serial console and the hypervisor's words, the guest's
  * journal, `texts` and `kept` files. What cannot be had (the machine may be dead) is left out.
  *
- * @param clean removes secrets from text
+ * @param secrets are taken out of all but pictures
  * @returns absolute paths of the files written
  */
 export async function collectEvidence(
@@ -28,7 +30,7 @@ export async function collectEvidence(
   folder: string,
   texts: readonly EvidenceText[],
   kept: readonly string[],
-  clean: (text: string) => string,
+  secrets: Secrets,
   signal: AbortSignal,
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true })
@@ -48,25 +50,31 @@ export async function collectEvidence(
   }
 
   for (const { name, content } of texts)
-    await attempt(name, 5_000, (path) => writeAtomically(path, clean(content)))
+    await attempt(name, 5_000, (path) => writeAtomically(path, secrets.hide(content)))
   for (const source of kept)
-    await attempt(basename(source).replace(/^\./, ''), 20_000, (path) => copyFile(source, path))
+    await attempt(basename(source).replace(/^\./, ''), 20_000, (path) => copyConcealed(source, path, secrets))
   const { machine } = test
   if (machine) await attempt('screen.png', 20_000, (path) => machine.screenshot(path))
   for (const source of test.evidence)
-    await attempt(basename(source), 20_000, (path) => keepEnd(source, path, clean))
+    await attempt(basename(source), 20_000, (path) => keepEnd(source, path, secrets))
   if (!machine) return files
   await attempt('journal.txt', 90_000, async (path, signal) => {
     const command = `journalctl -b --no-pager -o short-precise | tail -c ${LONGEST_LOG}`
     const { stdout } = await test.guest.run(command, { signal, timeout: 90_000, allowFailure: true })
-    await writeAtomically(path, clean(stdout))
+    await writeAtomically(path, secrets.hide(wholeLines(stdout, LONGEST_LOG)))
   })
   return files
 }
 
-async function keepEnd(source: string, target: string, clean: (text: string) => string): Promise<void> {
-  if (!/\.(log|txt)$/.test(source)) return copyFile(source, target)
-  await writeAtomically(target, clean((await endOfFile(source, LONGEST_FILE)).toString('utf8')))
+async function keepEnd(source: string, target: string, secrets: Secrets): Promise<void> {
+  if (!/\.(log|txt)$/.test(source)) return copyConcealed(source, target, secrets)
+  const text = (await endOfFile(source, LONGEST_FILE)).toString('utf8')
+  await writeAtomically(target, secrets.hide(wholeLines(text, LONGEST_FILE)))
+}
+
+/** Of a text that was cut at its beginning, where it had so many bytes, what begins with a line: no half of a secret. */
+function wholeLines(text: string, most: number): string {
+  return Buffer.byteLength(text) < most ? text : text.slice(text.indexOf('\n') + 1)
 }
 
 /** The last lines of something long, for a message: at most `lines` lines and 4,000 characters. */

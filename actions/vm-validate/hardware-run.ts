@@ -83,6 +83,6 @@ export async function runHardware(
       },
     })
   }
-  const result = await report({ name, kind: 'hardware', began, folder }, runs, course.secrets, own)
+  const result = await report({ name, kind: 'hardware', began, folder }, runs, own)
   return { ...result, remarks: [...test.remarks] }
 }

@@ -2,7 +2,6 @@ import { join, relative } from 'node:path'
 import { formatDuration } from '../lib/units/duration.ts'
 import type { Course } from './course.ts'
 import { collectEvidence, type EvidenceText, tail } from './evidence.ts'
-import { concealing } from './saved.ts'
 import { failedStep, type ScenarioResult, type StepResult } from './verdict.ts'
 
 /** A step's result, and all it printed or received (unless it is sensitive): not yet cleaned of secrets. */
@@ -21,16 +20,16 @@ export interface StepRun {
 export async function report(
   about: Pick<ScenarioResult, 'name' | 'kind' | 'file'> & { began: number; folder: string },
   runs: readonly StepRun[],
-  secrets: Iterable<string>,
-  { test, outDirectory, log, signal, started }: Course,
+  { test, secrets, outDirectory, log, signal, started }: Course,
   kept: readonly string[] = [],
 ): Promise<ScenarioResult> {
   const { began, folder, ...named } = about
-  const clean = concealing(secrets)
+  const clean = secrets.hide
   const steps = runs.map(({ result, output }): StepResult => {
     const shown = result.status === 'failed' && output ? { output: tail(clean(output)) } : {}
     return {
       ...result,
+      title: clean(result.title),
       finding: oneLine(clean(result.finding)),
       remarks: result.remarks.map(clean),
       ...shown,
@@ -63,7 +62,7 @@ export async function report(
     join(outDirectory, 'evidence', folder),
     texts,
     kept,
-    clean,
+    secrets,
     signal,
   )
   return { ...result, evidence: files.map((file) => relative(outDirectory, file)) }

@@ -1,6 +1,7 @@
 import { ApplianceError } from '../lib/errors/error.ts'
 import { nearest } from '../lib/errors/nearest.ts'
 import type { ScenarioStep } from '../lib/spec/scenario.ts'
+import { literalPattern } from '../lib/units/pattern.ts'
 
 const reference = /\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g
 
@@ -39,9 +40,7 @@ const inner: readonly string[] = ['steps']
 
 /** A step with its values in place; inside a regular expression a value stands for itself. */
 export function fillStep<S extends ScenarioStep>(step: S, values: ReadonlyMap<string, string>): S {
-  const literal = new Map(
-    [...values].map(([name, value]) => [name, value.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')]),
-  )
+  const literal = new Map([...values].map(([name, value]) => [name, literalPattern(value)]))
   const filled = (key: string, value: unknown): unknown => {
     if (labels.includes(key) || inner.includes(key)) return value
     if (key === 'expect' && isPlain(value))
@@ -59,10 +58,4 @@ function eachKey(object: Record<string, unknown>, value: (key: string) => unknow
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-}
-
-/** A function that takes secrets out of text; the longest first, so that none is left in part. */
-export function concealing(secrets: Iterable<string>): (text: string) => string {
-  const sorted = [...new Set(secrets)].filter((secret) => secret !== '').sort((a, b) => b.length - a.length)
-  return (text) => sorted.reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
 }

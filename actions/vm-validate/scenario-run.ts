@@ -25,7 +25,7 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
     scratch,
     project: course.project,
     values: new Map(course.variables),
-    secrets: new Set(course.secrets),
+    secrets: course.secrets,
     browser: browser(),
     disks: new Map(),
     began: Date.now() / 1000,
@@ -46,13 +46,13 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
     const why = failed ? 'an earlier step failed' : notAskedFor(step.tags, course.tags)
     runs.push(why === undefined ? await runStep(step, trial) : skipped(stepTitle(step), why))
     if (why !== undefined) continue
-    await film.look(runs.length, course.test.machine, course.signal)
+    if (!step.sensitive) await film.look(runs.length, course.test.machine, course.signal)
     await packets.follow()
   }
   await packets[Symbol.asyncDispose]()
   const about = { name: scenario.name, kind: 'scenario', file: scenario.file, began, folder } as const
   const kept = [...film.pictures, ...packets.files]
-  const result = await report(about, runs, trial.secrets, course, kept)
+  const result = await report(about, runs, course, kept)
   return { ...result, remarks: [...result.remarks, ...packets.remarks] }
 }
 

@@ -5,8 +5,10 @@ import { sha256 } from '../lib/files/digest.ts'
 import { treeDigest } from '../lib/files/tree.ts'
 import { driverNamed } from '../lib/hypervisor/drivers.ts'
 import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import { type Secrets, secrets } from '../lib/log/secrets.ts'
 import type { Scenario } from '../lib/spec/scenario.ts'
 import { readScenarios } from '../lib/spec/scenarios.ts'
+import type { Suite } from '../lib/spec/validate.ts'
 import type { Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { bootMachine, runBuiltInChecks } from './checks-run.ts'
 import { conclude } from './conclude.ts'
@@ -19,6 +21,7 @@ import { keptOpen } from './kept-open.ts'
 import { machinesFor, thisComputer } from './machines.ts'
 import { reaches } from './reaches.ts'
 import { runScenarios } from './scenarios-run.ts'
+import { concealed, concealFolder, keepingSecret } from './secrecy.ts'
 import { prepareSubject, subjectDigest } from './subject.ts'
 import { suiteDigest } from './suite-files.ts'
 import { runSuite } from './suites-run.ts'
@@ -91,7 +94,6 @@ export function vmValidateOn(
 
     async run(work): Promise<StageResult> {
       const { spec, directory } = work.project
-      const sealed = work.inputs.ova !== undefined
       const scenarios = await readScenarios(spec, directory)
       const variables = variablesOf(spec, process.env)
       const wanted = selection(work)
@@ -104,78 +106,101 @@ export function vmValidateOn(
         ...(await stepFaults(scenarios, directory, driver, selected)),
       ])
       for (const secret of variables.secrets) work.log.mask(secret)
-
+      const known = secrets(variables.secrets)
+      const plan: Plan = { driver, scenarios, selected, suites, wanted, variables: variables.values }
       await clean(work.outDirectory)
-      const prepared = await work.timed('reading', () => prepareSubject(work))
-      const { machine } = prepared
-      await using test = testMachine(driver, machine, work.log, work.network().welcome)
-      const course: Course = {
-        test,
-        spec,
-        project: directory,
-        workDirectory: work.workDirectory,
-        outDirectory: work.outDirectory,
-        variables: variables.values,
-        secrets: variables.secrets,
-        tags: wanted.byTag ? wanted.tags : [],
-        started: performance.now(),
-        folders: new Set(['machine']),
-        log: work.log,
-        signal: work.signal,
+      try {
+        return await keepingSecret(known, () => tryAll(plan, known, work))
+      } finally {
+        // By now the machines have said their last word.
+        await concealFolder(join(work.outDirectory, 'evidence'), known)
       }
-      const workers = machinesFor(selected.length, machine, thisComputer(), spec.validate.machines)
-
-      const results: ScenarioResult[] = [await work.timed('boot', () => bootMachine(course))]
-      const again = () =>
-        results.every(({ status }) => status !== 'failed') || !work.inputs['keep-on-failure']
-      if (results[0]!.status === 'passed') {
-        await work.timed('snapshot', () => test.keep(work.signal))
-        const publicKey = await readFile(`${machine.login.key}.pub`, 'utf8')
-        const everything = wanted.tags.length === 0 && wanted.names.length === 0
-        if (everything || sealed)
-          results.push(
-            await work.timed('checks', () =>
-              during(work, 'built-in checks', () =>
-                runBuiltInChecks(
-                  { course, spec, publicKey, disk: machine.disk },
-                  { sealed, disturbing: everything },
-                ),
-              ),
-            ),
-          )
-        if (again())
-          results.push(
-            ...(await work.timed('scenarios', () =>
-              runScenarios(selected, course, { workers, driver, work }),
-            )),
-          )
-        for (const suite of suites)
-          if (again())
-            results.push(
-              await work.timed('suites', () => during(work, suite.name, () => runSuite(suite, course))),
-            )
-        if (!again()) await keptOpen(course, work)
-        else if (sealed && spec.validate.matrix)
-          results.push(
-            ...(await work.timed('hardware', () =>
-              runMatrix(course, publicKey, machine, scenarios, driver, work),
-            )),
-          )
-      }
-      const remarks = [...prepared.remarks, ...test.remarks]
-      if (selected.length === 0 && suites.length === 0)
-        remarks.push(noScenario(scenarios.length, wanted.tags))
-      const escapes = await work.network().escapes()
-      results.push(...reaches(escapes, spec.escapes))
-      const verdict = verdictOn(prepared.subject, results, remarks, escapes)
-      return await conclude(verdict, {
-        work,
-        workers,
-        rollbacks: test.rollbacks,
-        only: scenarios.filter(({ only }) => only),
-      })
     },
   }
+}
+
+/** What is to be tried, all of it known to be free of faults. */
+interface Plan {
+  driver: Hypervisor
+  /** All there are. */
+  scenarios: readonly Scenario[]
+  selected: readonly Scenario[]
+  suites: readonly Suite[]
+  wanted: Selection
+  variables: ReadonlyMap<string, string>
+}
+
+async function tryAll(
+  { driver, scenarios, selected, suites, wanted, variables }: Plan,
+  known: Secrets,
+  work: Work,
+): Promise<StageResult> {
+  const { spec } = work.project
+  const sealed = work.inputs.ova !== undefined
+  const prepared = await work.timed('reading', () => prepareSubject(work))
+  const { machine } = prepared
+  await using test = testMachine(driver, machine, work.log, work.network().welcome)
+  const course: Course = {
+    test,
+    spec: work.project.spec,
+    project: work.project.directory,
+    workDirectory: work.workDirectory,
+    outDirectory: work.outDirectory,
+    variables,
+    secrets: known,
+    tags: wanted.byTag ? wanted.tags : [],
+    started: performance.now(),
+    folders: new Set(['machine']),
+    log: work.log,
+    signal: work.signal,
+  }
+  const workers = machinesFor(selected.length, machine, thisComputer(), spec.validate.machines)
+
+  const results: ScenarioResult[] = [await work.timed('boot', () => bootMachine(course))]
+  const again = () => results.every(({ status }) => status !== 'failed') || !work.inputs['keep-on-failure']
+  if (results[0]!.status === 'passed') {
+    await work.timed('snapshot', () => test.keep(work.signal))
+    const publicKey = await readFile(`${machine.login.key}.pub`, 'utf8')
+    const everything = wanted.tags.length === 0 && wanted.names.length === 0
+    if (everything || sealed)
+      results.push(
+        await work.timed('checks', () =>
+          during(work, 'built-in checks', () =>
+            runBuiltInChecks(
+              { course, spec, publicKey, disk: machine.disk },
+              { sealed, disturbing: everything },
+            ),
+          ),
+        ),
+      )
+    if (again())
+      results.push(
+        ...(await work.timed('scenarios', () => runScenarios(selected, course, { workers, driver, work }))),
+      )
+    for (const suite of suites)
+      if (again())
+        results.push(
+          await work.timed('suites', () => during(work, suite.name, () => runSuite(suite, course))),
+        )
+    if (!again()) await keptOpen(course, work)
+    else if (sealed && spec.validate.matrix)
+      results.push(
+        ...(await work.timed('hardware', () =>
+          runMatrix(course, publicKey, machine, scenarios, driver, work),
+        )),
+      )
+  }
+  const remarks = [...prepared.remarks, ...test.remarks]
+  if (selected.length === 0 && suites.length === 0) remarks.push(noScenario(scenarios.length, wanted.tags))
+  const escapes = await work.network().escapes()
+  results.push(...reaches(escapes, spec.escapes))
+  const verdict = verdictOn(prepared.subject, results, remarks, escapes)
+  return await conclude(concealed(verdict, known), {
+    work,
+    workers,
+    rollbacks: test.rollbacks,
+    only: scenarios.filter(({ only }) => only),
+  })
 }
 
 export const vmValidate = vmValidateOn((work) => driverNamed(work.project.spec.validate.hypervisor, work))

@@ -1,10 +1,12 @@
-import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
+import { ApplianceError, type ErrorCode, toApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
+import type { Secrets } from '../lib/log/secrets.ts'
 import type { ScenarioStep } from '../lib/spec/scenario.ts'
 import type { Browser } from './browser.ts'
 import { eventually, within } from './deadline.ts'
 import type { StepRun } from './report.ts'
 import { fillStep } from './saved.ts'
+import { httpMethods } from './steps/http.ts'
 import { boot, changeMachine } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
 import { ALIVE_WITHIN, defaultLimit, isEngineStep, patienceOf, perform, stepTitle } from './steps/perform.ts'
@@ -22,7 +24,7 @@ export interface Trial {
   /** Every `{{name}}` known by now; `save` adds to it. */
   values: Map<string, string>
   /** Texts that must not show anywhere; a `sensitive` step adds what it saves. */
-  secrets: Set<string>
+  secrets: Secrets
   browser: Browser
   /** Data disks of this scenario, by name: raw files. */
   disks: Map<string, string>
@@ -33,7 +35,7 @@ export interface Trial {
 }
 
 /** One attempt: an outcome, or the reason why there is none. */
-type Attempt = Outcome & { broken?: true }
+type Attempt = Outcome & { broken?: ErrorCode }
 
 /**
  * Runs one step: within its time, again until it comes true with `eventually`, and with `not` the other way round.
@@ -59,6 +61,7 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
   }
   if (outcome.met && step.save !== undefined) outcome = saved(step, step.save, outcome, trial)
   const output = step.sensitive || !outcome.output ? undefined : outcome.output
+  if (step.sensitive) outcome = discreet(step, outcome)
   const result: StepResult = {
     title,
     status: outcome.met ? 'passed' : 'failed',
@@ -68,6 +71,16 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
     ...(step.line === undefined ? {} : { line: step.line }),
   }
   return output === undefined ? { result } : { result, output }
+}
+
+/** Kinds that keep to themselves what a sensitive step of theirs saw. */
+const discreetKinds: readonly string[] = ['run', ...httpMethods]
+
+/** What was found, without what it was: only that nothing was found out, and why, says nothing of it. */
+function discreet({ kind }: ScenarioStep, outcome: Attempt): Attempt {
+  if (discreetKinds.includes(kind) || outcome.broken === 'timeout' || outcome.broken === 'no-answer')
+    return outcome
+  return { ...outcome, finding: `${outcome.met ? 'as' : 'not as'} expected (not shown)` }
 }
 
 /** Takes what is to be saved; where there is no such thing, the step has failed. */
@@ -86,7 +99,10 @@ function saved(
       return { ...outcome, met: false, finding: `nothing to save as ${name}: there is no ${how} ${where}` }
     }
     trial.values.set(name, value)
-    if (step.sensitive && value !== '') trial.secrets.add(value)
+    if (step.sensitive && value !== '') {
+      trial.secrets.add(value)
+      trial.log.mask(value)
+    }
   }
   return outcome
 }
@@ -106,7 +122,7 @@ async function attempt(step: ScenarioStep, title: string, limit: number, trial: 
   } catch (thrown) {
     signal.throwIfAborted()
     const error = toApplianceError(thrown)
-    return { met: false, broken: true, finding: hinted(error) }
+    return { met: false, broken: error.code, finding: hinted(error) }
   }
 }
 

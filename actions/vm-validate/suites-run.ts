@@ -13,6 +13,7 @@ import { folderName, tail } from './evidence.ts'
 import { filesLike } from './files-like.ts'
 import { casesIn } from './junit-read.ts'
 import { report, type StepRun } from './report.ts'
+import { hidden } from './secrecy.ts'
 import type { ScenarioResult } from './verdict.ts'
 
 /**
@@ -78,14 +79,14 @@ export async function runSuite(suite: Suite, course: Course): Promise<ScenarioRe
     test.touch()
     await rm(room, { recursive: true, force: true })
   }
-  return await report({ name: suite.name, kind: 'suite', began, folder }, runs, course.secrets, course)
+  return await report({ name: suite.name, kind: 'suite', began, folder }, runs, course)
 }
 
 function finding(status: number, output: string, { run, timeout }: Suite): string {
   if (status === 0) return 'exit status 0'
   if (status === 124 || status === 137) return `${run} took longer than ${formatDuration(timeout)}`
-  if (status === 127) return `${tail(output, 1)} (is its program installed on this computer?)`
-  return `exit status ${status} of ${run}: ${tail(output, 1)}`
+  if (status === 127) return `${tail(hidden(output), 1)} (is its program installed on this computer?)`
+  return `exit status ${status} of ${run}: ${tail(hidden(output), 1)}`
 }
 
 /** What a suite finds in its environment. */

@@ -5,6 +5,7 @@ import { ApplianceError } from '../../lib/errors/error.ts'
 import type { Expectation, Request } from '../../lib/spec/scenario.ts'
 import { ask, type HttpAnswer, type HttpQuestion } from '../http.ts'
 import { firstDifference, valueAt } from '../json-subset.ts'
+import { hidden } from '../secrecy.ts'
 import { mismatch, type Outcome, type Surroundings, shown, unlike } from './outcome.ts'
 import { fileToSend } from './transfer.ts'
 
@@ -137,7 +138,7 @@ function statusMismatch(
   const { status, reason, headers, body } = answer
   if (expected === undefined ? status >= 200 && status <= 299 : status === expected) return undefined
   const to = headers.location === undefined ? '' : ` to ${headers.location}`
-  const first = sensitive ? '' : (body.trim().split('\n')[0] ?? '').slice(0, 200)
+  const first = sensitive ? '' : hidden(body.trim().split('\n')[0] ?? '').slice(0, 200)
   // A status is never a secret, and without it nobody can tell what happened.
   return unlike(
     'status',

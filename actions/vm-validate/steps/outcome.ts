@@ -2,6 +2,7 @@ import type { Guest } from '../../lib/guest/guest.ts'
 import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../../lib/log/log.ts'
 import type { Browser } from '../browser.ts'
+import { hidden } from '../secrecy.ts'
 
 /** What a step can reach. */
 export interface Surroundings {
@@ -45,7 +46,9 @@ export function unlike(what: string, expected: string, got: string, sensitive = 
 
 /** A value as a message shows it: JSON, on one line, at most 200 characters, of which the end counts most. */
 export function shown(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  const whole = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  // A secret that is cut in two is found no more.
+  const text = hidden(whole)
   return text.length <= 200 ? text : `${text.slice(0, 60)} … ${text.slice(-120)}`
 }
 

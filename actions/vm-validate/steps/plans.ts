@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { quote } from '../../lib/guest/quote.ts'
 import type { Cron, Journal, Timer } from '../../lib/spec/scenario.ts'
+import { hidden } from '../secrecy.ts'
 import { facts } from './looks.ts'
 import { type Outcome, type Surroundings, shown, unlike } from './outcome.ts'
 
@@ -163,7 +164,7 @@ export async function lookAtJournal(
   const more = wrong.length > NAMED ? ` … (${wrong.length} in all)` : ''
   return {
     met: false,
-    finding: `the journal has ${wrong.slice(0, NAMED).join(' | ').slice(0, 400)}${more}`,
+    finding: `the journal has ${hidden(wrong.slice(0, NAMED).join(' | ')).slice(0, 400)}${more}`,
     output: wrong.join('\n'),
   }
 }

@@ -1,5 +1,6 @@
 import type { Run } from '../../lib/spec/scenario.ts'
 import type { StepSettings } from '../../lib/spec/step.ts'
+import { hidden } from '../secrecy.ts'
 import { mismatch, type Outcome, type Surroundings, unlike } from './outcome.ts'
 import { answerPrompts } from './terminal.ts'
 
@@ -34,5 +35,5 @@ export async function runCommand(step: Run & StepSettings, around: Surroundings)
 
 function lastWords({ stdout, stderr }: { stdout: string; stderr: string }, sensitive = false): string {
   const line = (stderr.trim() || stdout.trim()).split('\n').at(-1) ?? ''
-  return sensitive || line === '' ? '' : `: ${line.slice(0, 200)}`
+  return sensitive || line === '' ? '' : `: ${hidden(line).slice(0, 200)}`
 }

@@ -1,4 +1,5 @@
-import { access, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { ApplianceError } from '../../../actions/lib/errors/error.ts'
@@ -338,7 +339,7 @@ steps:
     )
     const { error, found, log } = await failing(folder)
     delete process.env.APPLIANCE_TEST_SECRET
-    expect(log.masked).toEqual(['hush-hush-1'])
+    expect(log.masked).toEqual(['hush-hush-1', 'sensitive-2'])
     const out = join(folder, 'build/vm-validate')
     const texts = await Promise.all(
       [...error.evidence, ...['report.xml', 'summary.md', 'verdict.json'].map((name) => join(out, name))].map(
@@ -350,6 +351,57 @@ steps:
     // The command that made the token is in the scenario file for all to read; what it printed is not shown.
     expect(texts[2]).toContain('got *** and *** and ***')
     expect(all).toContain('stdout is not as expected (not shown)')
+  })
+
+  test('shows in no form, not in half, and not in what was written before or after it was known', async () => {
+    process.env.APPLIANCE_TEST_SECRET = 'p.ss+w"rd$1'
+    const long = 'long'.padEnd(55, 'x')
+    const token = join(tmpdir(), `appliance-token-${process.pid}`)
+    await writeFile(token, 'token-of-file\n')
+    const steps = {
+      a: `run: { command: "true", stdout: "^{{secret.admin}}$" }`,
+      b: `run: { command: 'printf "%s %s %0200d" ${long} "$P" 1', stdout: "^nothing$" }\n    env: { P: "{{secret.admin}}" }`,
+      c: `get: { path: /echo, headers: { X-Key: "{{secret.admin}}" }, expect: { json: { headers: { x-key: other } } } }`,
+      d: `file: { path: ${token}, contains: ^other$ }\n    sensitive: true`,
+      e: `journal: { lacks: journal }\n    sensitive: true`,
+      f: `run: cat ${token}\n    sensitive: true\n    save: token`,
+      g: `run: echo token-of-file; exit 1`,
+    }
+    const scenarios = Object.entries(steps).map(([name, step]) => [
+      name,
+      `name: ${name.toUpperCase()}\nsteps:\n  - ${step}\n`,
+    ])
+    const folder = await project(
+      Object.fromEntries(scenarios),
+      `  suites: [{ name: Mine, run: sh mine.sh }]\nsecrets: { admin: env:APPLIANCE_TEST_SECRET }\n`,
+    )
+    await writeFile(
+      join(folder, 'mine.sh'),
+      `cat >"$APPLIANCE_REPORTS/a.xml" <<XML\n<testsuite><testcase name='login[$(printf %s "$APPLIANCE_SECRET_ADMIN" | sed 's/"/\\&quot;/g')]'><failure message='no'/></testcase></testsuite>\nXML\n`,
+    )
+    const files = {
+      '/bin/journalctl': '#!/bin/sh\necho "Nov 26 box journal[7]: token-of-file"\n',
+    }
+    const hypervisor = new LocalHypervisor({ files, serial: 'login with p.ss+w"rd$1 and token-of-file\n' })
+    const { error, found, log } = await failing(folder, hypervisor)
+    delete process.env.APPLIANCE_TEST_SECRET
+    await rm(token)
+    expect(found.results.map(({ status }) => status).join(' ')).toBe(
+      'passed passed failed failed failed failed failed passed failed failed',
+    )
+    const out = join(folder, 'build/vm-validate')
+    const names = await readdir(out, { recursive: true, withFileTypes: true })
+    const texts = await Promise.all(
+      names
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')),
+    )
+    const all = [...texts, error.message, ...log.lines].join('\n')
+    expect(all).not.toMatch(/p.{0,3}ss.{0,3}w|w.{0,3}rd.{0,3}\$1/)
+    expect([...texts, error.message].join('\n')).not.toContain('token-of-file')
+    expect(all).toContain('login[***]')
+    expect(all).toContain('login with *** and ***')
+    expect(found.results[5]!.steps[0]!.finding).toBe('not as expected (not shown)')
   })
 
   test('that is not given is a fault before anything boots', async () => {

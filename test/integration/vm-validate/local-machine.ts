@@ -24,6 +24,8 @@ export interface LocalOptions {
   files?: Record<string, string>
   /** What is reached as guest port 443. */
   tlsPort?: number
+  /** What it says on its serial console after its first words. */
+  serial?: string
 }
 
 /**
@@ -76,7 +78,7 @@ export class LocalMachine implements Machine {
 
   async begin() {
     await mkdir(dirname(this.evidence[0]!), { recursive: true })
-    await writeFile(this.evidence[0]!, 'the local machine began\n')
+    await writeFile(this.evidence[0]!, `the local machine began\n${this.hypervisor.options.serial ?? ''}`)
     for (const [path, content] of Object.entries({ ...ownFiles, ...this.hypervisor.options.files })) {
       await mkdir(dirname(join(this.root, path)), { recursive: true })
       await writeFile(join(this.root, path), content, { mode: path.startsWith('/bin/') ? 0o755 : 0o644 })
