@@ -38,8 +38,11 @@ export async function act(name: ActionName, door: Door): Promise<void> {
     else await runStage(name, values, door)
     endStep()
   } catch (thrown) {
-    const { code, message, hint, evidence } = toApplianceError(thrown)
+    const { code, message, hint, evidence, outputs } = toApplianceError(thrown)
     if (code === 'interrupted') throw thrown
+    setOutputs(
+      Object.fromEntries(Object.entries(outputs).filter(([output]) => output in contractOf(name).outputs)),
+    )
     await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
     await summariseFiles(evidence)
     const artifact = evidenceName(name, values, Number(process.env.GITHUB_RUN_ATTEMPT ?? 1))

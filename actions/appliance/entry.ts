@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { exitStatus, toApplianceError } from '../lib/errors/error.ts'
 import { jsonLog } from '../lib/log/json.ts'
 import { type DoorLog, plainLog, standardLines } from '../lib/log/plain.ts'
@@ -29,7 +29,9 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
 
 /** One step of a workflow: the door of `dist/<action>/index.js`. */
 export async function runAction(name: ActionName): Promise<void> {
-  const directory = () => resolve(process.env['INPUT_WORKING-DIRECTORY'] ?? '.')
+  const { 'INPUT_WORKING-DIRECTORY': working = '.', INPUT_SPEC: spec } = process.env
+  // Faults name files from the spec's folder on.
+  const directory = () => dirname(resolve(working, spec || 'appliance.yml'))
   // The pipeline's outer process shows each stage as a group; runners' groups do not nest.
   const open = name === 'appliance' && isInside() ? 1 : 0
   await through(workflowLog(directory, open), [], (door) => act(name, door))

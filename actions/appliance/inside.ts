@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
+import type { Fault } from '../lib/errors/fault.ts'
 import type { Log } from '../lib/log/log.ts'
 import { accessLine } from '../lib/mirror/serve/access.ts'
 import { type MirrorServer, serveTree } from '../lib/mirror/serve.ts'
@@ -44,6 +45,8 @@ type Answer = Wishes &
           message: string
           hint?: string
           evidence: string[]
+          faults: readonly Fault[]
+          outputs: Readonly<Record<string, string>>
           stack?: string
         }
       }
@@ -115,10 +118,10 @@ export async function runInside(
     await keepRefused(folder, madeFrom, answer.done)
     throw escaped
   }
-  const { code, message, hint, evidence, stack } = answer.failed
+  const { code, message, hint, stack, ...more } = answer.failed
   const cause = new Error(message)
   if (stack) cause.stack = stack
-  throw new ApplianceError(code, message, { ...(hint ? { hint } : {}), evidence, cause })
+  throw new ApplianceError(code, message, { ...(hint ? { hint } : {}), ...more, cause })
 }
 
 /** vm-validate tells in its own summary. */
@@ -202,6 +205,8 @@ async function answerTo(request: Request, log: Log, signal: AbortSignal): Promis
         message: error.message,
         ...(error.hint ? { hint: error.hint } : {}),
         evidence: error.evidence,
+        faults: error.faults,
+        outputs: error.outputs,
         ...(stack ? { stack } : {}),
       },
       ...wishes,

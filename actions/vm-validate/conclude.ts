@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
+import { type Fault, showFault } from '../lib/errors/fault.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import type { Scenario } from '../lib/spec/scenario.ts'
 import type { StageResult, StageWork } from '../lib/stage/stage.ts'
@@ -32,26 +33,34 @@ export async function conclude(verdict: Verdict, run: Run): Promise<StageResult>
   await writeJson(path('verdict.json'), verdictRecord(verdict))
   const failed = verdict.results.filter(({ status }) => status === 'failed')
   const evidence = ['summary.md', 'report.html', 'report.xml', ...failed.flatMap(({ evidence }) => evidence)]
-  if (failed.length > 0)
-    throw new ApplianceError('check-failed', failed.map(failureLine).join('\n'), {
+  const files = {
+    report: path('report.xml'),
+    summary: path('summary.md'),
+    page: path('report.html'),
+    details: path('verdict.json'),
+    evidence: path('evidence'),
+  }
+  const outputs = { verdict: 'failed', 'disk-sha256': verdict.subject.diskSha256, ...files }
+  if (failed.length > 0) {
+    const faults = failed.map(failure)
+    throw new ApplianceError('check-failed', faults.map(showFault).join('\n'), {
       hint: `Everything that was found is in ${path('report.html')}.`,
       evidence: evidence.map(path),
+      faults,
+      outputs,
     })
+  }
   if (only.length > 0)
     throw new ApplianceError(
       'check-failed',
       `only ${only.length === 1 ? 'one scenario was' : `${only.length} scenarios were`} run, and passed: ${only.map(({ file }) => file).join(', ')} ${only.length === 1 ? 'says' : 'say'} \`only\``,
-      { hint: 'Take it out: a verdict needs all of them.', evidence: evidence.map(path) },
+      { hint: 'Take it out: a verdict needs all of them.', evidence: evidence.map(path), outputs },
     )
   return {
     outputs: {
       verdict: { value: 'passed' },
       'disk-sha256': { value: verdict.subject.diskSha256 },
-      report: { path: path('report.xml') },
-      summary: { path: path('summary.md') },
-      page: { path: path('report.html') },
-      details: { path: path('verdict.json') },
-      evidence: { path: path('evidence') },
+      ...Object.fromEntries(Object.entries(files).map(([name, path]) => [name, { path }])),
     },
     tools: {},
   }
@@ -75,11 +84,17 @@ async function page(verdict: Verdict, { work, workers, rollbacks }: Run): Promis
   })
 }
 
-function failureLine(result: ScenarioResult): string {
+/** A failure where it stands in the user's file: at the step that failed first. */
+function failure(result: ScenarioResult): Fault {
   const step = failedStep(result)!
-  const line = result.file && step.line !== undefined ? `${result.file}:${step.line}: ` : ''
+  const { file } = result
+  const line = file === undefined ? undefined : step.line
   const place = result.kind === 'scenario' ? `step ${result.steps.indexOf(step) + 1}, ` : ''
   const more = result.steps.filter(({ status }) => status === 'failed').length - 1
   const others = more > 0 ? ` (and ${more} more)` : ''
-  return `${line}${result.name}: ${place}${step.title}: ${step.finding}${others}`
+  return {
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { line }),
+    message: `${result.name}: ${place}${step.title}: ${step.finding}${others}`,
+  }
 }

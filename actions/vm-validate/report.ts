@@ -50,7 +50,8 @@ export async function report(
     return result
   }
   const step = failedStep(result)!
-  log.warn(`✗ ${result.name}: ${step.title}: ${step.finding}`)
+  // No warning: as a failure it is told at the end, in a workflow at its own line.
+  log.info(`✗ ${result.name}: ${step.title}: ${step.finding}`)
   if (step.output) log.guest(`${step.output}\n`)
   const texts = runs.flatMap(({ result, output }, index): EvidenceText[] =>
     result.status === 'failed' && output

@@ -41,7 +41,7 @@ export function vmValidateOn(
     description: 'Boots the disk, or the packed OVA, and tries everything that its scenarios say',
     inputs,
     outputs: {
-      verdict: 'passed (a failed verdict is an error, and is written all the same)',
+      verdict: 'passed or failed; a failed one is an error, and all outputs are there all the same',
       'disk-sha256': 'SHA-256 of the disk image that was validated',
       report: 'JUnit XML',
       summary: 'Markdown, failures first',

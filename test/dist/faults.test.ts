@@ -1,5 +1,6 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { run } from '../../actions/lib/process/command.ts'
 import { Workspace } from './emulator/step.ts'
 
 let workspace: Workspace
@@ -66,6 +67,25 @@ test.each([{}, { tags: 'slow' }, { scenario: 'boot' }])(
     ])
   },
 )
+
+test('so is what only the stage itself finds wrong, in a folder of its own', async () => {
+  await mkdir(workspace.path('product/scenarios'), { recursive: true })
+  await writeFile(
+    workspace.path('product/appliance.yml'),
+    'name: tiny\nversion: 1.0.0\nvalidate: { scenarios: scenarios }\n',
+  )
+  await writeFile(
+    workspace.path('product/scenarios/one.yml'),
+    'name: One\nsteps:\n  - upload: { from: nothing.tar, to: /x }\n  - run: { command: x, stdout: "(" }\n',
+  )
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', workspace.path('disk.qcow2'), '1M'])
+  const given = { spec: 'product/appliance.yml', disk: 'disk.qcow2' }
+  const { stdout } = await workspace.run('vm-validate', given)
+  expect(errors(stdout)).toEqual([
+    expect.stringMatching(/^::error .*file=product\/scenarios\/one\.yml,line=3::there is no nothing\.tar/),
+    expect.stringMatching(/^::error .*file=product\/scenarios\/one\.yml,line=4::stdout: /),
+  ])
+})
 
 test.each(['veewee-basebox', 'chef-provision', 'vm-validate', 'ova-pack'])(
   '%s says which stage has to run first',

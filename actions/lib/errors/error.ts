@@ -1,3 +1,5 @@
+import type { Fault } from './fault.ts'
+
 /**
  * Every way in which `appliance` can fail. The union is closed: whoever adds a code decides here, once,
  * which exit status it means (see {@link exitStatus}).
@@ -25,6 +27,10 @@ export interface ErrorDetails {
   hint?: string
   /** Files that show what happened (screenshot, console, journal): absolute paths. */
   evidence?: string[]
+  /** What was wrong, one by one, each with its place: all of `message`. */
+  faults?: readonly Fault[]
+  /** What is known all the same, for the steps of a workflow that follow: the stage's outputs. */
+  outputs?: Readonly<Record<string, string>>
   cause?: unknown
 }
 
@@ -33,6 +39,8 @@ export class ApplianceError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined
   readonly evidence: string[]
+  readonly faults: readonly Fault[]
+  readonly outputs: Readonly<Record<string, string>>
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? {} : { cause: details.cause })
@@ -40,6 +48,8 @@ export class ApplianceError extends Error {
     this.code = code
     this.hint = details.hint
     this.evidence = details.evidence ?? []
+    this.faults = details.faults ?? []
+    this.outputs = details.outputs ?? {}
   }
 }
 

@@ -17,14 +17,12 @@ export interface Fault {
 
 /** All faults of the input at once. */
 export class InputError extends ApplianceError {
-  readonly faults: readonly Fault[]
   /** What is no fault, but may be the cause of one. */
   readonly warnings: readonly Fault[]
 
   constructor(faults: readonly Fault[], details: ErrorDetails = {}, warnings: readonly Fault[] = []) {
-    super('input', faults.map(showFault).join('\n'), details)
+    super('input', faults.map(showFault).join('\n'), { ...details, faults })
     this.name = 'InputError'
-    this.faults = faults
     this.warnings = warnings
   }
 }

@@ -1,4 +1,3 @@
-import { InputError } from '../errors/fault.ts'
 import { guestLines } from './guest-lines.ts'
 import { type DoorLog, stacks } from './plain.ts'
 import { secrets } from './secrets.ts'
@@ -65,7 +64,7 @@ export function jsonLog(options: { debug: boolean; out: (line: string) => void }
         message: error.message,
         ...(error.hint ? { hint: error.hint } : {}),
         ...(error.evidence.length > 0 ? { evidence: error.evidence } : {}),
-        ...(error instanceof InputError ? { faults: error.faults } : {}),
+        ...(error.faults.length > 0 ? { faults: error.faults } : {}),
         ...(options.debug ? { stacks: stacks(error) } : {}),
       })
     },

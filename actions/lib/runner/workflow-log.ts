@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { relative, resolve } from 'node:path'
 import * as core from '@actions/core'
-import { type Fault, InputError } from '../errors/fault.ts'
+import type { Fault } from '../errors/fault.ts'
 import { guestLines } from '../log/guest-lines.ts'
 import { occasionalProgress } from '../log/occasional.ts'
 import { type DoorLog, failureLines, stacks } from '../log/plain.ts'
@@ -63,11 +63,9 @@ export function workflowLog(directory: () => string, depth = 0): DoorLog {
     },
     failure(error) {
       flush()
-      if (error instanceof InputError) annotate(error.faults, directory())
-      else {
-        core.error(error.message)
-        for (const line of failureLines(error, false).slice(error.message.split('\n').length)) show(line)
-      }
+      if (error.faults.length > 0) annotate(error.faults, directory())
+      else core.error(error.message)
+      for (const line of failureLines(error, false).slice(error.message.split('\n').length)) show(line)
       for (const stack of stacks(error)) core.debug(stack)
     },
   }

@@ -136,6 +136,10 @@ describe('a failing scenario', () => {
     expect(error.message).toBe(
       'scenarios/a.yml:3: Broken one: step 1, run echo some words; echo why >&2; exit 3: expected exit status 0, got 3: why',
     )
+    expect(error.faults).toEqual([
+      { file: 'scenarios/a.yml', line: 3, message: expect.stringMatching(/^Broken one: step 1, run echo/) },
+    ])
+    expect(error.outputs).toMatchObject({ verdict: 'failed', report: join(out, 'report.xml') })
     const reports = ['summary.md', 'report.html', 'report.xml'].map((name) => join(out, name))
     expect(error.evidence).toEqual([...reports, ...files])
     for (const file of error.evidence) await access(file)

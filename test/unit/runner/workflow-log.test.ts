@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { ApplianceError } from '../../../actions/lib/errors/error.ts'
-import { InputError } from '../../../actions/lib/errors/fault.ts'
+import { InputError, showFault } from '../../../actions/lib/errors/fault.ts'
 import { workflowLog } from '../../../actions/lib/runner/workflow-log.ts'
 
 let written = ''
@@ -76,6 +76,26 @@ describe('a workflow step', () => {
     expect(obeyed(written)).toEqual([
       '::error title=appliance,file=product/appliance.yml,line=3,col=5::unknown key nmae',
     ])
+  })
+
+  test('so is every failed scenario, at most ten of them, and what to do is told, too', () => {
+    const faults = Array.from({ length: 12 }, (_, index) => ({
+      file: 'scenarios/a.yml',
+      line: index + 1,
+      message: `no ${index}`,
+    }))
+    const error = new ApplianceError('check-failed', faults.map(showFault).join('\n'), {
+      faults,
+      hint: 'Look.',
+      evidence: ['/x/screen.png'],
+    })
+    workflowLog(() => 'product').failure(error)
+    const said = obeyed(written)
+    expect(said).toHaveLength(10)
+    expect(said[0]).toBe('::error title=appliance,file=product/scenarios/a.yml,line=1::no 0')
+    expect(said[9]).toContain("3 more faults are in this step's log")
+    expect(written).toContain('scenarios/a.yml:12: no 11\n')
+    expect(written).toContain('\n  Look.\n  see /x/screen.png\n')
   })
 
   test('each line of a secret is masked', () => {
