@@ -301,3 +301,23 @@ test.each([
   await expect(runs(workflow)).rejects.toThrow(message)
   expect(await readFile(join(folder, '.github/workflows/w.yml'), 'utf8')).toBe(workflow)
 })
+
+test('a pull request: what the event holds, whose branch it is, and the name of its ref', async () => {
+  const pullRequest = { head: { ref: 'my-change', repo: { full_name: 'x/product' } }, base: { ref: 'main' } }
+  const { result, jobs } = await runs(
+    `
+on: pull_request
+jobs:
+  ours:
+    if: github.event.pull_request.head.repo.full_name == github.repository
+    runs-on: x
+    steps: [{ run: exit 1 }]
+  theirs:
+    if: github.event.pull_request.head.repo.full_name == 'x/product' && github.head_ref == 'my-change'
+    runs-on: x
+    steps: [{ run: 'test "$GITHUB_HEAD_REF $GITHUB_BASE_REF $GITHUB_REF_NAME" = "my-change main 12/merge"' }]
+`,
+    { event: { name: 'pull_request', ref: 'refs/pull/12/merge', payload: { pull_request: pullRequest } } },
+  )
+  expect([result, jobs.ours!.result, jobs.theirs!.result]).toEqual(['success', 'skipped', 'success'])
+})
