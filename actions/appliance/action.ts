@@ -7,7 +7,7 @@ import { type Carrier, carrier } from '../lib/runner/carrier.ts'
 import { actionInputs } from '../lib/runner/inputs.ts'
 import { outputsOf, setOutputs } from '../lib/runner/outputs.ts'
 import { beginStep, endStep } from '../lib/runner/post.ts'
-import { addToSummary } from '../lib/runner/summary.ts'
+import { addToSummary, linked } from '../lib/runner/summary.ts'
 import { type Execution, execute } from '../lib/stage/execute.ts'
 import { resolvePaths } from '../lib/stage/parse.ts'
 import { type Project, type StageName, stageNames } from '../lib/stage/stage.ts'
@@ -43,10 +43,10 @@ export async function act(name: ActionName, door: Door): Promise<void> {
     setOutputs(
       Object.fromEntries(Object.entries(outputs).filter(([output]) => output in contractOf(name).outputs)),
     )
-    await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
-    await summariseFiles(evidence)
     const artifact = evidenceName(name, values, Number(process.env.GITHUB_RUN_ATTEMPT ?? 1))
     const shown = await uploadEvidence(artifact, evidence, commonFolder(evidence), door.log)
+    await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)
+    await summariseFiles(evidence, shown)
     if (shown !== undefined) await addToSummary(`\n[What shows it: screens, consoles, journals](${shown})\n`)
     throw thrown
   }
@@ -266,8 +266,10 @@ async function summarise(stage: BuiltStage, before: Before, artifact?: string): 
   await addToSummary(stageSummary(stage, before, texts, artifact))
 }
 
-async function summariseFiles(paths: readonly string[]): Promise<void> {
-  for (const path of paths) if (path.endsWith('.md')) await addToSummary(await readFile(path, 'utf8'))
+/** @param shown where the evidence that they name can be downloaded */
+async function summariseFiles(paths: readonly string[], shown?: string): Promise<void> {
+  for (const path of paths)
+    if (path.endsWith('.md')) await addToSummary(linked(await readFile(path, 'utf8'), shown))
 }
 
 /** The deepest folder that holds all the files. */

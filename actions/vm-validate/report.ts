@@ -8,6 +8,8 @@ import { failedStep, type ScenarioResult, type StepResult } from './verdict.ts'
 export interface StepRun {
   result: StepResult
   output?: string
+  /** Of one that failed: the whole step with its values, as YAML; not of a sensitive one. */
+  input?: string
 }
 
 /**
@@ -53,9 +55,9 @@ export async function report(
   // No warning: as a failure it is told at the end, in a workflow at its own line.
   log.info(`✗ ${result.name}: ${step.title}: ${step.finding}`)
   if (step.output) log.guest(`${step.output}\n`)
-  const texts = runs.flatMap(({ result, output }, index): EvidenceText[] =>
-    result.status === 'failed' && output
-      ? [{ name: `step-${index + 1}.txt`, content: `${result.title}\n\n${output}\n` }]
+  const texts = runs.flatMap((run, index): EvidenceText[] =>
+    run.result.status === 'failed'
+      ? [{ name: `step-${index + 1}.txt`, content: account(run, named.file) }]
       : [],
   )
   const files = await collectEvidence(
@@ -67,6 +69,17 @@ export async function report(
     signal,
   )
   return { ...result, evidence: files.map((file) => relative(outDirectory, file)) }
+}
+
+/** All there is to say of a failed step, for its file. */
+function account({ result, input, output }: StepRun, file: string | undefined): string {
+  const { title, finding, line } = result
+  const place = file === undefined || line === undefined ? '' : `${file}:${line}\n`
+  const parts = [
+    ['input', input],
+    ['output', output],
+  ].flatMap(([name, text]) => (text ? [`--- ${name}\n${text.trimEnd()}\n`] : []))
+  return [`${place}${title}\n${finding}\n`, ...parts].join('\n')
 }
 
 /** A finding may quote the guest: no line end or terminal escape of its may reach a log. */

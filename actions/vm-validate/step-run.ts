@@ -1,11 +1,14 @@
+import { stringify } from 'yaml'
 import { ApplianceError, type ErrorCode, toApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import type { Secrets } from '../lib/log/secrets.ts'
 import type { ScenarioStep } from '../lib/spec/scenario.ts'
 import type { Browser } from './browser.ts'
 import { eventually, within } from './deadline.ts'
+import { type Heard, listening } from './heard.ts'
 import type { StepRun } from './report.ts'
 import { fillStep } from './saved.ts'
+import { hidden } from './secrecy.ts'
 import { httpMethods } from './steps/http.ts'
 import { boot, changeMachine } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
@@ -35,7 +38,14 @@ export interface Trial {
 }
 
 /** One attempt: an outcome, or the reason why there is none. */
-type Attempt = Outcome & { broken?: ErrorCode }
+type Attempt = Outcome & { broken?: ErrorCode; account: Account }
+
+/** What an attempt did, whether it came to its end or not. */
+interface Account {
+  /** The step with all its values. */
+  step: ScenarioStep
+  heard?: Heard
+}
 
 /**
  * Runs one step: within its time, again until it comes true with `eventually`, and with `not` the other way round.
@@ -60,7 +70,9 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
     attempts = tried.attempts
   }
   if (outcome.met && step.save !== undefined) outcome = saved(step, step.save, outcome, trial)
-  const output = step.sensitive || !outcome.output ? undefined : outcome.output
+  const { account, met } = outcome
+  const heard = met ? '' : (account.heard?.text() ?? '')
+  const output = step.sensitive ? '' : outcome.output || heard
   if (step.sensitive) outcome = discreet(step, outcome)
   const result: StepResult = {
     title,
@@ -70,7 +82,20 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
     duration: performance.now() - began,
     ...(step.line === undefined ? {} : { line: step.line }),
   }
-  return output === undefined ? { result } : { result, output }
+  return {
+    result,
+    ...(output ? { output } : {}),
+    ...(met || step.sensitive ? {} : { input: written(account.step) }),
+  }
+}
+
+/** All that a step says, with every value in its place: what a request sent, what a command was given. */
+function written({ line: _, ...step }: ScenarioStep): string {
+  // YAML has quotes of its own, in which no secret would be found.
+  const shown = JSON.parse(JSON.stringify(step), (_, value) =>
+    typeof value === 'string' ? hidden(value) : value,
+  )
+  return stringify(shown, { lineWidth: 0 })
 }
 
 /** Kinds that keep to themselves what a sensitive step of theirs saw. */
@@ -109,28 +134,37 @@ function saved(
 
 async function attempt(step: ScenarioStep, title: string, limit: number, trial: Trial): Promise<Attempt> {
   const { test, signal } = trial
+  const account: Account = { step }
   try {
-    const outcome = await within(limit, signal, title, (signal) => once(step, limit, { ...trial, signal }))
-    if (!step.not) return outcome
+    const outcome = await within(limit, signal, title, (signal) =>
+      once(step, limit, { ...trial, signal }, account),
+    )
+    if (!step.not) return { ...outcome, account }
     if (outcome.met)
-      return { ...outcome, met: false, finding: `expected this not to be so, but: ${outcome.finding}` }
+      return {
+        ...outcome,
+        account,
+        met: false,
+        finding: `expected this not to be so, but: ${outcome.finding}`,
+      }
     // Nothing a dead guest fails to do proves that a living one would not do it.
     await within(ALIVE_WITHIN, signal, 'asking whether the guest is alive', (signal) =>
       test.guest.run('true', { signal }),
     )
-    return { ...outcome, met: true, finding: `not so, as it should be: ${outcome.finding}` }
+    return { ...outcome, account, met: true, finding: `not so, as it should be: ${outcome.finding}` }
   } catch (thrown) {
     signal.throwIfAborted()
     const error = toApplianceError(thrown)
-    return { met: false, broken: error.code, finding: hinted(error) }
+    return { met: false, account, broken: error.code, finding: hinted(error) }
   }
 }
 
-async function once(step: ScenarioStep, limit: number, trial: Trial): Promise<Outcome> {
+async function once(step: ScenarioStep, limit: number, trial: Trial, account: Account): Promise<Outcome> {
   const { test } = trial
   if (step.kind === 'repeat') return await inTurn(step.steps, step.times, trial)
   if (step.kind === 'parallel') return await together(step.steps, trial)
   const filled = fillStep(step, trial.values)
+  account.step = filled
   if (isEngineStep(filled)) {
     // To go on with what runs changes nothing.
     if (filled.kind !== 'rollback' && !(filled.kind === 'boot' && test.running)) test.touch()
@@ -142,7 +176,8 @@ async function once(step: ScenarioStep, limit: number, trial: Trial): Promise<Ou
   if (filled.kind === 'memory' && filled.size !== undefined) return await boot({ memory: filled.size }, trial)
   const { guest, machine } = test
   if (!machine) throw new ApplianceError('no-answer', 'the machine is not running')
-  return await perform(filled, { ...trial, guest, machine, limit })
+  account.heard = listening(guest)
+  return await perform(filled, { ...trial, guest: account.heard.guest, machine, limit })
 }
 
 function known({ disks }: Trial): { disk: string }[] {
@@ -155,9 +190,10 @@ async function inTurn(steps: readonly ScenarioStep[], times: number, trial: Tria
   let value: string | undefined
   for (let round = 1; round <= times; round++)
     for (const step of steps) {
-      const { result, output } = await runStep(step, trial)
+      const ran = await runStep(step, trial)
+      const { result, output } = ran
       for (const remark of result.remarks) remarks.add(remark)
-      if (result.status === 'failed') return failedInside(result, output, times > 1 ? `round ${round}, ` : '')
+      if (result.status === 'failed') return failedInside(ran, times > 1 ? `round ${round}, ` : '')
       value = output
     }
   return {
@@ -174,7 +210,7 @@ async function together(steps: readonly ScenarioStep[], trial: Trial): Promise<O
   const failed = runs.filter(({ result }) => result.status === 'failed')
   const remarks = [...new Set(runs.flatMap(({ result }) => result.remarks))]
   if (failed.length === 0) return { met: true, finding: `${steps.length} steps at once`, remarks }
-  const outcomes = failed.map(({ result, output }) => failedInside(result, output, ''))
+  const outcomes = failed.map((ran) => failedInside(ran, ''))
   return {
     met: false,
     finding: outcomes.map(({ finding }) => finding).join('; '),
@@ -183,12 +219,13 @@ async function together(steps: readonly ScenarioStep[], trial: Trial): Promise<O
   }
 }
 
-function failedInside(result: StepResult, output: string | undefined, where: string): Outcome {
+function failedInside({ result, input, output }: StepRun, where: string): Outcome {
+  const said = [input, output].filter((part) => part !== undefined).join('\n')
   const at = result.line === undefined ? '' : ` (line ${result.line})`
   return {
     met: false,
     finding: `${where}${result.title}${at}: ${result.finding}`,
-    ...(output === undefined ? {} : { output }),
+    ...(said === '' ? {} : { output: said }),
     remarks: result.remarks,
   }
 }

@@ -39,7 +39,15 @@ function details(result: ScenarioResult): string {
   if (step)
     lines.push(`Step ${result.steps.indexOf(step) + 1}, ${code(step.title)}: ${plain(step.finding)}\n`)
   if (step?.output) lines.push(fenced(step.output))
-  if (result.evidence.length > 0) lines.push(`Evidence: ${result.evidence.map(code).join(', ')}\n`)
+  const isScreen = (file: string) => file.endsWith('.png')
+  const files = (name: string, found: readonly string[]) => {
+    if (found.length > 0) lines.push(`${name}: ${found.map(code).join(', ')}\n`)
+  }
+  files('Screens', result.evidence.filter(isScreen))
+  files(
+    'Evidence',
+    result.evidence.filter((file) => !isScreen(file)),
+  )
   return lines.join('\n')
 }
 

@@ -37,3 +37,11 @@ export function fitting(markdown: string, room: number): string {
   }
   return `${kept.join('\n')}${fence === '' ? '' : `\n${fence}`}${note}`
 }
+
+/** Markdown whose lines of evidence (`Screens: …`, `Evidence: …`) lead to where it can be downloaded. */
+export function linked(markdown: string, url: string | undefined): string {
+  if (url === undefined) return markdown
+  return markdown.replace(/^(?:Screens|Evidence): .*$/gm, (line) =>
+    line.replace(/(`+)[^`]+\1/g, (file) => `[${file}](${url})`),
+  )
+}

@@ -153,6 +153,42 @@ describe('a failing scenario', () => {
     await expect(access(join(out, 'stage.json'))).rejects.toThrow()
   })
 
+  test.each([
+    [
+      'run: echo some words; sleep 30\n    timeout: 1 s',
+      ['--- output\n$ echo some words; sleep 30\nsome words\n'],
+    ],
+    [
+      'name: It is licensed\n    post: { path: /nowhere, json: { key: ABCD }, headers: { X-Key: "{{version}}" } }',
+      [
+        'It is licensed\nexpected status 2xx',
+        'kind: post\n',
+        'key: ABCD\n',
+        'X-Key: 1.0.0\n',
+        '{"error":"not found"}',
+      ],
+    ],
+    [
+      'name: Named\n    run: { command: cat; exit 1, stdin: given }\n    env: { A: b }',
+      ['command: cat; exit 1\n', 'stdin: given\n', 'A: b\n', '--- output\ngiven\n'],
+    ],
+    ['port: 81', ['port: 81\n', '--- output\n$ ss', '127.0.0.1:5432']],
+    ['service: nginx', ['unit: nginx\n', '--- output\n$ systemctl show', 'LoadState=not-found']],
+    ['get: /silent\n    timeout: 300 ms', ['get /silent took longer than 0.3 s', 'path: /silent\n']],
+    [
+      'repeat: { times: 2, steps: [{ run: "echo in here; exit 1" }] }',
+      ['command: echo in here; exit 1', 'in here\n'],
+    ],
+    ['run: echo hush; exit 1\n    sensitive: true', ['expected exit status 0, got 1', '']],
+  ])('has its whole input and output in a file: %s', async (step, parts) => {
+    const folder = await project({ a: `name: A\nsteps:\n  - ${step}\n` })
+    await failing(folder)
+    const text = await readFile(join(folder, 'build/vm-validate/evidence/a/step-1.txt'), 'utf8')
+    for (const part of parts) expect(text).toContain(part)
+    expect(text.startsWith('scenarios/a.yml:3\n')).toBe(true)
+    expect(text).not.toContain('hush')
+  })
+
   test('a machine that dies in one is booted anew for the next', async () => {
     const folder = await project({
       a: 'name: A\nsteps:\n  - run: touch die\n  - run: sleep 60\n',

@@ -233,9 +233,11 @@ class LocalGuest implements Guest {
     const result = { status: 0, stdout: '', stderr: '' }
     child.stdout.on('data', (chunk) => {
       result.stdout += chunk
+      options.onOutput?.(String(chunk), 'stdout')
     })
     child.stderr.on('data', (chunk) => {
       result.stderr += chunk
+      options.onOutput?.(String(chunk), 'stderr')
     })
     child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')

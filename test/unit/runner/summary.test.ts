@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { isRelease } from '../../../actions/lib/runner/cache.ts'
-import { fitting } from '../../../actions/lib/runner/summary.ts'
+import { fitting, linked } from '../../../actions/lib/runner/summary.ts'
 
 describe('a summary', () => {
   test('that fits is left alone', () => {
@@ -20,6 +20,15 @@ describe('a summary', () => {
     const cut = fitting(`\`\`\`\`text\n${'x\n```\n'.repeat(1000)}`, 1000)
     expect(cut).toMatch(/\n````\n\n\*The summary/)
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(1000)
+  })
+
+  test('links the evidence that it names to its artifact', () => {
+    const text =
+      'see `evidence/a/x`\nScreens: `evidence/a/screen.png`\nEvidence: `evidence/a/x`, ``evidence/b y``\n'
+    expect(linked(text, undefined)).toBe(text)
+    expect(linked(text, 'https://example.test/1')).toBe(
+      'see `evidence/a/x`\nScreens: [`evidence/a/screen.png`](https://example.test/1)\nEvidence: [`evidence/a/x`](https://example.test/1), [``evidence/b y``](https://example.test/1)\n',
+    )
   })
 
   test('with no room at all is left out', () => {
