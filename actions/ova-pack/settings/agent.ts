@@ -1,3 +1,5 @@
+import { agentNetwork } from './agent-network.ts'
+import { agentTime } from './agent-time.ts'
 import { DEFAULTS } from './agent-unit.ts'
 
 /**
@@ -85,6 +87,21 @@ put() {
   cat >"$root$1.new" && chmod "$2" "$root$1.new" && mv "$root$1.new" "$root$1"
 }
 
+# block PATH COMMENTS: standard input becomes the first lines of a file, in place of those from last time; none: they go.
+# Other lines that match the expression COMMENTS (nothing: none do) are commented out meanwhile.
+block() {
+  lines=$(cat)
+  old=$(sed -e '/^# appliance: begin$/,/^# appliance: end$/d' -e 's/^#appliance# //' "$root$1" 2>/dev/null)
+  mode=$(stat -c %a "$root$1" 2>/dev/null || echo 644)
+  {
+    if [ -n "$lines" ]; then
+      printf '# appliance: begin\\n%s\\n# appliance: end\\n' "$lines"
+      [ -z "$2" ] || old=$(printf '%s\\n' "$old" | sed -E "s/^($2)/#appliance# &/")
+    fi
+    [ -z "$old" ] || printf '%s\\n' "$old"
+  } | put "$1" "$mode"
+}
+
 # The value of a property, given or default, in one line; nothing for one this appliance does not have.
 value() { raw "$1" | tr '\\r\\n' '  ' | sed 's/^ *//; s/ *$//'; }
 raw() {
@@ -115,104 +132,8 @@ machine_name() {
   return 0
 }
 
-# The first network card, by name.
-card() {
-  for path in "$root"/sys/class/net/*; do
-    [ -e "$path/device" ] && { basename "$path"; return; }
-  done
-}
-
-enabled() {
-  for path in "$root"/etc/systemd/system/*.wants/"$1" "$root"/etc/systemd/system/"$2"; do
-    [ -e "$path" ] || [ -L "$path" ] && return 0
-  done
-  return 1
-}
-
-network() {
-  has address || has dns || return 0
-  address=$(value address)
-  gateway=$(value gateway)
-  dns=$(addresses dns "$(value dns)")
-  search=$(value search | tr ',;' '  ' | tr -cd 'A-Za-z0-9. -')
-  case $address in
-    ''|dhcp|DHCP) address= ;;
-    */*) isaddress "\${address%/*}" && echo "\${address#*/}" | grep -qxE '[0-9]{1,3}' || { say "address: $address is none, DHCP it is"; address=; } ;;
-    *) say "address: $address has no prefix such as /24, DHCP it is"; address= ;;
-  esac
-  if [ -n "$gateway" ] && ! isaddress "$gateway"; then say "gateway: $gateway is no address, left out"; gateway=; fi
-  [ -n "$address" ] || gateway=
-  nic=$(card)
-  if [ -z "$nic" ] && [ -n "$address" ]; then say 'there is no network card to give the address to'; return 0; fi
-  renderer=$(cat "$root"/etc/netplan/*.yaml 2>/dev/null | sed -n 's/^ *renderer: *//p' | tail -n 1)
-  if [ "$renderer" = NetworkManager ] || { [ ! -d "$root/etc/netplan" ] && enabled NetworkManager.service dbus-org.freedesktop.nm-dispatcher.service; }; then by_networkmanager
-  elif enabled systemd-networkd.service dbus-org.freedesktop.network1.service || [ -d "$root/etc/netplan" ]; then by_networkd
-  elif [ -e "$root/etc/network/interfaces" ]; then by_ifupdown
-  elif [ -n "$address$dns" ]; then say 'nothing here configures networks: networkd, NetworkManager or ifupdown'
-  fi
-}
-
-by_networkd() {
-  file=/etc/systemd/network/05-appliance.network
-  if [ -z "$address$dns$search" ]; then rm -f "$root$file"; return 0; fi
-  {
-    printf '[Match]\\nName=%s\\n\\n[Network]\\n' "\${nic:-en* eth*}"
-    if [ -n "$address" ]; then echo "Address=$address"; else echo 'DHCP=yes'; fi
-    [ -z "$gateway" ] || echo "Gateway=$gateway"
-    for one in $dns; do echo "DNS=$one"; done
-    [ -z "$search" ] || echo "Domains=$search"
-    printf '\\n[DHCPv4]\\nClientIdentifier=mac\\n'
-    [ -z "$dns" ] || echo 'UseDNS=no'
-  } | put $file 644
-}
-
-by_networkmanager() {
-  file=/etc/NetworkManager/system-connections/appliance.nmconnection
-  if [ -z "$address$dns$search" ]; then rm -f "$root$file"; return 0; fi
-  family=ipv4 other=ipv6
-  case $address in *:*) family=ipv6 other=ipv4 ;; esac
-  {
-    printf '[connection]\\nid=appliance\\ntype=ethernet\\nautoconnect-priority=100\\n'
-    [ -z "$nic" ] || echo "interface-name=$nic"
-    printf '\\n[%s]\\n' $family
-    if [ -n "$address" ]; then echo method=manual; echo "address1=$address\${gateway:+,$gateway}"; else echo method=auto; fi
-    [ -z "$dns" ] || { echo "dns=$(echo $dns | tr ' ' ';');"; echo ignore-auto-dns=true; }
-    [ -z "$search" ] || echo "dns-search=$(echo $search | tr ' ' ';');"
-    printf '\\n[%s]\\nmethod=auto\\n' $other
-  } | put $file 600
-}
-
-by_ifupdown() {
-  [ -n "$address$dns" ] || return 0
-  file=/etc/network/interfaces
-  [ -e "$root$file.before-appliance" ] || cp "$root$file" "$root$file.before-appliance"
-  if [ -n "$address" ]; then
-    family=inet
-    case $address in *:*) family=inet6 ;; esac
-    {
-      printf 'auto lo\\niface lo inet loopback\\n\\nauto %s\\niface %s %s static\\n  address %s\\n' "$nic" "$nic" $family "$address"
-      [ -z "$gateway" ] || echo "  gateway $gateway"
-    } | put $file 644
-  fi
-  if [ -n "$dns" ] && [ ! -L "$root/etc/resolv.conf" ]; then
-    {
-      [ -z "$search" ] || echo "search $search"
-      for one in $dns; do echo "nameserver $one"; done
-    } | put /etc/resolv.conf 644
-  fi
-}
-
-ntp() {
-  has ntp || return 0
-  servers=$(value ntp | tr ',;' '  ' | tr -cd 'A-Za-z0-9.: -')
-  if [ -z "$servers" ]; then rm -f "$root/etc/systemd/timesyncd.conf.d/appliance.conf" "$root/etc/chrony/sources.d/appliance.sources"; return 0; fi
-  printf '[Time]\\nNTP=%s\\n' "$servers" | put /etc/systemd/timesyncd.conf.d/appliance.conf 644
-  if [ -d "$root/etc/chrony" ]; then for one in $servers; do echo "server $one iburst"; done | put /etc/chrony/sources.d/appliance.sources 644
-  elif [ -e "$root/etc/chrony.conf" ]; then
-    { sed '/# appliance$/d; /^\\(pool\\|server\\) /d' "$root/etc/chrony.conf"; for one in $servers; do echo "server $one iburst"; done; } | put /etc/chrony.conf 644
-  fi
-}
-
+${agentNetwork}
+${agentTime}
 proxy() {
   has proxy || return 0
   url=$(value proxy)
@@ -233,11 +154,26 @@ proxy() {
   [ ! -d "$root/etc/apt" ] || printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' "$url" "$url" | put /etc/apt/apt.conf.d/95appliance-proxy 644
 }
 
+trust() {
+  live || return 0
+  if [ -d "$root/etc/pki/ca-trust" ]; then update-ca-trust
+  elif command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null
+  fi
+}
+
 # PEM whose line ends got lost in a one-line field, or base64 of PEM.
 ca() {
   has ca || return 0
   text=$(raw ca)
-  [ -n "$text" ] || return 0
+  if [ -d "$root/etc/pki/ca-trust" ]; then file=/etc/pki/ca-trust/source/anchors/appliance.crt
+  else file=/usr/local/share/ca-certificates/appliance.crt
+  fi
+  if [ -z "$text" ]; then
+    [ -e "$root$file" ] || return 0
+    rm "$root$file"
+    trust
+    return 0
+  fi
   case $text in *BEGIN*) ;; *) text=$(echo "$text" | tr -d ' \\r\\n' | base64 -d 2>/dev/null) ;; esac
   pem=$(printf '%s\\n' "$text" | tr -d '\\r' | awk '
     { text = text " " $0 }
@@ -252,13 +188,8 @@ ca() {
       }
     }')
   [ -n "$pem" ] || { say 'ca: this is no certificate, left out'; return 0; }
-  if [ -d "$root/etc/pki/ca-trust" ]; then
-    printf '%s\\n' "$pem" | put /etc/pki/ca-trust/source/anchors/appliance.crt 644
-    live && update-ca-trust
-  else
-    printf '%s\\n' "$pem" | put /usr/local/share/ca-certificates/appliance.crt 644
-    live && command -v update-ca-certificates >/dev/null && update-ca-certificates >/dev/null
-  fi
+  printf '%s\\n' "$pem" | put $file 644
+  trust
   return 0
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -62,7 +62,7 @@ describe('a static address', () => {
     await applied(all)
     const path = 'etc/NetworkManager/system-connections/appliance.nmconnection'
     expect(await content(path)).toContain(
-      'interface-name=ens160\n\n[ipv4]\nmethod=manual\naddress1=192.0.2.10/24,192.0.2.1\ndns=192.0.2.53;2001:db8::53;\nignore-auto-dns=true\ndns-search=example.com;\n\n[ipv6]\nmethod=auto\n',
+      'interface-name=ens160\n\n[ipv4]\nmethod=manual\naddress1=192.0.2.10/24,192.0.2.1\ndns=192.0.2.53;\nignore-auto-dns=true\ndns-search=example.com;\n\n[ipv6]\nmethod=auto\ndns=2001:db8::53;\nignore-auto-dns=true\ndns-search=example.com;\n',
     )
     expect((await stat(at(path))).mode & 0o777).toBe(0o600)
   })
@@ -78,15 +78,11 @@ describe('a static address', () => {
     )
   })
 
-  test('by ifupdown, which keeps what it had', async () => {
-    await put('etc/network/interfaces', 'iface ens160 inet dhcp\n')
-    await applied(all)
-    expect(await content('etc/network/interfaces')).toContain(
-      'iface ens160 inet static\n  address 192.0.2.10/24\n  gateway 192.0.2.1\n',
-    )
-    expect(await content('etc/network/interfaces.before-appliance')).toBe('iface ens160 inet dhcp\n')
-    expect(await content('etc/resolv.conf')).toBe(
-      'search example.com\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n',
+  test('of IPv6 by NetworkManager: each family has its own name servers', async () => {
+    await put('etc/systemd/system/multi-user.target.wants/NetworkManager.service')
+    await applied({ address: '2001:db8::10/64', gateway: 'fe80::1', dns: '2001:db8::53' })
+    expect(await content('etc/NetworkManager/system-connections/appliance.nmconnection')).toContain(
+      '[ipv4]\nmethod=auto\nignore-auto-dns=true\n\n[ipv6]\nmethod=manual\naddress1=2001:db8::10/64,fe80::1\ndns=2001:db8::53;\n',
     )
   })
 
@@ -99,9 +95,89 @@ describe('a static address', () => {
   })
 })
 
+describe('ifupdown', () => {
+  const interfaces = 'etc/network/interfaces'
+  beforeEach(() => put(interfaces, 'iface ens160 inet dhcp\n'))
+
+  test('gets a static address, with name servers for resolvconf and without', async () => {
+    await applied(all)
+    expect(await content(interfaces)).toContain(
+      'iface ens160 inet static\n  address 192.0.2.10/24\n  gateway 192.0.2.1\n  dns-nameservers 192.0.2.53 2001:db8::53\n  dns-search example.com\n',
+    )
+    expect(await content('etc/resolv.conf')).toBe(
+      '# appliance: begin\nsearch example.com\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n# appliance: end\n',
+    )
+  })
+
+  test('has back what it had when DHCP is to say everything again', async () => {
+    await applied(all)
+    await applied({ ...all, address: '192.0.2.11/24' })
+    await applied({ ...all, address: 'dhcp', gateway: '', dns: '', search: '' })
+    expect(await content(interfaces)).toBe('iface ens160 inet dhcp\n')
+    expect(await content(`${interfaces}.before-appliance`)).toBeUndefined()
+    expect(await content('etc/resolv.conf')).toBe('')
+  })
+
+  test('with DHCP, no lease takes the name servers away that were given', async () => {
+    const dhclient = 'option rfc3442 code 121 = x;\nrequest subnet-mask;\n'
+    const dhcpcd = 'hostname\ninterface ens160\nstatic routers=192.0.2.1\n'
+    await put('etc/dhcp/dhclient.conf', dhclient)
+    await put('etc/dhcpcd.conf', dhcpcd)
+    for (let times = 0; times < 2; times++) {
+      await rm(at('var/lib/appliance/settings.applied'), { force: true })
+      await applied({ address: 'dhcp', dns: '192.0.2.53 192.0.2.54 2001:db8::53', search: 'a.test b.test' })
+      expect(await content('etc/dhcp/dhclient.conf')).toBe(
+        `# appliance: begin\nsupersede domain-name-servers 192.0.2.53, 192.0.2.54;\nsupersede dhcp6.name-servers 2001:db8::53;\nsupersede domain-search "a.test", "b.test";\n# appliance: end\n${dhclient}`,
+      )
+      // Before the first interface, or it would be for that alone.
+      expect(await content('etc/dhcpcd.conf')).toBe(
+        `# appliance: begin\nstatic domain_name_servers=192.0.2.53 192.0.2.54 2001:db8::53\nstatic domain_search=a.test b.test\n# appliance: end\n${dhcpcd}`,
+      )
+    }
+    await applied({ address: 'dhcp', dns: '', search: '' })
+    expect([await content('etc/dhcp/dhclient.conf'), await content('etc/dhcpcd.conf')]).toEqual([
+      dhclient,
+      dhcpcd,
+    ])
+  })
+
+  test.each([
+    ['systemd-resolved', '../run/systemd/resolve/stub-resolv.conf', ''],
+    ['resolvconf', '/run/resolvconf/resolv.conf', ''],
+    ['a stranger', '/run/stranger/resolv.conf', 'dns: /etc/resolv.conf leads to /run/stranger/resolv.conf'],
+  ])('where resolv.conf belongs to %s, it stays that', async (who, target, told) => {
+    await symlink(target, at('etc/resolv.conf'))
+    const said = await applied(all)
+    expect(said).toContain(told)
+    expect(said.includes('leads to')).toBe(told !== '')
+    expect(await readlink(at('etc/resolv.conf'))).toBe(target)
+    expect(await content('etc/systemd/resolved.conf.d/appliance.conf')).toBe(
+      who === 'systemd-resolved'
+        ? '[Resolve]\nDNS=192.0.2.53 2001:db8::53\nDomains=example.com\n'
+        : undefined,
+    )
+    await applied({ ...all, dns: '', search: '' })
+    expect(await content('etc/systemd/resolved.conf.d/appliance.conf')).toBeUndefined()
+  })
+})
+
+test.each(['etc/chrony/chrony.conf', 'etc/chrony.conf'])(
+  'chrony asks the given servers alone, and its own again when none are given: %s',
+  async (path) => {
+    const own = 'pool 2.debian.pool.ntp.org iburst\nserver ntp.example.org\ndriftfile /var/lib/chrony/drift\n'
+    await put(path, own)
+    for (const ntp of ['ntp3.example.com', 'ntp1.example.com ntp2.example.com']) await applied({ ntp })
+    expect(await content(path)).toBe(
+      '# appliance: begin\nserver ntp1.example.com iburst\nserver ntp2.example.com iburst\n# appliance: end\n#appliance# pool 2.debian.pool.ntp.org iburst\n#appliance# server ntp.example.org\ndriftfile /var/lib/chrony/drift\n',
+    )
+    await applied({ ntp: '' })
+    expect(await content(path)).toBe(own)
+    expect(await content('etc/systemd/timesyncd.conf.d/appliance.conf')).toBeUndefined()
+  },
+)
+
 test('name, time, proxy', async () => {
   await put('etc/apt/x')
-  await put('etc/chrony/x')
   await put('etc/environment', 'PATH="/usr/bin"\nhttp_proxy=http://old\n')
   await applied({
     ...all,
@@ -113,9 +189,6 @@ test('name, time, proxy', async () => {
   expect(await content('etc/hosts')).toBe('127.0.0.1\tlocalhost\n127.0.1.1\tweb.example.com web\n')
   expect(await content('etc/systemd/timesyncd.conf.d/appliance.conf')).toBe(
     '[Time]\nNTP=ntp1.example.com ntp2.example.com\n',
-  )
-  expect(await content('etc/chrony/sources.d/appliance.sources')).toBe(
-    'server ntp1.example.com iburst\nserver ntp2.example.com iburst\n',
   )
   expect(await content('etc/environment')).toBe(
     'PATH="/usr/bin"\nhttp_proxy=http://proxy.example.com:3128\nhttps_proxy=http://proxy.example.com:3128\nno_proxy=localhost,.example.com\n',
@@ -133,6 +206,20 @@ test('a certificate authority, as PEM with lost line ends and as base64', async 
     await applied({ ca })
     expect(await content('usr/local/share/ca-certificates/appliance.crt')).toBe(pem)
     await run('openssl', ['x509', '-noout', '-in', at('usr/local/share/ca-certificates/appliance.crt')])
+  }
+})
+
+test('an authority that is taken back is trusted no more', async () => {
+  const pem = await readFile((await signingKey(root)).certificate, 'utf8')
+  for (const [folder, path] of [
+    ['etc/x', 'usr/local/share/ca-certificates/appliance.crt'],
+    ['etc/pki/ca-trust/x', 'etc/pki/ca-trust/source/anchors/appliance.crt'],
+  ] as const) {
+    await put(folder)
+    await applied({ ca: pem })
+    expect(await content(path)).toBe(pem)
+    await applied({ ca: '', hostname: path.length.toString() })
+    expect(await content(path)).toBeUndefined()
   }
 })
 
