@@ -34,13 +34,18 @@ export function existing(
 /** The same for what a step takes as a whole: `build/` must not lie in it, since every run changes that. */
 export function existingApart(directory: string, what: string, kind: 'folder' | 'either') {
   return existing(directory, what, kind).superRefine(async (path, context) => {
-    const [project, given] = await Promise.all([directory, path].map((at) => realpath(at).catch(() => at)))
-    if (holds(given!, project!))
+    if (await holdsBuild(path, directory))
       context.addIssue({
         code: 'custom',
         message: `${relative(directory, path) || '.'} is the folder in which build/ lies: give it a folder of its own`,
       })
   })
+}
+
+/** Whether `build/` of a spec's folder lies in a path, which may be a symlink to it. */
+export async function holdsBuild(path: string, directory: string): Promise<boolean> {
+  const [project, given] = await Promise.all([directory, path].map((at) => realpath(at).catch(() => at)))
+  return holds(given!, project!)
 }
 
 /** The message for a path that leads to nothing. */

@@ -3,6 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import { parseRuby } from '../definition/parser.ts'
 import { SourceText } from '../definition/source.ts'
 import type { Fault } from '../errors/fault.ts'
+import { holdsBuild } from './existing.ts'
 import type { Positioned } from './positions.ts'
 import { listAt, textAt, textsAt, valueAt } from './raw.ts'
 
@@ -17,15 +18,19 @@ export async function recipeFaults(yaml: Positioned, directory: string): Promise
   const folders = listAt(yaml.value, 'provision').flatMap((step) => {
     const chef = valueAt(step, 'chef_solo')
     const others = ['policy', 'roles', 'environments'].map((key) => textAt(chef, key))
-    return [...textsAt(chef, 'cookbooks'), ...others]
+    return [...textsAt(chef, 'cookbooks'), ...others.filter((path) => path !== undefined)]
   })
   const faults: Fault[] = []
-  for (const folder of new Set(folders))
-    for (const file of folder === undefined ? [] : await rubyFiles(resolve(directory, folder))) {
+  for (const folder of new Set(folders)) {
+    const path = resolve(directory, folder)
+    // Such a folder is a fault of its own, and may hold anything at all.
+    if (await holdsBuild(path, directory)) continue
+    for (const file of await rubyFiles(path)) {
       const source = new SourceText(relative(directory, file), await readFile(file, 'utf8'))
       const error = parseRuby(source.text)?.errors[0]
       if (error) faults.push(source.fault(error.location, `syntax error: ${error.message}`))
     }
+  }
   return faults
 }
 
