@@ -17,6 +17,8 @@ export interface PackReport {
   }
   files: PackedFile[]
   seal: Omit<SealReport, 'installed'>
+  /** Secrets of the spec that were not looked for, and why. */
+  unsearched: string[]
   /** What the lint says of the OVA, that which was not ignored. */
   lint: Finding[]
   /** What the lock and the disk say differently. */
@@ -57,7 +59,7 @@ Each operation was proved by reading the disk again.
 ${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
 
 Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
-${seal.partitions.map((line) => `${line}\n`).join('')}${loginsSection(seal)}${toleratedSection(seal)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
+${seal.partitions.map((line) => `${line}\n`).join('')}${loginsSection(seal)}${toleratedSection(seal)}${unsearchedSection(report)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
 Packed with ${Object.entries(tools)
     .map(([tool, version]) => `${tool} ${version}`)
     .join(', ')}.
@@ -93,7 +95,12 @@ function toleratedSection({ tolerated }: PackReport['seal']): string {
   const lines = new Set(
     tolerated.map(({ name, place, tolerated }) => `- ${name} in \`${place}\`: ${tolerated}`),
   )
-  return `\nFound by the scan and left, since every copy of the package has it:\n\n${[...lines].join('\n')}\n`
+  return `\nFound by the scan and left:\n\n${[...lines].join('\n')}\n`
+}
+
+function unsearchedSection({ unsearched }: PackReport): string {
+  if (unsearched.length === 0) return ''
+  return `\n**Not looked for on the disk:**\n\n${unsearched.map((one) => `- ${one}`).join('\n')}\n`
 }
 
 function loginsSection({ logins }: PackReport['seal']): string {

@@ -1,11 +1,12 @@
 import { open } from 'node:fs/promises'
 import { alignedStretches, type Extent } from '../lib/disk/extents.ts'
+import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
 import { AFTER, BEFORE, type Needle } from './secrets.ts'
 
 const CHUNK = 4 << 20
-/** More finds than this tell nothing new. */
-const MOST = 1000
+/** Of one kind. Where each has to be judged, more than this is refused; where one is enough, more tell nothing new. */
+const MOST = 20_000
 
 export interface Find {
   needle: Needle
@@ -13,7 +14,12 @@ export interface Find {
   offset: number
 }
 
-/** Looks through everything on a raw disk, whether files use it or not, 4 MiB at a time. */
+/**
+ * Looks through everything on a raw disk, whether files use it or not, 4 MiB at a time.
+ *
+ * @param most finds of one kind that are kept
+ * @throws ApplianceError `check-failed` where there are more of a kind of which each has to be judged
+ */
 export async function scan(
   disk: string,
   size: number,
@@ -21,8 +27,10 @@ export async function scan(
   needles: readonly Needle[],
   log: Log,
   signal: AbortSignal,
+  most = MOST,
 ): Promise<Find[]> {
   const finds: Find[] = []
+  const counts = new Map<string, number>()
   const stretches = [...alignedStretches(extents, CHUNK, size)]
   const progress = log.progress(
     'looking for secrets',
@@ -38,8 +46,13 @@ export async function scan(
       const { bytesRead } = await file.read(buffer, 0, lead + length + AFTER, offset - lead)
       const content = buffer.subarray(0, bytesRead)
       for (const needle of needles)
-        for (const at of occurrences(content, needle, lead, lead + length))
-          if (finds.length < MOST) finds.push({ needle, offset: offset - lead + at })
+        for (const at of occurrences(content, needle, lead, lead + length)) {
+          const count = (counts.get(needle.name) ?? 0) + 1
+          counts.set(needle.name, count)
+          if (count <= most) finds.push({ needle, offset: offset - lead + at })
+          else if (needle.tolerable) throw tooMany(needle, most)
+          else break
+        }
       progress.add(length)
     }
   } finally {
@@ -47,6 +60,14 @@ export async function scan(
     await file.close()
   }
   return finds.sort((a, b) => a.offset - b.offset)
+}
+
+function tooMany({ name }: Needle, most: number): ApplianceError {
+  return new ApplianceError(
+    'check-failed',
+    `sealing: the disk holds ${name} more than ${most} times: they are not all looked at`,
+    { hint: 'Remove what holds them while provisioning, or by pack.seal.extra.' },
+  )
 }
 
 /** Where `needle` begins between `from` and `to`; what follows `to` only serves to see it whole. */

@@ -15,8 +15,8 @@ import { hasSelinux } from './generalise/selinux.ts'
 import { type Login, logins } from './logins.ts'
 import { kernelsOn, sealable, sealFurther } from './partitions.ts'
 import { scan } from './scan.ts'
-import { mirrorAddress, type Needle, otherKeys, privateKeys, tokens } from './secrets.ts'
-import { judge, type Suspect } from './suspects.ts'
+import { type Needle, usualNeedles } from './secrets.ts'
+import { type Allowed, judge, refuseSecrets, type Suspect } from './suspects.ts'
 import { installedOn } from './trust/installed.ts'
 import type { Installed } from './trust/parts.ts'
 
@@ -31,8 +31,8 @@ export interface SealOrder {
   needles: readonly Needle[]
   /** What the disk is to have; default: what it has, rounded up to a whole MiB. */
   size?: DiskSize | undefined
-  /** Patterns of files in which private keys are expected. */
-  allowed: readonly string[]
+  /** Where the spec says that keys may stay. */
+  allowed: readonly Allowed[]
   log: Log
   signal: AbortSignal
 }
@@ -88,16 +88,10 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   for (const { operation, changes } of plans)
     if (changes.length > 0) log.debug(`${operation.name}: ${changes.length} changed`)
 
-  const needles = [
-    privateKeys,
-    ...otherKeys,
-    ...tokens,
-    ...generalisation.mirrorUrls.map(mirrorAddress),
-    ...order.needles,
-  ]
+  const needles = [...usualNeedles(generalisation.mirrorUrls), ...order.needles]
   const finds = await scan(disk, capacity, await dataExtents(disk, signal), needles, log, signal)
-  const suspects = await judge(finds, root, partition.start, placed.length, order.allowed)
-  refuseSecrets(suspects.filter(({ tolerated }) => tolerated === undefined))
+  const suspects = await judge(finds, root, partition.start, placed.length, order.allowed, tools, scratch)
+  refuseSecrets(suspects)
   return {
     capacity,
     operations: plans.map(({ operation: { name, reason }, changes }) => ({
@@ -132,17 +126,4 @@ function prove(plans: readonly Plan[]): void {
   if (unproved.length === 0) return
   const what = unproved.map(({ operation, changes }) => `${operation.name} (${changedPaths(changes)[0]})`)
   throw new ApplianceError('check-failed', `sealing: not proved: ${what.join(', ')}`)
-}
-
-function refuseSecrets(suspects: readonly Suspect[]): void {
-  if (suspects.length === 0) return
-  const lines = [...new Set(suspects.map(({ name, place }) => `${name} in ${place}`))]
-  const first = suspects[0]!
-  throw new ApplianceError(
-    'check-failed',
-    `sealing: the disk holds ${lines.slice(0, 5).join('; ')}${lines.length > 5 ? `; and ${lines.length - 5} more` : ''} (first at byte ${first.offset})`,
-    {
-      hint: 'Remove it while provisioning, or make it at first boot (first_boot: in the spec), so that no two customers share it.',
-    },
-  )
 }

@@ -93,6 +93,11 @@ export function mirrorAddress(url: string): Needle {
   }
 }
 
+/** What is looked for on every disk. */
+export function usualNeedles(mirrorUrls: readonly string[]): Needle[] {
+  return [privateKeys, ...otherKeys, ...tokens, ...mirrorUrls.map(mirrorAddress)]
+}
+
 /** The base64 body of an OpenSSH public key line: authorized_keys may hold it with any comment. */
 export function publicKey(line: string): Needle {
   const body = line.trim().split(/\s+/)[1] ?? line.trim()

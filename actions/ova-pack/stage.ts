@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
@@ -6,12 +6,11 @@ import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
 import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
-import type { Spec } from '../lib/spec/spec.ts'
 import { file, flag } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
-import { dataDisks } from './data-disks.ts'
+import { dataDisks, searchDataDisks } from './data-disks.ts'
 import { describing, hardwareOf, iconOf, propertiesOf, wordsOf } from './describe.ts'
 import { packFormat, zlibLevels } from './formats/formats.ts'
 import { inputDigests } from './inputs.ts'
@@ -23,7 +22,8 @@ import { rawSha256, toRaw } from './raw-disk.ts'
 import { type PackedFile, type PackReport, reportMarkdown } from './report.ts'
 import { rootAccessOf } from './root-access-of.ts'
 import { type SealReport, seal } from './seal.ts'
-import { type Needle, publicKey, secretText } from './secrets.ts'
+import { type Searched, searchedSecrets } from './searched.ts'
+import { usualNeedles } from './secrets.ts'
 import { differences, partsOf } from './trust/parts.ts'
 import { certificateFile, openSigner, type Signer } from './trust/signer.ts'
 import { writeTrust } from './trust/write.ts'
@@ -85,13 +85,23 @@ export const ovaPack: Stage<typeof inputs> = {
 
     const disk = join(work.workDirectory, 'disk.raw')
     await work.timed('unpack', () => toRaw(provisioned.path, disk, signal))
-    const { installed, ...sealed } = await work.timed('seal', () => sealDisk(work, disk, tools))
+    const searched = await searchedSecrets(spec, await buildKey(project.buildDirectory))
+    for (const one of searched.unsearched) work.log.warn(`not looked for on the disk: ${one}`)
+    const { installed, ...sealed } = await work.timed('seal', () => sealDisk(work, disk, tools, searched))
     const { capacity } = sealed
+    const further = await work.timed('data disks', () => furtherDisks(work, searched))
+    sealed.tolerated.push(...further.tolerated)
 
     await mkdir(work.outDirectory, { recursive: true })
     const rawDigest = rawSha256(disk, capacity, signal)
     rawDigest.catch(() => {}) // seen below, or not at all when packing fails first
-    const paths = await packAll(work, disk, capacity, sealed.system, signer)
+    const paths = await packAll(work, {
+      disk,
+      further: further.disks,
+      capacity,
+      system: sealed.system,
+      signer,
+    })
     const ova = paths.find((file) => file.endsWith('.ova'))
     const findings = ova ? await work.timed('lint', () => linted(work, ova)) : []
 
@@ -104,6 +114,7 @@ export const ovaPack: Stage<typeof inputs> = {
       disk: { sha256: await rawDigest, capacity, provisioned: provisioned.sha256 },
       files,
       seal: sealed,
+      unsearched: searched.unsearched,
       lint: findings,
       differences: differences(parts),
       tools: { zlib: process.versions.zlib, e2fsprogs: await e2fsprogsVersion(tools) },
@@ -131,9 +142,14 @@ async function validationOf(work: Work): Promise<EarlierStage | undefined> {
   })
 }
 
-async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<SealReport> {
+async function sealDisk(
+  work: Work,
+  disk: string,
+  tools: ToolsRoot,
+  { needles }: Searched,
+): Promise<SealReport> {
   const { project, log, signal, workDirectory } = work
-  const key = await readFile(`${await buildKey(project.buildDirectory)}.pub`, 'utf8')
+  const { allow, ...choices } = project.spec.pack.seal
   return await seal({
     disk,
     tools,
@@ -144,32 +160,37 @@ async function sealDisk(work: Work, disk: string, tools: ToolsRoot): Promise<Sea
       buildUser: definitionOf(project.spec.basebox, project.directory)?.recipe?.ssh.user,
       root: await rootAccessOf(project.spec, signal),
       properties: propertiesOf(project.spec),
-      ...project.spec.pack.seal,
+      ...choices,
     },
-    needles: [publicKey(key), ...secretNeedles(project.spec)],
+    needles,
     size: hardwareOf(project.spec).disk,
-    allowed: [],
+    allowed: allow,
     log,
     signal,
   })
 }
 
-/** Secrets from the environment that are long enough not to occur by chance. */
-function secretNeedles(spec: Spec): Needle[] {
-  return Object.entries(spec.secrets).flatMap(([name, source]) => {
-    const value = source.startsWith('env:') ? process.env[source.slice(4)] : undefined
-    return value && value.length >= 8 ? [secretText(`the secret ${name}`, value)] : []
-  })
+async function furtherDisks({ project, workDirectory, log, signal }: Work, searched: Searched) {
+  const { hardware, seal } = project.spec.pack
+  const disks = await dataDisks(hardware.data_disks, workDirectory, signal)
+  const needles = [...usualNeedles(MIRROR_URLS), ...searched.needles]
+  const order = { wanted: hardware.data_disks, disks, needles, allowed: seal.allow, log, signal }
+  return { disks, tolerated: await searchDataDisks(order) }
+}
+
+/** What is packed: raw disks, sealed, and what is said of them. */
+interface Sealed {
+  disk: string
+  further: readonly string[]
+  /** Of the disk. Bytes. */
+  capacity: number
+  system: GuestSystem
+  signer: Signer | undefined
 }
 
 /** Every format that is wanted, from one disk, in the order of the spec. */
-async function packAll(
-  work: Work,
-  disk: string,
-  capacity: number,
-  system: GuestSystem,
-  signer: Signer | undefined,
-): Promise<string[]> {
+async function packAll(work: Work, sealed: Sealed): Promise<string[]> {
+  const { disk, capacity } = sealed
   const { log, signal, workDirectory, outDirectory, project } = work
   const { name, version, pack } = project.spec
   const { cpus, memory } = hardwareOf(project.spec)
@@ -179,7 +200,7 @@ async function packAll(
   const paths: string[] = []
   for (const format of pack.formats) {
     const write = () =>
-      format === 'ova' ? packAsOva(work, disk, `${stem}.ova`, system, signer) : packFormat(format, order)
+      format === 'ova' ? packAsOva(work, sealed, `${stem}.ova`) : packFormat(format, order)
     paths.push(await work.timed(format, write))
   }
   return paths
@@ -187,15 +208,12 @@ async function packAll(
 
 async function packAsOva(
   work: Work,
-  disk: string,
+  { disk, further, system, signer }: Sealed,
   path: string,
-  system: GuestSystem,
-  signer: Signer | undefined,
 ): Promise<string> {
-  const { log, signal, workDirectory, project } = work
+  const { log, signal, project } = work
   const { pack } = project.spec
   const icon = await iconOf(pack.icon)
-  const further = await dataDisks(pack.hardware.data_disks, workDirectory, signal)
   await packOva({
     disk,
     dataDisks: further,

@@ -84,6 +84,13 @@ const extra = section({
   reason: words('why it must not be shipped'),
 })
 
+const allowed = section({
+  path: words('a path in the guest, or the name of a data disk’s file').describe(
+    'Pattern of paths such as /opt/app/demo/*.pem; of a data disk, its file’s name',
+  ),
+  reason: words('why every customer may have the same'),
+})
+
 /** `pack:`; paths in it begin at `directory`. */
 export const pack = (directory: string) =>
   section({
@@ -114,6 +121,9 @@ export const pack = (directory: string) =>
       extra: list(extra, 'a list of { remove, reason }')
         .default([])
         .describe('What else must not be shipped'),
+      allow: list(allowed, 'a list of { path, reason }')
+        .default([])
+        .describe('Private keys and tokens that may stay: every customer has the same'),
     }).prefault({}),
     sign: section({
       key: key(directory).describe('RSA private key: env:NAME (PEM), a file, or a pkcs11: URI'),

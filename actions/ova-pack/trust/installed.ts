@@ -1,13 +1,10 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expandBraces, Pattern } from '../../lib/disk/pattern.ts'
 import type { RootFileSystem } from '../../lib/disk/root-file-system.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
+import { queryRpms } from '../rpm-database.ts'
 import type { Installed } from './parts.ts'
 
 const DPKG = '/var/lib/dpkg/status'
-const RPM = '/usr/lib/sysimage/rpm/rpmdb.sqlite'
-const OLD_RPM = '/var/lib/rpm/rpmdb.sqlite'
 /** Where gems are, wherever Bundler or RubyGems put them. */
 const GEMS = [
   '/var/lib/gems/*/specifications/*.gemspec',
@@ -23,7 +20,8 @@ export async function installedOn(
   work: string,
 ): Promise<Installed[]> {
   const status = (await root.read([DPKG])).get(DPKG)?.toString() ?? ''
-  return [...debs(status), ...(await rpms(root, tools, work)), ...(await gems(root))]
+  const rpms = await queryRpms((paths) => root.read(paths), tools.run.bind(tools), work, RPM_FORMAT)
+  return [...debs(status), ...rpmsOf(rpms ?? []), ...(await gems(root))]
 }
 
 /** Paragraphs of dpkg's status with `Status: install ok installed`. */
@@ -36,27 +34,17 @@ export function debs(status: string): Installed[] {
   })
 }
 
-/** rpm reads its own database, a copy of it; versions as in the lock: epoch, version, release. */
-async function rpms(root: RootFileSystem, tools: Pick<ToolsRoot, 'run'>, work: string): Promise<Installed[]> {
-  const contents = await root.read([RPM, OLD_RPM])
-  const database = contents.get(RPM) ?? contents.get(OLD_RPM)
-  if (!database) return []
-  const folder = join(work, 'rpmdb')
-  await mkdir(folder, { recursive: true })
-  try {
-    await writeFile(join(folder, 'rpmdb.sqlite'), database)
-    const format = '%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n'
-    const { stdout } = await tools.run('rpm', ['-qa', '--dbpath', folder, '--qf', format])
-    return stdout
-      .split('\n')
-      .filter((line) => line !== '' && !line.startsWith('gpg-pubkey\t'))
-      .map((line) => {
-        const [name, version, arch] = line.split('\t') as [string, string, string]
-        return { kind: 'rpm' as const, name, version, arch }
-      })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+/** rpm's own words for a package, as {@link rpmsOf} reads them. */
+export const RPM_FORMAT = '%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n'
+
+/** Versions as in the lock: epoch, version, release. */
+export function rpmsOf(lines: readonly string[]): Installed[] {
+  return lines
+    .filter((line) => !line.startsWith('gpg-pubkey\t'))
+    .map((line) => {
+      const [name, version, arch] = line.split('\t') as [string, string, string]
+      return { kind: 'rpm' as const, name, version, arch }
+    })
 }
 
 async function gems(root: RootFileSystem): Promise<Installed[]> {

@@ -13,6 +13,8 @@ export interface Rpm {
   lines?: string[]
   /** Key that signs it; the repository's unless said otherwise, none: false. */
   key?: SigningKey | false
+  /** Of its one file, /usr/share/NAME/version (default: the version). */
+  text?: string
 }
 
 export interface SigningKey {
@@ -128,7 +130,7 @@ function grouped<T, K>(list: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
 }
 
 async function writeSpec(rpm: Rpm, folder: string): Promise<string> {
-  const { name, version, arch = 'noarch', license = 'MIT', lines = [] } = rpm
+  const { name, version, arch = 'noarch', license = 'MIT', lines = [], text = version } = rpm
   const [, epoch, number, release] = /^(?:(\d+):)?(.+)-([^-]+)$/.exec(version)!
   const spec = join(folder, `${fileName(rpm)}.spec`)
   const payload = `/usr/share/${name}`
@@ -144,7 +146,7 @@ ${arch === 'noarch' ? 'BuildArch: noarch\n' : ''}${lines.join('\n')}
 ${name}
 %install
 mkdir -p %{buildroot}${payload}
-echo '${version}' > %{buildroot}${payload}/version
+echo '${text}' > %{buildroot}${payload}/version
 %files
 ${payload}
 `,

@@ -8,6 +8,8 @@ import { installedOn } from '../../../actions/ova-pack/trust/installed.ts'
 import type { Installed } from '../../../actions/ova-pack/trust/parts.ts'
 import { endAgents, fileName, publishRpms, signingKey } from '../mirror-deps/rpm-upstream.ts'
 import { type Files, ROOT, sampleDisk } from './sample-disk.ts'
+import { PEM } from './sample-files.ts'
+import { sealCopy } from './seal-copy.ts'
 
 jest.setTimeout(120_000)
 
@@ -21,6 +23,7 @@ beforeAll(async () => {
   const rpms = [
     { name: 'server', version: '2:1.4-3', arch: 'x86_64' as const },
     { name: 'server-doc', version: '1.4-3' },
+    { name: 'examples', version: '1-1', text: PEM.trim() },
   ]
   await publishRpms(join(folder, 'repository'), rpms, key)
   await endAgents(key)
@@ -46,8 +49,24 @@ test.each(['/usr/lib/sysimage/rpm/rpmdb.sqlite', '/var/lib/rpm/rpmdb.sqlite'])(
   async (path) => {
     const found = await installed(`${path.replaceAll('/', '-')}.raw`, { [path]: database })
     expect(found.sort((a, b) => a.name.localeCompare(b.name))).toEqual([
+      { kind: 'rpm', name: 'examples', version: '1-1', arch: 'noarch' },
       { kind: 'rpm', name: 'server', version: '2:1.4-3', arch: 'x86_64' },
       { kind: 'rpm', name: 'server-doc', version: '1.4-3', arch: 'noarch' },
     ])
   },
 )
+
+test.each([
+  ['as it was, is left', PEM, ['as its package shipped it']],
+  ['changed, is refused', PEM.replace('MIIE', 'MIIF'), undefined],
+])('a private key that an RPM package ships: %s', async (name, content, expected) => {
+  const path = '/usr/share/examples/version'
+  const from = await sampleDisk(join(folder, `${name}.raw`), {
+    '/etc/passwd': 'root:x:0:0::/root:/bin/sh\n',
+    '/usr/lib/sysimage/rpm/rpmdb.sqlite': database,
+    [path]: content,
+  })
+  const sealing = sealCopy(from, { folder, name: `${name}.sealed.raw`, tools: { run }, needles: [] })
+  if (expected) expect((await sealing).report.tolerated.map(({ tolerated }) => tolerated)).toEqual(expected)
+  else await expect(sealing).rejects.toThrow(`a private key in ${path}`)
+})

@@ -14,6 +14,7 @@ import { type Check, verifyOva } from '../../../actions/ova-pack/trust/verify.ts
 import { lockOf } from '../../fixtures/lock.ts'
 import { quietLog } from './quiet-log.ts'
 import { debugfs, sampleDisk, withBootCode } from './sample-disk.ts'
+import { PEM } from './sample-files.ts'
 import { signingKey } from './specimen.ts'
 
 jest.setTimeout(120_000)
@@ -109,12 +110,16 @@ async function judged(verdict: string, diskSha256: string): Promise<void> {
 
 function packed(inputs: { disk?: string; unvalidated?: boolean } = {}): Promise<Execution> {
   const given = { disk: inputs.disk, unvalidated: inputs.unvalidated ?? false }
-  return execute({ ...ovaPack, place: 'host' }, project, given, {
+  return execute({ ...ovaPack, place: 'host' }, project, given, options())
+}
+
+function options() {
+  return {
     log: quietLog(),
     signal: new AbortController().signal,
     verify: false,
     inside: () => Promise.reject(new Error('not here')),
-  })
+  }
 }
 
 test('a disk that vm-validate has not passed is refused, and nothing is packed', async () => {
@@ -216,6 +221,57 @@ test('a secret of the spec on the disk is refused by its name, never shown', asy
   } finally {
     delete process.env.OVA_PACK_TEST_SECRET
   }
+})
+
+describe('what is searched for secrets', () => {
+  /** Packs a sample with a data disk of this content as its only other thing. */
+  async function withDataDisk(content: string, allow = '') {
+    await writeFile(join(project.directory, 'data.raw'), content)
+    await writeFile(
+      join(project.directory, 'data.yml'),
+      SPEC.replace('disk: 96 MiB }', 'disk: 96 MiB, data_disks: [{ file: data.raw }] }').replace(
+        'formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]',
+        `formats: [ova]\n  root: { password: env:OVA_PACK_TEST_SHORT }\n  ${allow}`,
+      ),
+    )
+    const spec = await readSpec(join(project.directory, 'data.yml'), {})
+    const folder = join(project.buildDirectory, 'ova-pack')
+    const stage = { ...ovaPack, place: 'host' as const }
+    await execute(stage, { ...project, spec }, { disk: undefined, unvalidated: true }, options())
+    return JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'))
+  }
+  const key = `x\n${PEM}`
+  beforeAll(() => {
+    process.env.OVA_PACK_TEST_SHORT = 'tiger'
+    process.env.OVA_PACK_TEST_SECRET = 'correct horse battery'
+  })
+  afterAll(() => {
+    delete process.env.OVA_PACK_TEST_SHORT
+    delete process.env.OVA_PACK_TEST_SECRET
+  })
+
+  test('data disks are, and what is on them is named', async () => {
+    await expect(withDataDisk(key)).rejects.toThrow('a private key in data.raw')
+    await expect(withDataDisk('x correct horse battery')).rejects.toThrow('the secret admin in data.raw')
+  })
+
+  test('the spec may say why a key stays, and the report repeats it, beside what was not looked for', async () => {
+    const report = await withDataDisk(
+      key,
+      'seal: { allow: [{ path: data.raw, reason: The demo of everybody }] }',
+    )
+    expect(report.seal.tolerated).toEqual([
+      {
+        name: 'a private key',
+        offset: expect.any(Number),
+        place: 'data.raw',
+        tolerated: 'allowed by the spec: The demo of everybody',
+      },
+    ])
+    expect(report.unsearched).toEqual(['pack.root.password: it has fewer than 8 characters'])
+    const allowed = 'seal: { allow: [{ path: data.raw, reason: No secret of the spec is }] }'
+    await expect(withDataDisk('x correct horse battery', allowed)).rejects.toThrow('the secret admin')
+  })
 })
 
 test('every format is the same disk', async () => {
