@@ -38,7 +38,7 @@ export async function takeRefused(folder: string, fingerprint: string): Promise<
 
 async function looksOf({ result }: WorkDone): Promise<Record<string, string>> {
   const looks: Record<string, string> = {}
-  for (const output of Object.values(result.outputs)) {
+  for (const output of [...Object.values(result.outputs), ...(result.files ?? [])]) {
     if (!('path' in output)) continue
     const { size, mtimeNs, ino } = await stat(output.path, { bigint: true })
     looks[output.path] = `${size} ${mtimeNs} ${ino}`

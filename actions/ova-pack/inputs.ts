@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { sha256, sha256File } from '../lib/files/digest.ts'
+import { imageSha256 } from '../lib/disk/image.ts'
+import { sha256 } from '../lib/files/digest.ts'
 import { slowDigest } from '../lib/files/slow-digest.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 
@@ -14,7 +15,7 @@ export async function inputDigests({
 }: Pick<Spec, 'name' | 'pack'>): Promise<Record<string, string>> {
   const { eula, icon, sign, hardware, root, ...plain } = pack
   const disks = await Promise.all(
-    hardware.data_disks.map(async ({ size, file }) => size ?? (await sha256File(file!))),
+    hardware.data_disks.map(async ({ size, file }) => size ?? (await imageSha256(file!))),
   )
   const licences = typeof eula === 'object' ? Object.entries(eula) : eula ? [['', eula] as const] : []
   const texts = await Promise.all(

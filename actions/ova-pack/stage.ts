@@ -1,5 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
+import { imageSha256 } from '../lib/disk/image.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import { sha256File } from '../lib/files/digest.ts'
@@ -129,7 +130,7 @@ export const ovaPack: Stage<typeof inputs> = {
 /** The disk to pack and its digest: as chef-provision recorded them, or the one given. */
 async function provisionedDisk(work: Work): Promise<{ path: string; sha256: string }> {
   const given = work.inputs.disk
-  if (given) return { path: given, sha256: await sha256File(given, work.signal) }
+  if (given) return { path: given, sha256: await imageSha256(given, work.signal) }
   const earlier = await work.earlier('chef-provision')
   return { path: earlier.path('disk'), sha256: earlier.sha256('disk') }
 }
@@ -264,7 +265,8 @@ async function e2fsprogsVersion(tools: ToolsRoot): Promise<string> {
 async function recorded(work: Work, report: PackReport): Promise<StageResult> {
   const markdown = join(work.outDirectory, 'report.md')
   await writeAtomically(markdown, reportMarkdown(report))
-  await writeJson(join(work.outDirectory, 'report.json'), report)
+  const data = join(work.outDirectory, 'report.json')
+  await writeJson(data, report)
   const ova = report.files.find(({ name }) => name.endsWith('.ova'))
   return {
     outputs: {
@@ -275,6 +277,13 @@ async function recorded(work: Work, report: PackReport): Promise<StageResult> {
       files: { value: JSON.stringify([...report.files, ...report.trust]) },
       report: { path: markdown },
     },
+    files: [
+      ...[...report.files.filter((file) => file !== ova), ...report.trust].map(({ name, sha256 }) => ({
+        path: join(work.outDirectory, name),
+        sha256,
+      })),
+      { path: data },
+    ],
     tools: report.tools,
   }
 }

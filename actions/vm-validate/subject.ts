@@ -1,5 +1,6 @@
-import { mkdir, open, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { imageFormat, imageSha256 } from '../lib/disk/image.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
@@ -20,7 +21,7 @@ interface Given {
 async function given({ inputs, earlier }: Work): Promise<Given> {
   if (inputs.ova !== undefined) {
     const packed = await earlier('ova-pack').catch(() => undefined)
-    const ours = packed?.path('ova') === inputs.ova
+    const ours = packed?.record.outputs.ova !== undefined && packed.path('ova') === inputs.ova
     return { kind: 'ova', path: inputs.ova, recorded: ours ? packed?.sha256('ova') : undefined }
   }
   if (inputs.disk !== undefined) return { kind: 'disk', path: inputs.disk, recorded: undefined }
@@ -30,8 +31,8 @@ async function given({ inputs, earlier }: Work): Promise<Given> {
 
 /** Its SHA-256, as recorded when it was made, or else of its bytes. */
 export async function subjectDigest(work: Work): Promise<string> {
-  const { path, recorded } = await given(work)
-  return recorded ?? (await sha256File(path, work.signal))
+  const { kind, path, recorded } = await given(work)
+  return recorded ?? (await (kind === 'disk' ? imageSha256 : sha256File)(path, work.signal))
 }
 
 /** A subject ready to boot. */
@@ -68,11 +69,11 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
     const described = await asDescribed(ova, folder, common, signal)
     return { subject: { kind, name, diskSha256, ovaSha256 }, machine: described, remarks: machine.remarks }
   }
-  const diskSha256 = await sha256File(path, signal)
+  const diskSha256 = await imageSha256(path, signal)
   sameAsRecorded(name, recorded, diskSha256)
   const { cpus = spec.basebox.cpus, memory = spec.basebox.memory } = spec.pack.hardware
   const hardware = { cpus, memory, firmware: 'bios', nic: 'virtio', controller: 'virtio' } as const
-  const format = await diskFormat(path)
+  const format = await imageFormat(path)
   return {
     subject: { kind, name, diskSha256 },
     machine: { ...common, ...hardware, disk: { path, format } },
@@ -95,7 +96,7 @@ export async function machineOfOva(
 
 /** The machine that a disk makes, of the hardware given. */
 export async function machineOfDisk(path: string, common: Omit<MachineSpec, 'disk'>): Promise<MachineSpec> {
-  return { ...common, disk: { path, format: await diskFormat(path) } }
+  return { ...common, disk: { path, format: await imageFormat(path) } }
 }
 
 async function asDescribed(
@@ -125,12 +126,4 @@ function sameAsRecorded(name: string, recorded: string | undefined, found: strin
   throw new ApplianceError('digest-mismatch', `${name} has SHA-256 ${found}, but was made with ${recorded}`, {
     hint: 'Something changed it since: run the stage that makes it again (appliance build --verify).',
   })
-}
-
-/** By its first bytes: QCOW2's and VMDK's magic numbers; everything else is taken as it is. */
-async function diskFormat(path: string): Promise<'qcow2' | 'vmdk' | 'raw'> {
-  await using file = await open(path)
-  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0)
-  const magic = buffer.toString('latin1')
-  return magic === 'QFI\xfb' ? 'qcow2' : magic === 'KDMV' ? 'vmdk' : 'raw'
 }

@@ -3,7 +3,7 @@ import { isAbsolute, join, relative } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import { writeJson } from '../files/atomic.ts'
 import { sha256, sha256File } from '../files/digest.ts'
-import type { EarlierStage, StageName, StageRecord, StageResult } from './stage.ts'
+import type { EarlierStage, RecordedFile, StageName, StageRecord, StageResult } from './stage.ts'
 
 /** How an output file looked when it was recorded: what `up to date` trusts without reading every byte. */
 interface Seen {
@@ -40,20 +40,26 @@ export async function writeRecord(
 ): Promise<StageRecord> {
   const outputs: StageRecord['outputs'] = {}
   const seen: Seen = {}
+  const recorded = async (name: string, file: { path: string; sha256?: string }): Promise<RecordedFile> => {
+    const path = relative(folder, file.path)
+    if (path.startsWith('..') || isAbsolute(path))
+      throw new ApplianceError('internal', `${stage}: output ${name} lies outside of ${folder}`)
+    const status = await stat(file.path)
+    if (!status.isFile()) return { path }
+    seen[name] = { bytes: status.size, mtimeMs: status.mtimeMs, inode: status.ino }
+    return { path, bytes: status.size, sha256: file.sha256 ?? (await sha256File(file.path)) }
+  }
   for (const [name, output] of Object.entries(result.outputs).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if ('value' in output) {
       outputs[name] = output
       continue
     }
-    const path = relative(folder, output.path)
-    if (path.startsWith('..') || isAbsolute(path))
-      throw new ApplianceError('internal', `${stage}: output ${name} lies outside of ${folder}`)
-    const status = await stat(output.path)
-    if (!status.isFile()) outputs[name] = { path }
-    else {
-      outputs[name] = { path, bytes: status.size, sha256: output.sha256 ?? (await sha256File(output.path)) }
-      seen[name] = { bytes: status.size, mtimeMs: status.mtimeMs, inode: status.ino }
-    }
+    outputs[name] = await recorded(name, output)
+  }
+  const files: RecordedFile[] = []
+  for (const file of result.files ?? []) {
+    const name = relative(folder, file.path)
+    files.push(await recorded(name, file))
   }
   const sorted = Object.fromEntries(Object.entries(dependsOn).sort(([a], [b]) => (a < b ? -1 : 1)))
   const record: StageRecord = {
@@ -62,6 +68,7 @@ export async function writeRecord(
     fingerprint: fingerprint(dependsOn),
     dependsOn: sorted,
     outputs,
+    ...(files.length > 0 && { files }),
     tools: result.tools,
   }
   await writeJson(join(folder, 'seen.json'), seen)
@@ -84,7 +91,8 @@ export async function firstNotIntact(
   } catch {
     verify = true // restored from a cache or an artifact: nothing to go by but the bytes
   }
-  for (const [name, output] of Object.entries(record.outputs)) {
+  const further = (record.files ?? []).map((file) => [file.path, file] as const)
+  for (const [name, output] of [...Object.entries(record.outputs), ...further]) {
     if ('value' in output) continue
     const status = await stat(join(folder, output.path)).catch(() => undefined)
     if (!status) return name

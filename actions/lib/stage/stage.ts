@@ -100,6 +100,8 @@ export interface EarlierStage {
 export interface StageResult {
   /** Output name → file or folder (absolute, inside `outDirectory`; its SHA-256 if known already) or a value. */
   readonly outputs: Record<string, { path: string; sha256?: string } | { value: string }>
+  /** What else belongs to the result: it is made again when one of these is not as it was. */
+  readonly files?: readonly { path: string; sha256?: string }[]
   /** Program → version, for those whose version may show in the result. */
   readonly tools: Record<string, string>
   readonly thisRun?: ThisRun
@@ -113,6 +115,13 @@ export interface ThisRun {
   readonly summary?: string
 }
 
+/** A file or folder; its path is relative to the stage's folder. */
+export interface RecordedFile {
+  path: string
+  bytes?: number
+  sha256?: string
+}
+
 /** `build/<stage>/stage.json`: deterministic; no clock, no path of this computer. */
 export interface StageRecord {
   schema: 1
@@ -120,6 +129,8 @@ export interface StageRecord {
   fingerprint: string
   dependsOn: Record<string, string>
   /** Paths are relative to the stage's folder. Folders carry no digest here (they have records of their own). */
-  outputs: Record<string, { path: string; bytes?: number; sha256?: string } | { value: string }>
+  outputs: Record<string, RecordedFile | { value: string }>
+  /** Further files that belong to the result. */
+  files?: RecordedFile[]
   tools: Record<string, string>
 }

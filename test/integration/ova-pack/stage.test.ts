@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
@@ -6,7 +6,7 @@ import { sha256, sha256File } from '../../../actions/lib/files/digest.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { readSpec } from '../../../actions/lib/spec/read.ts'
 import { type Execution, execute } from '../../../actions/lib/stage/execute.ts'
-import { writeRecord } from '../../../actions/lib/stage/record.ts'
+import { firstNotIntact, writeRecord } from '../../../actions/lib/stage/record.ts'
 import type { Project } from '../../../actions/lib/stage/stage.ts'
 import { toolsKey } from '../../../actions/lib/tools/root.ts'
 import { ovaPack } from '../../../actions/ova-pack/stage.ts'
@@ -195,6 +195,26 @@ test('packing again is up to date; by force it gives the same bytes, of every fo
   await rm(join(project.buildDirectory, 'ova-pack', 'sample-1.2.3.ova'))
   const again = await packed()
   expect([again.state, again.outputs.value('files')]).toEqual(['done', before])
+})
+
+test('every file that was packed is watched, not only the OVA', async () => {
+  const { folder, record } = await packed()
+  const intact = () => firstNotIntact(folder, record, false)
+  expect(await intact()).toBeUndefined()
+  const listed = JSON.parse((record.outputs.files as { value: string }).value) as { name: string }[]
+  const names = [...listed.map(({ name }) => name), 'report.md', 'report.json']
+  expect(names).toHaveLength(15)
+  for (const name of names) {
+    const path = join(folder, name)
+    await rename(path, `${path}.away`)
+    expect([name, (await intact()) !== undefined]).toEqual([name, true])
+    await rename(`${path}.away`, path)
+  }
+  const signature = join(folder, 'SHA256SUMS.sig')
+  await flip(signature, 7)
+  expect(await intact()).toBe('SHA256SUMS.sig')
+  await flip(signature, 7)
+  expect(await intact()).toBeUndefined()
 })
 
 test('a user who insists gets an unvalidated disk packed, and the report says so', async () => {
