@@ -70,6 +70,7 @@ test('whatever was done to it, an OVA is read to an end, in bounded time and mem
       for (const { at, bytes } of splices) damaged.set(bytes.subarray(0, last - at), at)
       // A manifest that fits would hide nothing: rules go on past a wrong digest anyway.
       await lintOf(damaged)
+      await faultsByVerify(damaged)
     }),
     { numRuns: 100, seed: 8 },
   )
@@ -85,6 +86,7 @@ test('numbers that ask for all memory are refused: sizes, capacities, grains, ta
       const damaged = Buffer.from(ova)
       damaged.writeBigUInt64LE(value, vmdkAt + field)
       expect(await lintOf(damaged)).not.toEqual([])
+      expect(await faultsByVerify(damaged)).not.toEqual([])
     }
   expect(process.memoryUsage().rss).toBeLessThan(1e9)
 })
