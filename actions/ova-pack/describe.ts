@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
-import { type DescribedIcon, type Description, descriptor, type GuestSystem } from '../lib/ovf/descriptor.ts'
+import { type DescribedIcon, type Description, descriptor } from '../lib/ovf/descriptor.ts'
 import type { NicKind } from '../lib/ovf/hardware.ts'
 import type { Property } from '../lib/ovf/properties.ts'
 import type { Spec } from '../lib/spec/spec.ts'
 import type { DiskSize } from './disk-size.ts'
+import { guestSystemOf, type OsRelease } from './os-release.ts'
 import { settingProperties } from './settings/properties.ts'
 
 /** Sizes of the build hold unless the spec enlarges them for the customer. Bytes. */
@@ -27,9 +28,16 @@ const kinds: Record<Spec['pack']['hardware']['networks'][number]['kind'], NicKin
 /** Everything the descriptor says but the disks. */
 export type Words = Omit<Description, 'disk' | 'dataDisks'>
 
+/** What the disk says of the guest. */
+export interface Guest {
+  os: OsRelease
+  /** Whether it carries VMware's tools. */
+  guestInfo: boolean
+}
+
 export async function wordsOf(
   spec: Spec,
-  system: GuestSystem,
+  { os, guestInfo }: Guest,
   icon: DescribedIcon | undefined,
 ): Promise<Words> {
   const { name, version, product, pack } = spec
@@ -42,7 +50,9 @@ export async function wordsOf(
     annotation: pack.annotation,
     eula: await licence(pack.eula),
     properties: propertiesOf(spec),
-    system: guestOs ?? system,
+    system: guestOs ?? guestSystemOf(os),
+    ...(os.version !== undefined && { systemVersion: os.version }),
+    guestInfo,
     cpus,
     memory: Math.ceil(memory / 2 ** 20) * 2 ** 20,
     nic: 'VmxNet3',

@@ -1,10 +1,9 @@
 import { dataExtents } from '../lib/disk/extents.ts'
 import { openRoot } from '../lib/disk/open-root.ts'
-import type { RootFileSystem, Tools } from '../lib/disk/root-file-system.ts'
+import type { Tools } from '../lib/disk/root-file-system.ts'
 import { partitionNumbered } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import type { Log } from '../lib/log/log.ts'
-import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import { type DiskSize, resizeDisk } from './disk-size.ts'
 import { missingDrivers } from './drivers.ts'
 import { proveFreeSpaceEmpty } from './free-space.ts'
@@ -13,6 +12,7 @@ import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
 import { hasSelinux } from './generalise/selinux.ts'
 import { type Login, logins } from './logins.ts'
+import { type OsRelease, osRelease } from './os-release.ts'
 import { kernelsOn, sealable, sealFurther } from './partitions.ts'
 import { scan } from './scan.ts'
 import { type Needle, usualNeedles } from './secrets.ts'
@@ -50,7 +50,8 @@ export interface SealReport {
   tolerated: Suspect[]
   /** Drivers a kernel lacks, for which a hypervisor would not find disk or network. */
   missingDrivers: string[]
-  system: GuestSystem
+  /** What it says it is. */
+  os: OsRelease
   /** Who can get in, as the sealed disk has it. */
   logins: Login[]
   /** What its package managers say is on it. */
@@ -103,17 +104,10 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     partitions,
     tolerated: suspects,
     missingDrivers: lacking,
-    system: await guestSystem(root),
+    os: await osRelease(root),
     logins: await logins(root),
     installed: await installedOn(root, tools, scratch),
   }
-}
-
-/** What os-release(5) says. */
-async function guestSystem(root: RootFileSystem): Promise<GuestSystem> {
-  const text = (await root.read(['/usr/lib/os-release'])).get('/usr/lib/os-release')?.toString() ?? ''
-  const id = /^ID="?(\w+)"?$/m.exec(text)?.[1]
-  return id === 'debian' || id === 'ubuntu' || id === 'rhel' || id === 'centos' ? id : 'linux'
 }
 
 function changedPaths(changes: Plan['changes']): string[] {

@@ -5,14 +5,13 @@ import { ApplianceError } from '../lib/errors/error.ts'
 import { writeAtomically, writeJson } from '../lib/files/atomic.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
-import type { GuestSystem } from '../lib/ovf/descriptor.ts'
 import { definitionOf } from '../lib/spec/machine.ts'
 import { file, flag } from '../lib/stage/input.ts'
 import type { EarlierStage, Stage, StageResult, StageWork } from '../lib/stage/stage.ts'
 import { openToolsRoot, toolsKey } from '../lib/tools/root.ts'
 import type { ToolsRoot } from '../lib/tools/tools.ts'
 import { dataDisks, searchDataDisks } from './data-disks.ts'
-import { describing, hardwareOf, iconOf, propertiesOf, wordsOf } from './describe.ts'
+import { describing, type Guest, hardwareOf, iconOf, propertiesOf, wordsOf } from './describe.ts'
 import { packFormat, zlibLevels } from './formats/formats.ts'
 import { inputDigests } from './inputs.ts'
 import { lintOva } from './lint/lint.ts'
@@ -25,7 +24,7 @@ import { rootAccessOf } from './root-access-of.ts'
 import { type SealReport, seal } from './seal.ts'
 import { type Searched, searchedSecrets } from './searched.ts'
 import { usualNeedles } from './secrets.ts'
-import { differences, partsOf } from './trust/parts.ts'
+import { differences, hasVmwareTools, partsOf } from './trust/parts.ts'
 import { certificateFile, openSigner, type Signer } from './trust/signer.ts'
 import { writeTrust } from './trust/write.ts'
 import { permission } from './verdict.ts'
@@ -36,7 +35,7 @@ const RECIPE = '5'
 const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
 
 const inputs = {
-  disk: file('disk', 'The configured disk, qcow2 (default: that of chef-provision)'),
+  disk: file('disk', 'The configured disk, qcow2 or raw (default: that of chef-provision)'),
   unvalidated: flag('Pack a disk that has no passing verdict of vm-validate; the report will say so'),
 }
 
@@ -96,13 +95,8 @@ export const ovaPack: Stage<typeof inputs> = {
     await mkdir(work.outDirectory, { recursive: true })
     const rawDigest = rawSha256(disk, capacity, signal)
     rawDigest.catch(() => {}) // seen below, or not at all when packing fails first
-    const paths = await packAll(work, {
-      disk,
-      further: further.disks,
-      capacity,
-      system: sealed.system,
-      signer,
-    })
+    const guest = { os: sealed.os, guestInfo: hasVmwareTools(installed) }
+    const paths = await packAll(work, { disk, further: further.disks, capacity, guest, signer })
     const ova = paths.find((file) => file.endsWith('.ova'))
     const findings = ova ? await work.timed('lint', () => linted(work, ova)) : []
 
@@ -121,8 +115,7 @@ export const ovaPack: Stage<typeof inputs> = {
       tools: { zlib: process.versions.zlib, e2fsprogs: await e2fsprogsVersion(tools) },
     }
     const folder = work.outDirectory
-    const distribution = sealed.system
-    const trust = await writeTrust({ project, folder, report: packed, distribution, parts, signer })
+    const trust = await writeTrust({ project, folder, report: packed, os: sealed.os, parts, signer })
     return await recorded(work, { ...packed, trust })
   },
 }
@@ -185,7 +178,7 @@ interface Sealed {
   further: readonly string[]
   /** Of the disk. Bytes. */
   capacity: number
-  system: GuestSystem
+  guest: Guest
   signer: Signer | undefined
 }
 
@@ -200,16 +193,21 @@ async function packAll(work: Work, sealed: Sealed): Promise<string[]> {
   const order = { disk, stem, level: pack.level, machine, work: workDirectory, log, signal }
   const paths: string[] = []
   for (const format of pack.formats) {
-    const write = () =>
-      format === 'ova' ? packAsOva(work, sealed, `${stem}.ova`) : packFormat(format, order)
-    paths.push(await work.timed(format, write))
+    const write = async () => {
+      if (format === 'ova') return [await packAsOva(work, sealed, `${stem}.ova`)]
+      const written = [await packFormat(format, order)]
+      for (const [index, disk] of sealed.further.entries())
+        written.push(await packFormat(format, { ...order, disk, stem: `${stem}-disk${index + 2}` }))
+      return written
+    }
+    paths.push(...(await work.timed(format, write)))
   }
   return paths
 }
 
 async function packAsOva(
   work: Work,
-  { disk, further, system, signer }: Sealed,
+  { disk, further, guest, signer }: Sealed,
   path: string,
 ): Promise<string> {
   const { log, signal, project } = work
@@ -219,7 +217,7 @@ async function packAsOva(
     disk,
     dataDisks: further,
     path,
-    describe: describing(await wordsOf(project.spec, system, icon?.described)),
+    describe: describing(await wordsOf(project.spec, guest, icon?.described)),
     extras: icon ? [{ name: icon.described.file, content: icon.content }] : [],
     ...(signer && { sign: (name: string, manifest: Buffer) => certificateFile(signer, name, manifest) }),
     level: zlibLevels[pack.level],

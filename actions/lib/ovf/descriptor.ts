@@ -1,4 +1,5 @@
 import { type Controller, type HardwareItem, hardwareItems, itemElement, type NicKind } from './hardware.ts'
+import { type GuestSystem, operatingSystem } from './operating-system.ts'
 import { type Property, propertyElements } from './properties.ts'
 import { type Element, element, xmlDocument } from './xml.ts'
 
@@ -15,6 +16,10 @@ export interface Description {
   /** Settings the customer may give on import; the appliance works without any. */
   properties: readonly Property[]
   system: GuestSystem
+  /** `VERSION_ID` of os-release(5). */
+  systemVersion?: string
+  /** Whether VMware's tools in the guest take the properties from their host, too. */
+  guestInfo?: boolean
   cpus: number
   /** A multiple of 1 MiB. */
   memory: number
@@ -58,18 +63,6 @@ export interface DescribedDisk {
   capacity: number
   /** How much of it is not empty. */
   populated: number
-}
-
-/** `ID` of os-release(5) as far as importers tell them apart. */
-export type GuestSystem = 'debian' | 'ubuntu' | 'rhel' | 'centos' | 'linux'
-
-/** CIM_OperatingSystem.OSType (DSP0243 1.1.0, section 9.8). */
-const operatingSystems: Record<GuestSystem, { id: number; name: string }> = {
-  debian: { id: 96, name: 'Debian GNU/Linux (64-bit)' },
-  ubuntu: { id: 94, name: 'Ubuntu Linux (64-bit)' },
-  rhel: { id: 80, name: 'Red Hat Enterprise Linux (64-bit)' },
-  centos: { id: 107, name: 'CentOS (64-bit)' },
-  linux: { id: 101, name: 'Linux (64-bit)' },
 }
 
 const MIB = 2 ** 20
@@ -172,7 +165,7 @@ function eulaSection(eula: NonNullable<Description['eula']>): Element {
 
 function virtualSystem(description: Description): Element {
   const { name, annotation, eula, system } = description
-  const operatingSystem = operatingSystems[system]
+  const os = operatingSystem(system, description.systemVersion, vmx(description))
   return element(
     'VirtualSystem',
     { 'ovf:id': name },
@@ -190,9 +183,9 @@ function virtualSystem(description: Description): Element {
     eula === undefined ? undefined : eulaSection(eula),
     element(
       'OperatingSystemSection',
-      { 'ovf:id': operatingSystem.id, 'vmw:osType': 'other3xLinux64Guest' },
+      { 'ovf:id': os.id, 'vmw:osType': os.osType },
       element('Info', 'The operating system'),
-      element('Description', operatingSystem.name),
+      element('Description', os.name),
     ),
     hardwareSection(description),
   )
@@ -219,6 +212,15 @@ function productSection({ product, version, properties, icons = [] }: Descriptio
   )
 }
 
+function vmx({ hardwareVersion = 13 }: Description): number {
+  return hardwareVersion
+}
+
+/** How properties get into the guest, the better way first. */
+function transport({ guestInfo }: Description): string {
+  return guestInfo ? 'com.vmware.guestInfo iso' : 'iso'
+}
+
 function hardwareSection(description: Description): Element {
   const items: HardwareItem[] = hardwareItems({
     cpus: description.cpus,
@@ -230,7 +232,7 @@ function hardwareSection(description: Description): Element {
   })
   return element(
     'VirtualHardwareSection',
-    description.properties.length > 0 ? { 'ovf:transport': 'iso' } : {},
+    description.properties.length > 0 ? { 'ovf:transport': transport(description) } : {},
     element('Info', 'Virtual hardware'),
     element(
       'System',
@@ -238,7 +240,7 @@ function hardwareSection(description: Description): Element {
       element('vssd:ElementName', 'Virtual Hardware Family'),
       element('vssd:InstanceID', '0'),
       element('vssd:VirtualSystemIdentifier', description.name),
-      element('vssd:VirtualSystemType', `vmx-${description.hardwareVersion ?? 13}`),
+      element('vssd:VirtualSystemType', `vmx-${vmx(description)}`),
     ),
     ...items.map(itemElement),
     element('vmw:Config', {

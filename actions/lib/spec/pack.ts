@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { controllers } from '../ovf/hardware.ts'
+import { guestSystems } from '../ovf/operating-system.ts'
 import { existing } from './existing.ts'
 import { property, settingGroups } from './property.ts'
 import { count, expected, list, mapOf, matching, oneOf, section, size, sizeOr, words } from './section.ts'
@@ -47,9 +48,7 @@ const hardware = (directory: string) =>
       .default('lsilogic')
       .describe('Of the disks'),
     version: count(8, 22).default(13).describe('N of vmx-N: 13 is ESXi 6.5'),
-    guest_os: oneOf(['debian', 'ubuntu', 'rhel', 'centos', 'linux'])
-      .optional()
-      .describe('Default: what /etc/os-release says'),
+    guest_os: oneOf(guestSystems).optional().describe('Default: what /etc/os-release says'),
     data_disks: list(dataDisk(directory), 'a list of disks').default([]).describe('Further disks'),
   }).prefault({})
 

@@ -1,4 +1,5 @@
 import type { Lock } from '../../lib/lock/lock.ts'
+import type { OsRelease } from '../os-release.ts'
 
 export type PartKind = 'deb' | 'rpm' | 'gem' | 'git' | 'file'
 
@@ -91,17 +92,34 @@ export function differences(parts: readonly Part[]): Differences {
   }
 }
 
-/** @see https://github.com/package-url/purl-spec */
-export function purl({ kind, name, version, arch, origin }: Part, distribution: string): string {
+/** Namespaces of package URLs are vendors: almost always `ID` of os-release(5). */
+const vendors: Readonly<Record<string, string>> = { rhel: 'redhat' }
+
+/** @see https://github.com/package-url/purl-spec, PURL-TYPES: an RPM's epoch is no part of its version */
+export function purl({ kind, name, version, arch, origin }: Part, os: OsRelease): string {
   const encoded = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':')
+  const qualifiers = (given: Record<string, string | false | undefined>) => {
+    const all = Object.entries(given).flatMap(([key, value]) => (value ? [`${key}=${encoded(value)}`] : []))
+    return all.length > 0 ? `?${all.join('&')}` : ''
+  }
+  const distro = os.version !== undefined && `${os.id}-${os.version}`
   switch (kind) {
     case 'deb':
-    case 'rpm':
-      return `pkg:${kind}/${distribution}/${encoded(name)}@${encoded(version)}${arch ? `?arch=${encoded(arch)}` : ''}`
+      return `pkg:deb/${os.id}/${encoded(name)}@${encoded(version)}${qualifiers({ arch, distro })}`
+    case 'rpm': {
+      const [, epoch, rest] = /^(?:(\d+):)?(.*)$/.exec(version)!
+      const vendor = vendors[os.id] ?? os.id
+      return `pkg:rpm/${vendor}/${encoded(name)}@${encoded(rest!)}${qualifiers({ arch, distro, epoch })}`
+    }
     case 'gem':
-      return `pkg:gem/${encoded(name)}@${encoded(version)}${arch && arch !== 'ruby' ? `?platform=${encoded(arch)}` : ''}`
+      return `pkg:gem/${encoded(name)}@${encoded(version)}${qualifiers({ platform: arch !== 'ruby' && arch })}`
     case 'git':
     case 'file':
       return `pkg:generic/${encoded(name)}@${encoded(version)}${origin ? `?${kind === 'git' ? 'vcs_url' : 'download_url'}=${encodeURIComponent(origin)}` : ''}`
   }
+}
+
+/** Whether the guest can ask VMware for its properties. */
+export function hasVmwareTools(installed: readonly Installed[]): boolean {
+  return installed.some(({ name }) => /^open-vm-tools(-desktop)?$/.test(name))
 }

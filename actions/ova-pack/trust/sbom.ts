@@ -1,4 +1,5 @@
 import { uuidOf } from '../../lib/disk/uuid.ts'
+import type { OsRelease } from '../os-release.ts'
 import { type Part, purl } from './parts.ts'
 
 export interface SbomFacts {
@@ -7,8 +8,7 @@ export interface SbomFacts {
   vendor: string | undefined
   /** SHA-256 of the raw disk: what the appliance is. */
   disk: string
-  /** `ID` of os-release(5), as package URLs want it. */
-  distribution: string
+  os: OsRelease
   parts: readonly Part[]
 }
 
@@ -21,15 +21,15 @@ const CREATED = '2000-01-01T00:00:00Z'
  * @see https://cyclonedx.org/docs/1.5/json/
  */
 export function cycloneDx(facts: SbomFacts): string {
-  const { name, version, vendor, disk, distribution, parts } = facts
+  const { name, version, vendor, disk, os, parts } = facts
   const components = parts.map((part) => ({
     type: part.kind === 'file' || part.kind === 'git' ? 'file' : 'library',
-    'bom-ref': purl(part, distribution),
+    'bom-ref': purl(part, os),
     name: part.name,
     version: part.version,
     ...(part.sha256 && part.kind !== 'git' && { hashes: [{ alg: 'SHA-256', content: part.sha256 }] }),
     ...(part.license !== 'NOASSERTION' && { licenses: [license(part.license)] }),
-    purl: purl(part, distribution),
+    purl: purl(part, os),
     properties: [
       { name: 'appliance:locked', value: String(part.locked) },
       ...(part.found === undefined ? [] : [{ name: 'appliance:on-disk', value: String(part.found) }]),
@@ -58,7 +58,7 @@ export function cycloneDx(facts: SbomFacts): string {
     dependencies: [
       {
         ref: 'appliance',
-        dependsOn: parts.filter(({ found }) => found !== false).map((part) => purl(part, distribution)),
+        dependsOn: parts.filter(({ found }) => found !== false).map((part) => purl(part, os)),
       },
     ],
   })
@@ -83,7 +83,7 @@ export function isExpression(text: string): boolean {
  * @see https://spdx.github.io/spdx-spec/v2.3/
  */
 export function spdx(facts: SbomFacts): string {
-  const { name, version, vendor, disk, distribution, parts } = facts
+  const { name, version, vendor, disk, os, parts } = facts
   const extracted = new Map<string, string>()
   const declared = (text: string) => {
     if (text === 'NOASSERTION' || isExpression(text)) return text
@@ -106,7 +106,7 @@ export function spdx(facts: SbomFacts): string {
       {
         referenceCategory: 'PACKAGE-MANAGER',
         referenceType: 'purl',
-        referenceLocator: purl(part, distribution),
+        referenceLocator: purl(part, os),
       },
     ],
     ...(part.locked && part.found !== false

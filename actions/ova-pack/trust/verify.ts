@@ -8,10 +8,9 @@ import { exists } from '../../lib/files/exists.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { readVmdk } from '../../lib/vmdk/read.ts'
 import { archiveRules, filesOf, lintArchive } from '../lint/archive.ts'
-import { rootOf } from '../lint/boot.ts'
 import { readCertificate, signatureHolds } from '../lint/certificate.ts'
 import { lintManifest, manifestRules } from '../lint/manifest.ts'
-import { debs } from './installed.ts'
+import { packagesCheck } from './packages-check.ts'
 import { fingerprintOf } from './write.ts'
 
 /** One thing that was checked. */
@@ -99,11 +98,12 @@ function bySubject(pem: string, trusted: string | undefined): string {
 
 interface Inside {
   checks: Check[]
+  /** The first, if it can be read. */
   disk: Bytes | undefined
   capacity: number
 }
 
-/** Archive, manifest, certificate and the first disk. */
+/** Archive, manifest, certificate and every disk. */
 async function checkInside(ova: Bytes, trusted: string | undefined, signal: AbortSignal): Promise<Inside> {
   const archive = await readArchive(ova, signal)
   const damage: string[] = []
@@ -144,23 +144,23 @@ async function checkInside(ova: Bytes, trusted: string | undefined, signal: Abor
     })
   } else checks.push({ title: 'signature of the manifest', absent: true })
 
-  const member = files.find(({ name }) => name.endsWith('.vmdk'))
-  if (!member)
-    return { checks: [...checks, { title: 'disk', fault: 'there is none' }], disk: undefined, capacity: 0 }
-  const {
-    faults: inDisk,
-    disk,
-    capacity,
-  } = await readVmdk(partOf(ova, member.offset, member.size), true, signal)
-  const wrong = inDisk.filter(
-    ({ kind }) => !['vmdk-version', 'vmdk-slack', 'vmdk-order', 'vmdk-content-id'].includes(kind),
-  )
-  checks.push({
-    title: 'disk, every grain',
-    ...(wrong[0] ? { fault: `${wrong[0].kind} at byte ${wrong[0].at}: ${wrong[0].evidence}` } : {}),
-  })
-  return { checks, disk: wrong.length === 0 ? disk : undefined, capacity: capacity ?? 0 }
+  const members = files.filter(({ name }) => name.endsWith('.vmdk'))
+  if (members.length === 0) checks.push({ title: 'disk', fault: 'there is none' })
+  let first: Pick<Inside, 'disk' | 'capacity'> = { disk: undefined, capacity: 0 }
+  for (const [index, { name, offset, size }] of members.entries()) {
+    const read = await readVmdk(partOf(ova, offset, size), true, signal)
+    const wrong = read.faults.find(({ kind }) => !toleratedInDisks.includes(kind))
+    checks.push({
+      title: index === 0 ? 'disk, every grain' : `disk ${index + 1}, every grain`,
+      ...(wrong && { fault: `${name}: ${wrong.kind} at byte ${wrong.at}: ${wrong.evidence}` }),
+    })
+    if (index === 0) first = { disk: wrong ? undefined : read.disk, capacity: read.capacity ?? 0 }
+  }
+  return { checks, ...first }
 }
+
+/** What some importer would not like, though every byte of the disk can be read. */
+const toleratedInDisks = ['vmdk-version', 'vmdk-slack', 'vmdk-order', 'vmdk-content-id']
 
 /** Provenance and SBOMs: about this very file, this very disk, and what is on it. */
 async function checkStatements(
@@ -195,7 +195,7 @@ async function checkStatements(
       const said = (JSON.parse(text) as CycloneDxFile).metadata.component.hashes[0]?.content
       return raw !== undefined && said !== raw ? `it is about the disk ${said}` : undefined
     }),
-    await packagesCheck(cdx, inside?.disk),
+    await packagesCheck(cdx, inside?.disk, signal),
   ]
 }
 
@@ -206,7 +206,6 @@ interface ProvenanceFile {
 
 interface CycloneDxFile {
   metadata: { component: { hashes: { content: string }[] } }
-  components: { purl: string; name: string; version: string; properties: { name: string; value: string }[] }[]
 }
 
 function judged(title: string, text: string | undefined, judge: (text: string) => string | undefined): Check {
@@ -231,37 +230,4 @@ async function rawDigest(disk: Bytes, log: Log, signal: AbortSignal): Promise<st
     progress.done()
   }
   return hash.digest('hex')
-}
-
-/** The Debian packages that the disk itself says it has are those that the SBOM says are on it. */
-async function packagesCheck(cdx: string | undefined, disk: Bytes | undefined): Promise<Check> {
-  const title = 'packages on the disk'
-  const root = disk && (await rootOf(disk))
-  if (!cdx || !root) return { title, absent: true }
-  const status = await root.read('/var/lib/dpkg/status', 64 << 20)
-  if (!status) return { title, absent: true }
-  try {
-    const there = new Set(debs(status.toString()).map(({ name, version }) => `${name} ${version}`))
-    const said = new Set(
-      (JSON.parse(cdx) as CycloneDxFile).components
-        .filter(
-          ({ purl, properties }) =>
-            purl.startsWith('pkg:deb/') &&
-            properties.some(({ name, value }) => name === 'appliance:on-disk' && value === 'true'),
-        )
-        .map(({ name, version }) => `${name} ${version}`),
-    )
-    const odd = [
-      ...[...there].filter((one) => !said.has(one)).map((one) => `${one} is not in the SBOM`),
-      ...[...said].filter((one) => !there.has(one)).map((one) => `${one} is not on the disk`),
-    ]
-    return {
-      title,
-      ...(odd.length > 0
-        ? { fault: odd.slice(0, 5).join('; ') }
-        : { says: `${there.size}, as the SBOM says` }),
-    }
-  } catch {
-    return { title, fault: 'the SBOM cannot be read' }
-  }
 }

@@ -5,6 +5,7 @@ import { writeAtomically } from '../../lib/files/atomic.ts'
 import { sha256, sha256File } from '../../lib/files/digest.ts'
 import type { Project } from '../../lib/stage/stage.ts'
 import { inputDigests } from '../inputs.ts'
+import type { OsRelease } from '../os-release.ts'
 import type { PackedFile, PackReport } from '../report.ts'
 import { handoverReadme, sha256sums } from './handover.ts'
 import type { Part } from './parts.ts'
@@ -16,8 +17,7 @@ export interface TrustOrder {
   project: Project
   folder: string
   report: Omit<PackReport, 'trust'>
-  /** `ID` of os-release(5). */
-  distribution: string
+  os: OsRelease
   parts: readonly Part[]
   signer: Signer | undefined
 }
@@ -27,10 +27,10 @@ const earlier = ['mirror-deps', 'veewee-basebox', 'chef-provision']
 
 /** Writes what lets a customer trust the files: SBOMs, provenance, digests, signature, and how to check them. */
 export async function writeTrust(order: TrustOrder): Promise<PackedFile[]> {
-  const { project, folder, report, distribution, parts, signer } = order
+  const { project, folder, report, os, parts, signer } = order
   const { name, version, disk, files, tools, permission } = report
   const stem = `${name}-${version}`
-  const facts = { name, version, vendor: project.spec.product.vendor, disk: disk.sha256, distribution, parts }
+  const facts = { name, version, vendor: project.spec.product.vendor, disk: disk.sha256, os, parts }
   const written: PackedFile[] = []
   const put = async (file: string, content: string | Uint8Array) => {
     await writeAtomically(join(folder, file), content)

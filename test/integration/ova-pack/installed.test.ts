@@ -1,11 +1,14 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { Ext4 } from '../../../actions/lib/disk/ext4.ts'
+import { fileBytes } from '../../../actions/lib/files/bytes.ts'
 import { run } from '../../../actions/lib/process/command.ts'
 import { installedOn } from '../../../actions/ova-pack/trust/installed.ts'
-import type { Installed } from '../../../actions/ova-pack/trust/parts.ts'
+import { packagesCheck } from '../../../actions/ova-pack/trust/packages-check.ts'
+import { type Installed, partsOf } from '../../../actions/ova-pack/trust/parts.ts'
+import { cycloneDx } from '../../../actions/ova-pack/trust/sbom.ts'
 import { endAgents, fileName, publishRpms, signingKey } from '../mirror-deps/rpm-upstream.ts'
 import { type Files, ROOT, sampleDisk } from './sample-disk.ts'
 import { PEM } from './sample-files.ts'
@@ -69,4 +72,47 @@ test.each([
   const sealing = sealCopy(from, { folder, name: `${name}.sealed.raw`, tools: { run }, needles: [] })
   if (expected) expect((await sealing).report.tolerated.map(({ tolerated }) => tolerated)).toEqual(expected)
   else await expect(sealing).rejects.toThrow(`a private key in ${path}`)
+})
+
+describe('appliance verify, of a disk of RPMs', () => {
+  let disk: string
+  let sbom: string
+  beforeAll(async () => {
+    const files = { '/etc/hostname': 'x', '/usr/lib/os-release': 'ID="rocky"\nVERSION_ID="9.4"\n' }
+    const own = '/usr/lib/sysimage/rpm/rpmdb.sqlite'
+    const found = await installed('verified.raw', { ...files, [own]: database })
+    disk = join(folder, 'verified.raw')
+    const os = { id: 'rocky', version: '9.4' }
+    const facts = { name: 'x', version: '1', vendor: undefined, disk: '', os }
+    sbom = cycloneDx({ ...facts, parts: partsOf(undefined, found) })
+  })
+  const checked = async (cdx: string) => {
+    await using file = await open(disk)
+    const bytes = fileBytes(file, 0, (await file.stat()).size)
+    return await packagesCheck(cdx, bytes, new AbortController().signal)
+  }
+
+  test('its packages are those of the SBOM', async () => {
+    expect(sbom).toContain('pkg:rpm/rocky/server@1.4-3?arch=x86_64&distro=rocky-9.4&epoch=2')
+    expect(await checked(sbom)).toEqual({ title: 'packages on the disk', says: '3, as the SBOM says' })
+  })
+
+  test('a package that the SBOM does not have is named', async () => {
+    expect((await checked(sbom.replaceAll('server-doc', 'client-doc'))).fault).toBe(
+      'server-doc 1.4-3 is not in the SBOM; client-doc 1.4-3 is not on the disk',
+    )
+  })
+
+  test('where there is no rpm to ask, it says so, and that is no fault', async () => {
+    const path = process.env.PATH
+    process.env.PATH = folder
+    try {
+      expect(await checked(sbom)).toEqual({
+        title: 'packages on the disk',
+        says: expect.stringMatching(/^not looked at: .* rpm is not installed here$/),
+      })
+    } finally {
+      process.env.PATH = path
+    }
+  })
 })

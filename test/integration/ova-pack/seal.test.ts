@@ -188,7 +188,7 @@ describe('a sealed disk, read by debugfs', () => {
       '/etc/ssh/ssh_host_ed25519_key.pub',
     ])
     expect(operation('random seed')).toEqual(['/var/lib/systemd/random-seed'])
-    expect(report.system).toBe('debian')
+    expect(report.os).toEqual({ id: 'debian' })
     expect(report.tolerated).toEqual([])
   })
 

@@ -284,3 +284,17 @@ test("what the appliance does not offer is not taken; the user's own is kept for
   expect(await content('var/lib/appliance/properties/root_password')).toBeUndefined()
   expect(await content('etc/passwd')).toBeUndefined()
 })
+
+test('from VMware’s tools the environment is taken as they give it', async () => {
+  const own = agent.slice(0, agent.indexOf('# Writes each property'))
+  await put('bin/environment', `${own}\nenvironment\n`)
+  await put('env.xml', ovfEnvironment({ hostname: 'web' }))
+  const tools = `#!/bin/sh
+[ "$1 $2" = '--cmd info-get guestinfo.ovfEnv' ] && [ $# = 2 ] && cat '${at('env.xml')}'
+`
+  await put('bin/vmtoolsd', tools)
+  await run('chmod', ['+x', at('bin/vmtoolsd')])
+  const env = { PATH: `${at('bin')}:${process.env.PATH}` }
+  const { stdout } = await run('sh', [at('bin/environment')], { env })
+  expect(stdout).toBe(`${(await readFile(at('env.xml'), 'utf8')).trimEnd()}\n`)
+})

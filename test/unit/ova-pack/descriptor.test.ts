@@ -54,6 +54,8 @@ describe('descriptor', () => {
     ] as const
     const text = descriptor({ ...plain, properties })
     expect(text).toContain('ovf:transport="iso"')
+    const carried = descriptor({ ...plain, properties, guestInfo: true })
+    expect(carried).toContain('ovf:transport="com.vmware.guestInfo iso"')
     expect(text).toContain('ovf:userConfigurable="true" ovf:value="dhcp"')
     expect(text).toMatch(/<rasd:Parent>6<\/rasd:Parent>\s*<rasd:ResourceType>15</)
     expect(descriptor(plain)).not.toMatch(/ovf:transport|ResourceType>15</)
@@ -122,4 +124,26 @@ describe('descriptor', () => {
 test('characters that XML 1.0 cannot write are left out, all others stay', () => {
   expect(escapeXml('a\u0000b\u000bc\ufffe\ud800d')).toBe('abcd')
   expect(escapeXml('ä €\t\u{1f600}\r\nz')).toBe('ä €\t\u{1f600}\nz')
+})
+
+describe('the system, in VMware’s words, is one that a host for that machine version knows', () => {
+  test.each([
+    ['debian', '12', 13, 'other3xLinux64Guest'],
+    ['debian', '12', 20, 'debian12_64Guest'],
+    ['debian', '13', 21, 'other6xLinux64Guest'],
+    ['debian', undefined, 13, 'other3xLinux64Guest'],
+    ['debian', '10', 13, 'debian10_64Guest'],
+    ['ubuntu', '24.04', 13, 'ubuntu64Guest'],
+    ['rhel', '9.4', 18, 'rhel9_64Guest'],
+    ['rhel', '9.4', 14, 'other4xLinux64Guest'],
+    ['centos', '9', 18, 'centos9_64Guest'],
+    ['rocky', '9.4', 13, 'other3xLinux64Guest'],
+    ['rocky', '9.4', 20, 'rockylinux_64Guest'],
+    ['almalinux', '10.0', 20, 'almalinux_64Guest'],
+    ['fedora', '43', 13, 'fedora64Guest'],
+    ['linux', undefined, 18, 'other5xLinux64Guest'],
+  ] as const)('%s %s on vmx-%i: %s', (system, version, hardwareVersion, expected) => {
+    const more = { system, hardwareVersion, ...(version && { systemVersion: version }) }
+    expect(descriptor({ ...plain, ...more })).toContain(`vmw:osType="${expected}"`)
+  })
 })
