@@ -92,7 +92,9 @@ export async function build(options: BuildOptions): Promise<BuiltStage[]> {
     })
   }
   const packed = built.at(-1)!
-  if (packed.title === 'ova-pack') {
+  if (packed.title === 'ova-pack' && !('ova' in packed.execution.record.outputs))
+    log.warn('no OVA was packed (pack.formats): nothing is booted again as a customer would')
+  else if (packed.title === 'ova-pack') {
     const project = await options.project()
     const ova = packed.execution.outputs.path('ova')
     const inputs = { ...defaults(vmValidate.inputs), 'keep-on-failure': keep, ova }

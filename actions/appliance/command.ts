@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { refuse } from '../lib/errors/fault.ts'
 import { nearest } from '../lib/errors/nearest.ts'
-import { execute } from '../lib/stage/execute.ts'
+import { type Execution, execute } from '../lib/stage/execute.ts'
 import { choice, flag, type InputDeclarations, type InputValues, names, text } from '../lib/stage/input.ts'
 import { parseFlags, resolvePaths } from '../lib/stage/parse.ts'
 import { type StageName, stageNames } from '../lib/stage/stage.ts'
@@ -185,7 +186,14 @@ async function runBuild(values: Record<string, unknown>, door: Door): Promise<vo
   })
   for (const line of buildTable(built).split('\n')) door.log.info(line)
   const pack = built.find(({ title }) => title === 'ova-pack')
-  if (pack) door.log.info(pack.execution.outputs.path('ova'))
+  if (pack) door.log.info(mainFile(pack.execution, project.directory))
+}
+
+/** The OVA, or what was packed first where `pack.formats` has none. */
+function mainFile({ record, outputs }: Execution, directory: string): string {
+  if ('ova' in record.outputs) return outputs.path('ova')
+  const [first] = JSON.parse(outputs.value('files')) as { path: string }[]
+  return join(directory, first!.path)
 }
 
 function inputsOf({ inputs, anywhere }: Command): InputDeclarations {

@@ -7,6 +7,7 @@ import { openProject } from '../lib/stage/project.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import { skippedFaults } from '../ova-pack/generalise/operations.ts'
 import { ignoredRuleFaults } from '../ova-pack/lint/ignored.ts'
+import { propertyFaults } from '../ova-pack/settings/properties.ts'
 import { matrixFaults, stepFaults } from '../vm-validate/faults.ts'
 
 /** Flags that every command takes. */
@@ -32,6 +33,7 @@ export async function projectOf(values: Record<string, unknown>): Promise<Projec
   const chosen = values.scenario || values.tags ? [] : scenarios
   refuse([
     ...skippedFaults(project.spec.pack.seal.skip),
+    ...propertyFaults(project.spec.pack),
     ...ignoredRuleFaults('pack.lint.ignore', project.spec.pack.lint.ignore),
     ...matrixFaults(project.spec.validate.matrix, scenarios),
     ...(await stepFaults(scenarios, project.directory, driver, chosen)),

@@ -1,10 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import { dataExtents, type Extent } from '../lib/disk/extents.ts'
+import { imageFormat } from '../lib/disk/image.ts'
 import { run } from '../lib/process/command.ts'
 
-/** Writes a qcow2 disk as a sparse raw one. */
-export async function toRaw(qcow2: string, raw: string, signal: AbortSignal): Promise<void> {
-  await run('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', 'raw', '-S', '4k', qcow2, raw], { signal })
+/** Writes a disk image (qcow2 with all it is an overlay of, vmdk, raw) as a sparse raw disk. */
+export async function toRaw(image: string, raw: string, signal: AbortSignal): Promise<void> {
+  const format = await imageFormat(image)
+  await run('qemu-img', ['convert', '-q', '-f', format, '-O', 'raw', '-S', '4k', image, raw], { signal })
 }
 
 /**

@@ -21,7 +21,22 @@ export function consistencyFaults(yaml: Positioned, usual: Machine): Fault[] {
     ...waysToABase(yaml),
     ...unmetNeeds(yaml),
     ...matrixWithoutHardware(yaml),
+    ...boxOfSeveralDisks(yaml),
   ]
+}
+
+/** Vagrant's boxes hold one disk. */
+function boxOfSeveralDisks(yaml: Positioned): Fault[] {
+  const formats = listAt(yaml.value, 'pack', 'formats')
+  const further = listAt(yaml.value, 'pack', 'hardware', 'data_disks')
+  return formats.includes('box') && further.length > 0
+    ? [
+        yaml.fault(
+          ['pack', 'formats', formats.indexOf('box')],
+          'a box holds one disk, and data_disks names more',
+        ),
+      ]
+    : []
 }
 
 /** Only QEMU has all the hardware that customers have. */

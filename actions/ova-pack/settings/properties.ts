@@ -1,3 +1,4 @@
+import type { Fault } from '../../lib/errors/fault.ts'
 import type { Property } from '../../lib/ovf/properties.ts'
 import type { SettingGroup } from '../../lib/spec/property.ts'
 
@@ -60,4 +61,19 @@ export function settingProperties(wanted: readonly SettingGroup[], hostname: str
         index === 0 ? { ...property, category: titles[group] } : property,
       ),
     )
+}
+
+/** A fault for every property of the user's own whose key is taken: importers show one of two. */
+export function propertyFaults(pack: {
+  settings: readonly SettingGroup[]
+  properties: readonly { key: string }[]
+}): Fault[] {
+  const keys = pack.properties.map(({ key }) => key)
+  const builtIn = settingProperties(pack.settings, '').map(({ key }) => key)
+  return [...new Set(keys)].flatMap((key) => {
+    if (builtIn.includes(key))
+      return [{ message: `pack.properties: ${key} is one of pack.settings; give yours another key` }]
+    const count = keys.filter((one) => one === key).length
+    return count > 1 ? [{ message: `pack.properties: ${key} is there ${count} times` }] : []
+  })
 }

@@ -288,6 +288,16 @@ describe('what is searched for secrets', () => {
         tolerated: 'allowed by the spec: The demo of everybody',
       },
     ])
+    const ova = join(project.buildDirectory, 'ova-pack', 'sample-1.2.3.ova')
+    const verified = async () =>
+      (await verifyOva(ova, { log: quietLog(), signal: new AbortController().signal })).find(
+        ({ title }) => title === 'disk 2, every grain',
+      )
+    expect(await verified()).toEqual({ title: 'disk 2, every grain' })
+    const { stdout } = await run('tar', ['-tRf', ova])
+    const second = (Number(/block (\d+): .*-disk2/.exec(stdout)![1]) + 1) * 512
+    await flip(ova, second + 128 * 512 + 40)
+    expect((await verified())?.fault).toContain('sample-1.2.3-disk2.vmdk: vmdk-')
     expect(report.unsearched).toEqual(['pack.root.password: it has fewer than 8 characters'])
     const allowed = 'seal: { allow: [{ path: data.raw, reason: No secret of the spec is }] }'
     await expect(withDataDisk('x correct horse battery', allowed)).rejects.toThrow('the secret admin')
@@ -346,6 +356,49 @@ test('the SBOMs hold what is locked and what is on the disk, and say where they 
   ])
   expect(spdx.packages[2].licenseDeclared).toBe('LicenseRef-PostgreSQL-licence')
   expect(spdx.packages[0].checksums[0].checksumValue).toBe(report.disk.sha256)
+})
+
+test('a raw disk is taken as it is, and data disks come in every format; without an OVA there is no lint', async () => {
+  const raw = join(project.directory, 'given.raw')
+  await run('qemu-img', ['convert', '-O', 'raw', disk, raw])
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', join(project.directory, 'data.qcow2'), '3M'])
+  await run('qemu-io', ['-c', 'write -q -P 7 1M 64k', join(project.directory, 'data.qcow2')])
+  await writeFile(
+    join(project.directory, 'several.yml'),
+    SPEC.replace('disk: 96 MiB }', 'disk: 96 MiB, data_disks: [{ file: data.qcow2 }] }')
+      .replace('formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]', 'formats: [qcow2, vmdk, vhdx, raw.zst]')
+      .replace('version: 1.2.3', 'version: 2.0.0'),
+  )
+  const spec = await readSpec(join(project.directory, 'several.yml'), {})
+  const stage = { ...ovaPack, place: 'host' as const }
+  const { outputs, folder } = await execute(
+    stage,
+    { ...project, spec },
+    { disk: raw, unvalidated: true },
+    options(),
+  )
+  expect(Object.keys(outputs.record.outputs).sort()).toEqual(['files', 'report'])
+  const names = (JSON.parse(outputs.value('files')) as { name: string }[]).map(({ name }) => name)
+  const stem = 'sample-2.0.0'
+  expect(names.slice(0, 8)).toEqual(
+    ['qcow2', 'vmdk', 'vhdx', 'raw.zst'].flatMap((format) => [
+      `${stem}.${format}`,
+      `${stem}-disk2.${format}`,
+    ]),
+  )
+  const second = join(project.directory, 'data.qcow2')
+  for (const format of ['qcow2', 'vmdk', 'vhdx'])
+    await run('qemu-img', [
+      'compare',
+      '-f',
+      format,
+      '-F',
+      'qcow2',
+      join(folder, `${stem}-disk2.${format}`),
+      second,
+    ])
+  const sums = await readFile(join(folder, 'SHA256SUMS'), 'utf8')
+  expect(sums).toContain(`${stem}-disk2.qcow2\n`)
 })
 
 describe('a customer', () => {

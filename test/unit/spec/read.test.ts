@@ -377,6 +377,12 @@ describe('what is wrong is one line, with its place', () => {
       ['27:15: pack.hardware.memory: may be larger than basebox.memory, 1 GiB, never smaller'],
     ],
     [
+      'a Vagrant box of several disks',
+      'pack:\n  hardware: { memory: 2 GiB }',
+      'pack:\n  formats: [ova, box]\n  hardware: { memory: 2 GiB, data_disks: [{ size: 1 GiB }] }',
+      ['27:18: pack.formats[2]: a box holds one disk, and data_disks names more'],
+    ],
+    [
       'no word on Chef’s licence',
       'chef: { license: accept }\n',
       '',
