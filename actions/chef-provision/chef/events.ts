@@ -56,8 +56,10 @@ export class ChefStream {
     for (const line of lines) this.#line(line)
   }
 
+  /** An event that was cut off, as Chef was, is no text for people. */
   end(): void {
-    if (this.#rest) this.#line(this.#rest)
+    const [line] = this.#rest.split(EVENT_MARK)
+    if (line) this.#line(line)
     this.#rest = ''
   }
 

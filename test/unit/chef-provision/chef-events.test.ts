@@ -135,6 +135,17 @@ test('events and what is printed between them are told apart, wherever the piece
   }
 })
 
+test('an event that was cut off is not shown', () => {
+  const seen: string[] = []
+  const stream = new ChefStream(
+    ({ event }) => seen.push(event),
+    (text) => seen.push(text),
+  )
+  stream.add(`half a line${EVENT_MARK}{"event":"output","text":"hun`)
+  stream.end()
+  expect(seen).toEqual(['half a line\n'])
+})
+
 test('a failure is one line: resource, its place in the project, the error', () => {
   const where = (path: string) => path.replace('/var/tmp/appliance/chef/cookbooks-0/', 'cookbooks/')
   const message = failureMessage(
