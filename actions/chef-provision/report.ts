@@ -66,8 +66,8 @@ export async function reported<T>(
 export function reportMarkdown({ steps }: Pick<ProvisionReport, 'steps'>): string {
   const rows = steps.map(({ title, from, because, failed, milliseconds, chef }) => {
     const did = chef ? `${chef.updated} of ${chef.resources} resources updated` : ''
-    const ran = `${failed === undefined ? 'ran' : '❌ failed'}${because ? `: ${because}` : ''}`
-    const state = from === 'layer' ? 'from its layer' : ran
+    const ran = `ran${because ? `: ${because}` : ''}`
+    const state = from === 'layer' ? 'from its layer' : failed === undefined ? ran : `❌ failed; ${ran}`
     return `| ${cell(title)} | ${cell(state)} | ${from === 'layer' ? '' : `${(milliseconds / 1000).toFixed(1)} s`} | ${did} |`
   })
   const slow = steps

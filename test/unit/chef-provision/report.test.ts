@@ -30,7 +30,7 @@ test('a failure leaves its own report, as evidence, and nothing of the run befor
   })
   expect(await read()).toEqual({ ...report, failed: 'no such thing' })
   expect(await readFile(join(folder, 'summary.md'), 'utf8')).toMatch(
-    /\| shell inline \| ran \| 1\.5 s .*\n\| chef_solo web \| ❌ failed \|/,
+    /\| shell inline \| ran \| 1\.5 s .*\n\| chef_solo web \| ❌ failed; ran \|/,
   )
 })
 
