@@ -54,13 +54,19 @@ export async function runBuiltInChecks(
       runs.push(asRun(title, { faults: [], finding: '', skipped: `left out by the spec: ${why}` }, 0))
       continue
     }
+    const { asked } = course.holding
+    if (check.changes && asked && runs.some(({ result }) => result.status === 'failed')) {
+      const skipped = 'the machine is left as it was when another check failed'
+      runs.push(asRun(title, { faults: [], finding: '', skipped }, 0))
+      continue
+    }
     const start = performance.now()
     if (check.changes) course.test.touch()
     const found = await attempt(title, check.limit, course.signal, (signal) =>
       check.look({ ...context, signal }),
     )
     const run = asRun(title, found, performance.now() - start)
-    if (check.changes) {
+    if (check.changes && !(asked && run.result.status === 'failed')) {
       await course.test.rewind(course.signal).catch(() => course.signal.throwIfAborted())
     }
     runs.push(run)

@@ -14,7 +14,7 @@ export interface StepRun {
 
 /**
  * What comes of a list of steps that ran: secrets taken out, the end of a failed step's output kept, evidence
- * gathered where one failed, and a line for whoever is watching.
+ * gathered where one failed, the machine left as it is if somebody wants to look into it, and a line for whoever is watching.
  *
  * @param about `began` is of `performance.now()`, `folder` the name of its evidence folder
  * @param kept files that were made meanwhile and show something, too; what is not there is left out
@@ -22,9 +22,10 @@ export interface StepRun {
 export async function report(
   about: Pick<ScenarioResult, 'name' | 'kind' | 'file'> & { began: number; folder: string },
   runs: readonly StepRun[],
-  { test, secrets, outDirectory, log, signal, started }: Course,
+  course: Course,
   kept: readonly string[] = [],
 ): Promise<ScenarioResult> {
+  const { test, secrets, outDirectory, log, signal, started } = course
   const { began, folder, ...named } = about
   const clean = secrets.hide
   const steps = runs.map(({ result, output }): StepResult => {
@@ -68,6 +69,7 @@ export async function report(
     secrets,
     signal,
   )
+  await course.holding.hold(course, result.name)
   return { ...result, evidence: files.map((file) => relative(outDirectory, file)) }
 }
 

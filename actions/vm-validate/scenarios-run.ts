@@ -25,12 +25,9 @@ export async function runScenarios(
 ): Promise<ScenarioResult[]> {
   const others: TestMachine[] = []
   const running = scenarios.filter(({ skip }) => skip === undefined)
-  let stopped = false
   const on = (own: Course) => async (scenario: Scenario) => {
-    if (stopped) return leftOut(scenario, 'an earlier one failed')
-    const result = await during(work, scenario.name, () => runScenario(scenario, own))
-    stopped ||= result.status === 'failed' && work.inputs['keep-on-failure']
-    return result
+    if (own.holding.held) return leftOut(scenario, 'an earlier one failed')
+    return await during(work, scenario.name, () => runScenario(scenario, own))
   }
   try {
     const first = on(course)

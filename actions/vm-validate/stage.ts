@@ -17,7 +17,7 @@ import { matrixFaults, neededOfProject, type Selection, select, stepFaults } fro
 import { hardwareName, hardwareToTry } from './hardware.ts'
 import { runHardware } from './hardware-run.ts'
 import { inputs } from './inputs.ts'
-import { keptOpen } from './kept-open.ts'
+import { holdingOf } from './kept-open.ts'
 import { machinesFor, thisComputer } from './machines.ts'
 import { reaches } from './reaches.ts'
 import { runScenarios } from './scenarios-run.ts'
@@ -148,6 +148,7 @@ async function tryAll(
     outDirectory: work.outDirectory,
     variables,
     secrets: known,
+    holding: holdingOf(work),
     tags: wanted.byTag ? wanted.tags : [],
     started: performance.now(),
     folders: new Set(['machine']),
@@ -157,7 +158,7 @@ async function tryAll(
   const workers = machinesFor(selected.length, machine, thisComputer(), spec.validate.machines)
 
   const results: ScenarioResult[] = [await work.timed('boot', () => bootMachine(course))]
-  const again = () => results.every(({ status }) => status !== 'failed') || !work.inputs['keep-on-failure']
+  const again = () => !course.holding.held
   if (results[0]!.status === 'passed') {
     await work.timed('snapshot', () => test.keep(work.signal))
     const publicKey = await readFile(`${machine.login.key}.pub`, 'utf8')
@@ -182,8 +183,7 @@ async function tryAll(
         results.push(
           await work.timed('suites', () => during(work, suite.name, () => runSuite(suite, course))),
         )
-    if (!again()) await keptOpen(course, work)
-    else if (sealed && spec.validate.matrix)
+    if (again() && sealed && spec.validate.matrix)
       results.push(
         ...(await work.timed('hardware', () =>
           runMatrix(course, publicKey, machine, scenarios, driver, work),
@@ -221,6 +221,7 @@ async function runMatrix(
   const { hardware: tried, remarks } = hardwareToTry(matrix, usual, driver)
   remarks.forEach(course.test.remark)
   for (const hardware of tried) {
+    if (course.holding.held) break
     const run = () => runHardware(hardware, course, context, named, driver, work.network().welcome)
     results.push(await during(work, hardwareName(hardware), run))
   }

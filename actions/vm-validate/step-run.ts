@@ -72,7 +72,7 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
   if (outcome.met && step.save !== undefined) outcome = saved(step, step.save, outcome, trial)
   const { account, met } = outcome
   const heard = met ? '' : (account.heard?.text() ?? '')
-  const output = step.sensitive ? '' : outcome.output || heard
+  const output = step.sensitive ? '' : (outcome.output ?? heard)
   if (step.sensitive) outcome = discreet(step, outcome)
   const result: StepResult = {
     title,

@@ -56,7 +56,13 @@ export class Lines implements Log {
 }
 
 interface ValidateOptions {
-  inputs?: { disk?: string | undefined; ova?: string; tags?: string; scenario?: string }
+  inputs?: {
+    disk?: string | undefined
+    ova?: string
+    tags?: string
+    scenario?: string
+    'keep-on-failure'?: boolean
+  }
   log?: Lines
   signal?: AbortSignal
   network?: MachineNetwork
