@@ -14,6 +14,28 @@ export interface Login {
   noShell: boolean
 }
 
+/** What whoever packs should know at once. */
+export function openDoors(
+  all: readonly Login[],
+  { buildUser, root }: { buildUser?: string | undefined; root?: object | undefined },
+): string[] {
+  const empty = all.filter(({ password, noShell }) => password === 'empty' && !noShell)
+  const built =
+    buildUser === 'root' &&
+    root === undefined &&
+    all.some(({ account, password }) => account === 'root' && password === 'set')
+  return [
+    ...empty.map(
+      ({ account }) => `${account} has an empty password in the shipped machine: everybody gets in`,
+    ),
+    ...(built
+      ? [
+          'root keeps the password it was built with, the same for every customer: pack.root says how root gets in',
+        ]
+      : []),
+  ]
+}
+
 export interface AccountFiles {
   passwd: string
   shadow: string

@@ -11,7 +11,7 @@ import { cannotGrow } from './generalise/growth.ts'
 import { type Generalisation, operations } from './generalise/operations.ts'
 import { type Plan, plan } from './generalise/plan.ts'
 import { hasSelinux } from './generalise/selinux.ts'
-import { type Login, logins } from './logins.ts'
+import { type Login, logins, openDoors } from './logins.ts'
 import { type OsRelease, osRelease } from './os-release.ts'
 import { kernelsOn, sealable, sealFurther } from './partitions.ts'
 import { scan } from './scan.ts'
@@ -93,6 +93,8 @@ export async function seal(order: SealOrder): Promise<SealReport> {
   const finds = await scan(disk, capacity, await dataExtents(disk, signal), needles, log, signal)
   const suspects = await judge(finds, root, partition.start, placed.length, order.allowed, tools, scratch)
   refuseSecrets(suspects)
+  const who = await logins(root)
+  for (const warning of openDoors(who, generalisation)) log.warn(warning)
   return {
     capacity,
     operations: plans.map(({ operation: { name, reason }, changes }) => ({
@@ -105,7 +107,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     tolerated: suspects,
     missingDrivers: lacking,
     os: await osRelease(root),
-    logins: await logins(root),
+    logins: who,
     installed: await installedOn(root, tools, scratch),
   }
 }

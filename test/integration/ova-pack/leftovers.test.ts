@@ -187,6 +187,14 @@ describe('SELinux', () => {
 })
 
 describe('root', () => {
+  test('keeps the password that it was built with only under protest', async () => {
+    const protest = /root keeps the password it was built with/
+    const built = { buildUser: 'root' }
+    expect((await sealed('kept-password', built)).lines.join('\n')).toMatch(protest)
+    const locked = await sealed('locked-password', { ...built, root: { kind: 'locked' } })
+    expect(locked.lines.join('\n')).not.toMatch(protest)
+  })
+
   test('is locked', async () => {
     const { disk } = await sealed('locked', { root: { kind: 'locked' } })
     expect(await debugfs(disk, 'cat /etc/shadow')).toBe(

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { loginsIn } from '../../../actions/ova-pack/logins.ts'
+import { loginsIn, openDoors } from '../../../actions/ova-pack/logins.ts'
 
 const passwd = `root:x:0:0::/root:/bin/bash
 daemon:x:1:1::/usr/sbin:/usr/sbin/nologin
@@ -50,5 +50,11 @@ test('who becomes root by sudo: by name, number, group and alias; NOPASSWD even 
     row('eve', { password: 'empty', sudo: 'nopasswd' }),
     row('www-data', { sudo: 'nopasswd', noShell: true }),
     row('old', { password: 'set', sudo: 'password' }),
+  ])
+})
+
+test('an empty password is told when packing', () => {
+  expect(openDoors(loginsIn(files), {})).toEqual([
+    'eve has an empty password in the shipped machine: everybody gets in',
   ])
 })
