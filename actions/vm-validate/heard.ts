@@ -6,6 +6,8 @@ const KEPT = 4 << 20
 /** What was asked of a guest, and what it has said so far: also where it never came to an end. */
 export interface Heard {
   readonly guest: Guest
+  /** Adds what came in another way. */
+  hear(text: string): void
   /** `$ command`, then what it printed; one after the other. Empty when nothing was asked. */
   text(): string
 }
@@ -21,6 +23,7 @@ export function listening(guest: Guest): Heard {
   const asked = (commandLine: string) =>
     hear(`${text === '' || text.endsWith('\n') ? '' : '\n'}$ ${commandLine}\n`)
   return {
+    hear,
     text: () => text.slice(-KEPT),
     guest: {
       run(commandLine, options = {}) {

@@ -32,9 +32,15 @@ export const LONGEST_BODY = 8 << 20
  * Asks the guest, over a connection of its own, and gives the first answer as it is: redirects are for the
  * scenario to judge, never followed. Any certificate is taken (an appliance signs its own): which it was is told.
  *
+ * @param hear is told what comes as it comes, which may be all there is of an answer without an end
  * @throws ApplianceError `no-answer` when no HTTP answer came
  */
-export function ask(endpoint: Endpoint, question: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
+export function ask(
+  endpoint: Endpoint,
+  question: HttpQuestion,
+  signal: AbortSignal,
+  hear: (text: string) => void = () => {},
+): Promise<HttpAnswer> {
   const { method, path, headers, body, tls } = question
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
   const options = {
@@ -53,6 +59,7 @@ export function ask(endpoint: Endpoint, question: HttpQuestion, signal: AbortSig
     request.on('response', (response) => {
       const shown = tls ? (response.socket as TLSSocket).getPeerCertificate().fingerprint256 : undefined
       const certificate = shown?.replaceAll(':', '').toLowerCase()
+      hear(`HTTP ${response.statusCode} ${response.statusMessage}\n`)
       const chunks: Buffer[] = []
       let length = 0
       const done = (cut: boolean) =>
@@ -67,6 +74,7 @@ export function ask(endpoint: Endpoint, question: HttpQuestion, signal: AbortSig
       response.on('error', failed)
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
+        hear(chunk.toString('utf8'))
         length += chunk.length
         if (length <= LONGEST_BODY) return
         done(true)

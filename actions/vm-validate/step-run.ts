@@ -177,7 +177,7 @@ async function once(step: ScenarioStep, limit: number, trial: Trial, account: Ac
   const { guest, machine } = test
   if (!machine) throw new ApplianceError('no-answer', 'the machine is not running')
   account.heard = listening(guest)
-  return await perform(filled, { ...trial, guest: account.heard.guest, machine, limit })
+  return await perform(filled, { ...trial, ...account.heard, machine, limit })
 }
 
 function known({ disks }: Trial): { disk: string }[] {

@@ -23,7 +23,7 @@ export async function askGuest(
   const asked = await question(method, step, around)
   const own = step.cookies === false ? undefined : browser.cookiesFor(asked.path, asked.tls, Date.now())
   if (own !== undefined) asked.headers.cookie ??= own
-  const answer = await ask(await machine.reach(port), asked, signal)
+  const answer = await ask(await machine.reach(port), asked, signal, around.hear)
   const strange = await strangeCertificate(step, port, answer, around)
   if (strange !== undefined) return { met: false, finding: strange }
   if (step.cookies !== false) browser.take(answer.headers, asked.path, Date.now())

@@ -16,6 +16,8 @@ export interface Surroundings {
   browser: Browser
   /** When the scenario began, in seconds of the guest's clock. */
   began: number
+  /** Takes what comes before it is an outcome: should it never become one, that is evidence. */
+  hear?: (text: string) => void
   log: Log
   /** Milliseconds the step has; a command still running in the guest then is ended there. */
   limit: number

@@ -174,6 +174,7 @@ describe('a failing scenario', () => {
     ],
     ['port: 81', ['port: 81\n', '--- output\n$ ss', '127.0.0.1:5432']],
     ['service: nginx', ['unit: nginx\n', '--- output\n$ systemctl show', 'LoadState=not-found']],
+    ['get: /slow\n    timeout: 1 s', ['get /slow took longer', '--- output\nHTTP 200 OK\nhalf of it\n']],
     ['get: /silent\n    timeout: 300 ms', ['get /silent took longer than 0.3 s', 'path: /silent\n']],
     [
       'repeat: { times: 2, steps: [{ run: "echo in here; exit 1" }] }',

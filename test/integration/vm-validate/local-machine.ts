@@ -162,7 +162,7 @@ export class LocalMachine implements Machine {
     await rm(this.folder, { recursive: true, force: true })
   }
 
-  /** `POST /licenses {key}` 201, `GET /licenses/KEY` 200 or 404, `/old` redirects, `/health`, `/endless`, `/silent`. */
+  /** `POST /licenses {key}` 201, `GET /licenses/KEY` 200 or 404, `/old` redirects, `/health`, `/endless`, `/silent`, `/slow`. */
   async #serve() {
     const store = join(this.root, 'licenses.json')
     const read = async () => JSON.parse(await readFile(store, 'utf8').catch(() => '[]')) as string[]
@@ -189,6 +189,7 @@ export class LocalMachine implements Machine {
         return void send(200, { headers: request.headers, body: Buffer.concat(body).toString() })
       if (first === 'old') return void send(302, {}, { location: '/health' })
       if (first === 'silent') return
+      if (first === 'slow') return void response.writeHead(200).write('half of it')
       if (first === 'endless') {
         response.writeHead(200)
         const chunk = Buffer.alloc(1 << 20, 'x')
