@@ -59,7 +59,7 @@ Each operation was proved by reading the disk again.
 ${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
 
 Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
-${seal.partitions.map((line) => `${line}\n`).join('')}${loginsSection(seal)}${toleratedSection(seal)}${unsearchedSection(report)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
+${seal.partitions.length > 0 ? `\n${seal.partitions.map((line) => `- ${line}\n`).join('')}` : ''}${loginsSection(seal)}${toleratedSection(seal)}${unsearchedSection(report)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
 Packed with ${Object.entries(tools)
     .map(([tool, version]) => `${tool} ${version}`)
     .join(', ')}.
