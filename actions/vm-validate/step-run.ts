@@ -38,7 +38,10 @@ export interface Trial {
 }
 
 /** One attempt: an outcome, or the reason why there is none. */
-type Attempt = Outcome & { broken?: ErrorCode; account: Account }
+type Attempt = Inner & { broken?: ErrorCode; account: Account }
+
+/** An outcome, and the line of the step inside of it that failed. */
+type Inner = Outcome & { line?: number }
 
 /** What an attempt did, whether it came to its end or not. */
 interface Account {
@@ -74,13 +77,14 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
   const heard = met ? '' : (account.heard?.text() ?? '')
   const output = step.sensitive ? '' : (outcome.output ?? heard)
   if (step.sensitive) outcome = discreet(step, outcome)
+  const line = outcome.line ?? step.line
   const result: StepResult = {
     title,
     status: outcome.met ? 'passed' : 'failed',
     finding: attempts > 1 ? `${outcome.finding} (tried ${attempts} times)` : outcome.finding,
     remarks: outcome.remarks ?? [],
     duration: performance.now() - began,
-    ...(step.line === undefined ? {} : { line: step.line }),
+    ...(line === undefined ? {} : { line }),
   }
   return {
     result,
@@ -159,7 +163,7 @@ async function attempt(step: ScenarioStep, title: string, limit: number, trial: 
   }
 }
 
-async function once(step: ScenarioStep, limit: number, trial: Trial, account: Account): Promise<Outcome> {
+async function once(step: ScenarioStep, limit: number, trial: Trial, account: Account): Promise<Inner> {
   const { test } = trial
   if (step.kind === 'repeat') return await inTurn(step.steps, step.times, trial)
   if (step.kind === 'parallel') return await together(step.steps, trial)
@@ -185,7 +189,7 @@ function known({ disks }: Trial): { disk: string }[] {
 }
 
 /** Steps in their order, so many times; the first that fails is the finding. */
-async function inTurn(steps: readonly ScenarioStep[], times: number, trial: Trial): Promise<Outcome> {
+async function inTurn(steps: readonly ScenarioStep[], times: number, trial: Trial): Promise<Inner> {
   const remarks = new Set<string>()
   let value: string | undefined
   for (let round = 1; round <= times; round++)
@@ -205,7 +209,7 @@ async function inTurn(steps: readonly ScenarioStep[], times: number, trial: Tria
 }
 
 /** Steps at the same time; all come to their end, and each that failed is in the finding. */
-async function together(steps: readonly ScenarioStep[], trial: Trial): Promise<Outcome> {
+async function together(steps: readonly ScenarioStep[], trial: Trial): Promise<Inner> {
   const runs = await Promise.all(steps.map((step) => runStep(step, trial)))
   const failed = runs.filter(({ result }) => result.status === 'failed')
   const remarks = [...new Set(runs.flatMap(({ result }) => result.remarks))]
@@ -213,17 +217,19 @@ async function together(steps: readonly ScenarioStep[], trial: Trial): Promise<O
   const outcomes = failed.map((ran) => failedInside(ran, ''))
   return {
     met: false,
+    ...(outcomes[0]!.line === undefined ? {} : { line: outcomes[0]!.line }),
     finding: outcomes.map(({ finding }) => finding).join('; '),
     output: outcomes.map(({ output }) => output ?? '').join('\n'),
     remarks,
   }
 }
 
-function failedInside({ result, input, output }: StepRun, where: string): Outcome {
+function failedInside({ result, input, output }: StepRun, where: string): Inner {
   const said = [input, output].filter((part) => part !== undefined).join('\n')
   const at = result.line === undefined ? '' : ` (line ${result.line})`
   return {
     met: false,
+    ...(result.line === undefined ? {} : { line: result.line }),
     finding: `${where}${result.title}${at}: ${result.finding}`,
     ...(said === '' ? {} : { output: said }),
     remarks: result.remarks,

@@ -190,6 +190,13 @@ describe('a failing scenario', () => {
     expect(text).not.toContain('hush')
   })
 
+  test('is annotated at the step that failed, also where that is inside of another', async () => {
+    const folder = await project({
+      a: 'name: A\nsteps:\n  - run: "true"\n  - repeat:\n      times: 2\n      steps:\n        - run: "true"\n        - run: exit 1\n',
+    })
+    expect((await failing(folder)).error.faults).toMatchObject([{ file: 'scenarios/a.yml', line: 8 }])
+  })
+
   test('a machine that dies in one is booted anew for the next', async () => {
     const folder = await project({
       a: 'name: A\nsteps:\n  - run: touch die\n  - run: sleep 60\n',
