@@ -142,6 +142,16 @@ mkdir -m 700 "$home/.ssh"; chown shopper: "$home/.ssh"; ${make}`)
     await expect(
       waitFor({ kind: 'wait_for', file: '/etc/nothing', timeout: 1500, title: 'wait' }, provisioning()),
     ).rejects.toThrow(/^wait: there is no \/etc\/nothing after 1\.5 s; /)
+    const silent = {
+      kind: 'wait_for',
+      file: '/etc/nothing',
+      sensitive: true,
+      timeout: 1500,
+      title: 'wait',
+    } as const
+    await expect(waitFor(silent, provisioning())).rejects.toThrow(
+      /^wait: there is no \/etc\/nothing after 1\.5 s$/,
+    )
   })
 
   test('what the build left is found wherever it is, all of it at once', async () => {

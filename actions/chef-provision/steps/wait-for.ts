@@ -8,10 +8,17 @@ const PATIENCE = 5 * 60_000
 
 /** Waits for a port, file, unit or a text on the console. */
 export const waitFor: Runner<'wait_for'> = async (step, provisioning) => {
-  const { timeout = PATIENCE, title } = step
-  if (step.console !== undefined) await textOnConsole(step.console, timeout, provisioning)
-  else await inLoop(conditionOf(step), title, timeout, provisioning)
+  const { timeout = PATIENCE, sensitive = false } = step
+  if (step.console !== undefined) await textOnConsole(step.console, { timeout, sensitive }, provisioning)
+  else await inLoop(conditionOf(step), { ...step, timeout, sensitive }, provisioning)
   return undefined
+}
+
+interface Waiting {
+  /** ms */
+  timeout: number
+  /** What there is instead is not told. */
+  sensitive: boolean
 }
 
 interface Condition {
@@ -49,15 +56,16 @@ function conditionOf(step: { port?: number; file?: string; unit?: string }): Con
 
 async function inLoop(
   { holds, failing, instead }: Condition,
-  title: string,
-  timeout: number,
+  { title, timeout, sensitive }: Waiting & { title: string },
   { guest, work }: Provisioning,
 ): Promise<void> {
   try {
     await guest.run(`until ${holds}; do sleep 0.5; done`, { title, timeout, signal: work.signal })
   } catch (error) {
     if (!(error instanceof ApplianceError && error.code === 'timeout')) throw error
-    const { stdout } = await guest.run(instead, { allowFailure: true, timeout: 60_000, signal: work.signal })
+    const { stdout } = sensitive
+      ? { stdout: '' }
+      : await guest.run(instead, { allowFailure: true, timeout: 60_000, signal: work.signal })
     const seen = stdout.trim().split('\n').filter(Boolean).join(' | ')
     throw new ApplianceError(
       'timeout',
@@ -69,7 +77,7 @@ async function inLoop(
 /** On the screen, or in what the serial console has said since the guest was started. */
 async function textOnConsole(
   text: string,
-  timeout: number,
+  { timeout, sensitive }: Waiting,
   { machine, bootConsole, work }: Provisioning,
 ): Promise<void> {
   const deadline = performance.now() + timeout
@@ -78,14 +86,15 @@ async function textOnConsole(
     const said = await bootConsole.text()
     if (screen.includes(text) || said.includes(text)) return
     if (performance.now() > deadline) {
-      const ends = `${screen}\n${said}`
+      const lines = `${screen}\n${said}`
         .split('\n')
         .map((line) => line.trim())
         .filter(Boolean)
         .slice(-3)
+      const ends = sensitive ? '' : `; it ends: ${lines.join(' | ')}`
       throw new ApplianceError(
         'timeout',
-        `the console did not show ${JSON.stringify(text)} within ${formatDuration(timeout)}; it ends: ${ends.join(' | ')}`,
+        `the console did not show ${JSON.stringify(text)} within ${formatDuration(timeout)}${ends}`,
         { evidence: machine.evidence },
       )
     }
