@@ -1,9 +1,10 @@
-import { cp, rm, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
-import { exists } from '../lib/files/exists.ts'
 import type { Guest } from '../lib/guest/guest.ts'
 import type { Machine } from '../lib/hypervisor/hypervisor.ts'
+import { run } from '../lib/process/command.ts'
+import type { ProvisionStep } from '../lib/spec/spec.ts'
 import type { StageWork } from '../lib/stage/stage.ts'
 import { formatSize } from '../lib/units/size.ts'
 import { BootConsole } from './boot-console.ts'
@@ -99,7 +100,7 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
           })
         guest = provisioning.guest
         report.steps.push({ ...did, ...so })
-        await keepFiles(files, work.outDirectory)
+        await keepFiles(step, files, work.outDirectory)
       }
       if (!shelf || position === resumed?.position) continue
       disk = await work.timed('layers', async () => {
@@ -130,7 +131,7 @@ async function useLayers(
       title,
       from: 'layer',
     })
-    if (given) await keepFiles(given.files, work.outDirectory)
+    if (given) await keepFiles(step, given.files, work.outDirectory)
   }
   await shelf!.used(resumed.key)
 }
@@ -248,8 +249,13 @@ async function roomForMemory({ work }: CourseOptions): Promise<boolean> {
 }
 
 /** Collects what a step has fetched, under `build/chef-provision/files/`. */
-async function keepFiles(from: string, outDirectory: string): Promise<void> {
-  if (await exists(from)) await cp(from, join(outDirectory, 'files'), { recursive: true, force: true })
+async function keepFiles(step: ProvisionStep, files: string, outDirectory: string): Promise<void> {
+  if (step.kind !== 'download') return
+  const to = join(outDirectory, 'files', step.to)
+  // An earlier step's may be of another kind. Not fs.cp: it makes links absolute, or fails for those that dangle.
+  await rm(to, { recursive: true, force: true })
+  await mkdir(dirname(to), { recursive: true })
+  await run('cp', ['--archive', '--no-target-directory', join(files, step.to), to])
 }
 
 function sameThings(a: Record<string, string>, b: Record<string, string>): boolean {

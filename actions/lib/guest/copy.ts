@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -77,7 +77,10 @@ async function listed(names: readonly string[]): Promise<AsyncDisposable & { pat
   return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
-/** Copies a file or folder out of the guest; it appears under its name only when it is whole. */
+/**
+ * Copies a file or folder out of the guest, symlinks kept but for `from` itself; it appears under its name only when it
+ * is whole.
+ */
 export async function downloadPath(
   connection: Connection,
   guest: Guest,
@@ -94,8 +97,9 @@ export async function downloadPath(
   await mkdir(dirname(resolve(to)), { recursive: true })
   const folder = await mkdtemp(join(dirname(resolve(to)), '.download-'))
   try {
-    const name = posix.basename(from)
-    const remote = `${sudo}tar --create --file=- --directory=${quote(posix.dirname(from))} -- ${quote(name)}`
+    // Links within a folder stay links; the one that was asked for is followed.
+    const pack = `path=$(${sudo}readlink -f -- ${quote(from)}) && exec ${sudo}tar --create --file=- --directory="\${path%/*}/" -- "\${path##*/}"`
+    const remote = `exec /bin/sh -c ${quote(pack)}`
     const ssh = launch('ssh', [...connection.args, remote], {}, ['ignore', 'pipe', 'pipe'])
     const tar = launch('tar', ['--extract', '--file=-', '--no-same-owner', `--directory=${folder}`], {}, [
       'pipe',
@@ -103,8 +107,9 @@ export async function downloadPath(
       'pipe',
     ])
     await joined([ssh, 'ssh'], [tar, 'tar'], what)
+    const [name] = await readdir(folder)
     await rm(to, { recursive: true, force: true })
-    await rename(join(folder, name), to)
+    await rename(join(folder, name!), to)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -4,9 +4,9 @@ export interface Guest extends AsyncDisposable {
   run(commandLine: string, options?: GuestRunOptions): Promise<GuestResult>
   /** Starts a shell command line on a terminal, to be talked to. */
   terminal(commandLine: string, options?: Pick<GuestRunOptions, 'as' | 'env' | 'signal'>): Promise<Terminal>
-  /** Copies a file or a whole folder (modes and symlinks kept). `to` is the path it gets, parents are made. */
+  /** Copies a file or a whole folder (modes and symlinks kept, `from` itself followed). `to` is the path it gets, parents are made. */
   upload(from: string, to: string, options?: UploadOptions): Promise<void>
-  /** Copies a file or folder out of the guest. */
+  /** Copies a file or folder out of the guest: modes and symlinks kept, a symlink given as `from` followed. */
   download(from: string, to: string, signal?: AbortSignal): Promise<void>
 }
 
