@@ -1,4 +1,15 @@
-import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
@@ -7,6 +18,7 @@ import { leaveRunning } from '../../actions/chef-provision/debugging.ts'
 import { leaveNothing } from '../../actions/chef-provision/farewell.ts'
 import { setPackageSources } from '../../actions/chef-provision/package-sources.ts'
 import type { Provisioning } from '../../actions/chef-provision/provisioning.ts'
+import { download } from '../../actions/chef-provision/steps/download.ts'
 import { upload } from '../../actions/chef-provision/steps/upload.ts'
 import { waitFor } from '../../actions/chef-provision/steps/wait-for.ts'
 import { ApplianceError } from '../../actions/lib/errors/error.ts'
@@ -130,6 +142,54 @@ mkdir -m 700 "$home/.ssh"; chown shopper: "$home/.ssh"; ${make}`)
     ])
     const entered = await run('sh', ['-c', `${kept.lines[2]} 'echo inside; ls -d /root/.ssh'`])
     expect(entered.stdout).toBe('inside\n/root/.ssh\n')
+  })
+
+  test('a symlink that a step names is followed, up and down; those within are kept', async () => {
+    const give = async (from: string, to: string, more: { mode?: number } = {}) =>
+      (
+        await upload(
+          { kind: 'upload', from: join(folder, from), to, title: 'upload', ...more },
+          provisioning(),
+        )
+      )?.upload
+    await mkdir(join(folder, 'rel1/bin'), { recursive: true })
+    await writeFile(join(folder, 'rel1/bin/run'), '1')
+    await symlink('bin/run', join(folder, 'rel1/start'))
+    await symlink('rel1', join(folder, 'current'))
+    await symlink('rel1/bin/run', join(folder, 'latest'))
+    await inGuest('mkdir -p /srv/app')
+    expect(await give('current', '/srv/app')).toEqual({ sent: 3, there: 0 })
+    await writeFile(join(folder, 'rel1/bin/run'), '2')
+    expect(await give('current', '/srv/app')).toEqual({ sent: 1, there: 2 })
+    expect(await give('latest', "/srv/it's one")).toEqual({ sent: 1, there: 0 })
+    expect(await give('latest', "/srv/it's one")).toEqual({ sent: 0, there: 1 })
+    expect(await give('latest', "/srv/it's one", { mode: 0o4755 })).toEqual({ sent: 1, there: 0 })
+    expect(await give('latest', "/srv/it's one", { mode: 0o4755 })).toEqual({ sent: 0, there: 1 })
+    await inGuest(`ln -s "it's one" /srv/link; ln -s nowhere /srv/app/dangling; ln -s app /srv/current`)
+    const files = join(folder, 'files')
+    for (const [from, to] of [
+      ['/srv/current', 'app'],
+      ['/srv/link', 'one'],
+    ] as const)
+      await download({ kind: 'download', from, to, title: 'download' }, { ...provisioning(), files })
+    expect(await readFile(join(files, 'one'), 'utf8')).toBe('2')
+    expect(await readFile(join(files, 'app/bin/run'), 'utf8')).toBe('2')
+    for (const [name, target] of [
+      ['start', 'bin/run'],
+      ['dangling', 'nowhere'],
+    ] as const)
+      expect(await readlink(join(files, 'app', name))).toBe(target)
+  })
+
+  test('copying ends when it has taken as long as it may', async () => {
+    await inGuest('truncate -s 8G /srv/sparse')
+    const from = { from: '/srv/sparse', to: 'x', title: 'the step', timeout: 500 }
+    await expect(
+      download({ kind: 'download', ...from }, { ...provisioning(), files: folder }),
+    ).rejects.toMatchObject({ code: 'timeout', message: 'the step took longer than 0.5 s' })
+    expect((await readdir(folder)).filter((name) => name.startsWith('.download-'))).toEqual([])
+    const to = { from: join(folder, 'rel1'), to: '/srv/late', title: 'the step', timeout: 1 }
+    await expect(upload({ kind: 'upload', ...to }, provisioning())).rejects.toMatchObject({ code: 'timeout' })
   })
 
   test('a port is waited for, and what is listened at instead is told', async () => {

@@ -1,37 +1,36 @@
-import { lstat, readdir, readlink, stat } from 'node:fs/promises'
+import { lstat, readdir, readlink, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256File } from '../../lib/files/digest.ts'
 import type { Guest } from '../../lib/guest/guest.ts'
 import { quote } from '../../lib/guest/quote.ts'
 import type { Runner } from '../provisioning.ts'
+import { inTime } from './in-time.ts'
 
-/** A file, or of a folder what the guest does not have yet as it is here. */
+/** A file or a folder: of it, what the guest does not have yet as it is here. */
 export const upload: Runner<'upload'> = async (step, { guest, work }) => {
-  const { signal } = work
-  const options = {
-    ...(step.owner ? { owner: step.owner } : {}),
-    ...(step.group ? { group: step.group } : {}),
-    ...(step.mode === undefined ? {} : { mode: step.mode }),
-    signal,
-  }
-  if (!(await stat(step.from)).isDirectory()) {
-    await guest.upload(step.from, step.to, options)
-    return { upload: { sent: 1, there: 0 } }
-  }
   const wanted = await localTree(step.from, step.mode, step.owner ?? 'root', step.group ?? 'root')
-  const there = await guestTree(guest, step.to, signal)
-  // A folder that is there already stays as it is (see UploadOptions); only its being there counts.
-  const same = (path: string, like: string) =>
-    there.get(path) === like || (like.startsWith('d ') && there.get(path)?.startsWith('d '))
-  const only = [...wanted].flatMap(([path, like]) => (same(path, like) ? [] : [path]))
-  const counts = { sent: only.length, there: wanted.size - only.length }
-  if (there.size === 0) await guest.upload(step.from, step.to, options)
-  else if (only.length > 0) await guest.upload(step.from, step.to, { ...options, only })
-  if (counts.there > 0) work.log.info(`${step.title}: ${counts.sent} of ${wanted.size} had to be sent`)
-  return { upload: counts }
+  return await inTime(step, work.signal, async (signal) => {
+    const options = {
+      ...(step.owner ? { owner: step.owner } : {}),
+      ...(step.group ? { group: step.group } : {}),
+      ...(step.mode === undefined ? {} : { mode: step.mode }),
+      signal,
+    }
+    const single = wanted.has('')
+    const there = single ? await guestFile(guest, step.to, signal) : await guestTree(guest, step.to, signal)
+    // A folder that is there already stays as it is (see UploadOptions); only its being there counts.
+    const same = (path: string, like: string) =>
+      there.get(path) === like || (like.startsWith('d ') && there.get(path)?.startsWith('d '))
+    const only = [...wanted].flatMap(([path, like]) => (same(path, like) ? [] : [path]))
+    const counts = { sent: only.length, there: wanted.size - only.length }
+    if (there.size === 0) await guest.upload(step.from, step.to, options)
+    else if (only.length > 0) await guest.upload(step.from, step.to, single ? options : { ...options, only })
+    if (counts.there > 0) work.log.info(`${step.title}: ${counts.sent} of ${wanted.size} had to be sent`)
+    return { upload: counts }
+  })
 }
 
-/** Path → kind, mode, owner and content, as one text: the same for two that need not be sent. */
+/** Path → kind, mode, owner and content, as one text: the same for two that need not be sent. '' is a single file. */
 type Tree = Map<string, string>
 
 async function localTree(
@@ -41,22 +40,25 @@ async function localTree(
   group: string,
 ): Promise<Tree> {
   const tree: Tree = new Map()
+  // The one that the step names is followed, as by whoever sends it.
+  const root = await realpath(from)
   await add('')
   return tree
 
   async function add(path: string): Promise<void> {
-    const at = join(from, path)
+    const at = join(root, path)
     const status = await lstat(at)
     const own = (bits: number) => bits.toString(8)
     if (status.isSymbolicLink()) tree.set(path, `l ${owner} ${group} ${await readlink(at)}`)
     else if (status.isDirectory()) {
       if (path) tree.set(path, `d ${own(treeBits(status.mode & 0o7777, mode, true))} ${owner} ${group}`)
       for (const child of (await readdir(at)).sort()) await add(path ? `${path}/${child}` : child)
-    } else if (status.isFile())
-      tree.set(
-        path,
-        `f ${own(treeBits(status.mode & 0o7777, mode, false))} ${owner} ${group} ${await sha256File(at)}`,
-      )
+    } else if (status.isFile()) {
+      const bits = status.mode & 0o7777
+      // A file of its own gets the very mode that is asked for.
+      const given = path ? treeBits(bits, mode, false) : (mode ?? bits)
+      tree.set(path, `f ${own(given)} ${owner} ${group} ${await sha256File(at)}`)
+    }
   }
 }
 
@@ -68,6 +70,15 @@ function treeBits(own: number, mode: number | undefined, folder: boolean): numbe
     const part = (mode >> shift) & 7
     return bits | ((part & 4 && runs ? part | 1 : part) << shift)
   }, 0)
+}
+
+async function guestFile(guest: Guest, to: string, signal: AbortSignal): Promise<Tree> {
+  const at = quote(to)
+  const { status, stdout } = await guest.run(
+    `test -f ${at} && test ! -L ${at} && find ${at} -maxdepth 0 -printf 'f %m %u %g ' && sha256sum < ${at}`,
+    { allowFailure: true, signal, title: `looking at ${to}` },
+  )
+  return new Map(status === 0 ? [['', stdout.replace(/ +-\n$/, '')]] : [])
 }
 
 async function guestTree(guest: Guest, to: string, signal: AbortSignal): Promise<Tree> {
