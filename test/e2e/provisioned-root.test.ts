@@ -38,7 +38,7 @@ jest.setTimeout(600_000)
 if (process.getuid?.() !== 0)
   test.skip('skipped, because a change of the root directory needs root', () => {})
 else if (!isInside()) {
-  await buildExample()
+  await buildExample('veewee-basebox')
   await testsInside(import.meta.url)
 } else provisionedRoot()
 
