@@ -200,6 +200,49 @@ function firstBoot(): void {
       '/root/was-here\n/var/lib/appliance/root-password.done',
     )
   })
+
+  /** Of first_boot's runner; each of the scripts writes down that it ran. */
+  const order = () => said('cat /var/lib/order')
+  test('runs first_boot scripts in order, and again what failed or was interrupted, that alone', async () => {
+    const scripts = {
+      '01-one.sh': 'echo one >>/var/lib/order',
+      '02-two.sh':
+        'echo two >>/var/lib/order; [ -e /var/lib/two ] || { touch /var/lib/two; echo sorry; exit 3; }',
+      '03-three.sh':
+        'echo three >>/var/lib/order; sync; [ -e /var/lib/three ] || { touch /var/lib/three; sync; sleep 3600; }',
+      '04-four.sh': 'echo four >>/var/lib/order',
+    }
+    const at = '/usr/lib/appliance/first-boot.d'
+    const write = Object.entries(scripts).map(
+      ([name, text]) => `printf '%s\\n' '#!/bin/sh' '${text}' >${at}/${name}; chmod 755 ${at}/${name}`,
+    )
+    const log = '/var/lib/appliance/first-boot.log'
+    await guest.run(`rm ${at}/* ${log} /var/lib/appliance/first-boot.done; ${write.join('; ')}; sync`)
+    // What a boot does, without the time that one takes.
+    const again = 'systemctl reset-failed appliance-first-boot; systemctl restart appliance-first-boot'
+    expect(await said(`${again} 2>/dev/null; systemctl is-failed appliance-first-boot`)).toBe('failed')
+    expect(await order()).toBe('one\ntwo')
+    await guest.run(
+      `${again.replace('restart', 'restart --no-block')}; until [ -e /var/lib/three ]; do sleep 0.2; done`,
+      {
+        timeout: 300_000,
+      },
+    )
+    expect(await order()).toBe('one\ntwo\ntwo\nthree')
+    await machine.power!.cut()
+    await machine.power!.on()
+    guest = await machine.guest(signal)
+    await guest.run('until [ -e /var/lib/appliance/first-boot.done ]; do sleep 0.2; done', {
+      timeout: 300_000,
+    })
+    expect(await order()).toBe('one\ntwo\ntwo\nthree\nthree\nfour')
+    expect((await said(`cat ${log}`)).replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')).toBe(
+      '== TIME 01-one.sh\n== TIME 02-two.sh\nsorry\n== 02-two.sh failed (3)\n== TIME 02-two.sh\n== TIME 03-three.sh\n== TIME 03-three.sh\n== TIME 04-four.sh',
+    )
+    expect(
+      await said('systemctl is-active appliance-first-boot; ls -d /var/lib/appliance/first-boot.done*'),
+    ).toBe('active\n/var/lib/appliance/first-boot.done')
+  })
 }
 
 /** What chef-provision would have left: a script of `first_boot:` and what runs it. */
