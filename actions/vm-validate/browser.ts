@@ -15,8 +15,8 @@ export interface Browser {
   cookiesFor(path: string, tls: boolean, now: number): string | undefined
   /** Takes the cookies of an answer to a request for `path`. */
   take(headers: IncomingHttpHeaders, path: string, now: number): void
-  /** Port → SHA-256 of the certificate it showed first, lower-case hex. */
-  readonly certificates: Map<number, string>
+  /** `INSTALLATION:PORT` → SHA-256 of the certificate it showed first, lower-case hex. */
+  readonly certificates: Map<string, string>
 }
 
 /**

@@ -8,12 +8,15 @@ export interface Place {
   machine: Machine | undefined
   guest: Guest | undefined
   running: boolean
+  /** Which installation is on its disk: 0 is the first machine's. */
+  installation: number
   /** By name. */
   snapshots: Set<string>
 }
 
-export const emptyPlace = (spec: MachineSpec): Place => ({
+export const emptyPlace = (spec: MachineSpec, installation = 0): Place => ({
   spec,
+  installation,
   machine: undefined,
   guest: undefined,
   running: false,

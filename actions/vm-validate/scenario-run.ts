@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Scenario } from '../lib/spec/scenario.ts'
+import { everyStep, type Scenario } from '../lib/spec/scenario.ts'
 import { browser } from './browser.ts'
 import type { Course } from './course.ts'
 import { folderName } from './evidence.ts'
@@ -9,6 +9,7 @@ import { recordPackets } from './packets.ts'
 import { report, type StepRun } from './report.ts'
 import { runStep, type Trial } from './step-run.ts'
 import { stepTitle } from './steps/perform.ts'
+import { markJournal } from './steps/plans.ts'
 import type { ScenarioResult } from './verdict.ts'
 
 /**
@@ -28,7 +29,7 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
     secrets: course.secrets,
     browser: browser(),
     disks: new Map(),
-    began: Date.now() / 1000,
+    journals: new Map(),
     log: course.log,
     signal: course.signal,
   }
@@ -36,7 +37,7 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
   const runs: StepRun[] = []
   const ready = await runStep({ kind: 'rollback' }, trial)
   if (ready.result.status === 'failed') runs.push(ready)
-  trial.began = await guestTime(course)
+  await markBeginning(scenario, trial)
   const film = stepFilm(join(scratch, '.film'))
   await using packets = recordPackets(course.test, scratch)
   await packets.follow()
@@ -56,14 +57,11 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
   return { ...result, remarks: [...result.remarks, ...packets.remarks] }
 }
 
-/** Seconds of the guest's clock, which may be another than ours. */
-async function guestTime({ test, signal }: Course): Promise<number> {
-  const now = Date.now() / 1000
-  if (!test.running) return now
-  const { stdout } = await test.guest
-    .run('date +%s', { signal, timeout: 30_000, allowFailure: true })
-    .catch(() => ({ stdout: '' }))
-  return Number(stdout) || now
+/** Where the journal stands, for steps that look at what it says from here on. */
+async function markBeginning({ steps }: Scenario, { test, journals, signal }: Trial): Promise<void> {
+  if (!test.running || !everyStep(steps).some(({ kind }) => kind === 'journal')) return
+  const mark = await markJournal(test.guest, 'end', signal).catch(() => signal.throwIfAborted())
+  if (mark) journals.set(0, mark)
 }
 
 /** When tags were asked for, a step that has tags runs only if it has one of them. */

@@ -13,6 +13,7 @@ import { httpMethods } from './steps/http.ts'
 import { boot, changeMachine } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
 import { ALIVE_WITHIN, defaultLimit, isEngineStep, patienceOf, perform, stepTitle } from './steps/perform.ts'
+import { type JournalMark, markJournal } from './steps/plans.ts'
 import { takenFrom } from './taken.ts'
 import type { TestMachine } from './test-machine.ts'
 import type { StepResult } from './verdict.ts'
@@ -31,8 +32,8 @@ export interface Trial {
   browser: Browser
   /** Data disks of this scenario, by name: raw files. */
   disks: Map<string, string>
-  /** When the scenario began, in seconds of the guest's clock. */
-  began: number
+  /** Where the journal of each installation stood when it came into this scenario. */
+  journals: Map<number, JournalMark>
   log: Log
   signal: AbortSignal
 }
@@ -172,7 +173,11 @@ async function once(step: ScenarioStep, limit: number, trial: Trial, account: Ac
   if (isEngineStep(filled)) {
     // To go on with what runs changes nothing.
     if (filled.kind !== 'rollback' && !(filled.kind === 'boot' && test.running)) test.touch()
-    return await changeMachine(filled, trial)
+    const outcome = await changeMachine(filled, trial)
+    const { journals, signal } = trial
+    if (test.running && test.installation !== 0 && !journals.has(test.installation))
+      journals.set(test.installation, await markJournal(test.guest, 'boot', signal))
+    return outcome
   }
   test.touch()
   if (filled.kind === 'disk' && filled.add !== undefined)
@@ -181,7 +186,14 @@ async function once(step: ScenarioStep, limit: number, trial: Trial, account: Ac
   const { guest, machine } = test
   if (!machine) throw new ApplianceError('no-answer', 'the machine is not running')
   account.heard = listening(guest)
-  return await perform(filled, { ...trial, ...account.heard, machine, limit })
+  return await perform(filled, {
+    ...trial,
+    ...account.heard,
+    machine,
+    limit,
+    installation: test.installation,
+    journal: trial.journals.get(test.installation),
+  })
 }
 
 function known({ disks }: Trial): { disk: string }[] {

@@ -36,12 +36,18 @@ export interface TestMachine extends AsyncDisposable {
   off(how: 'asked' | 'cut', signal: AbortSignal): Promise<void>
   /** Switches it on, if it is off. */
   on(signal: AbortSignal): Promise<void>
-  /** Puts another machine in its place, until {@link rewind} or {@link comeBack}. */
-  exchange(other: MachineSpec, signal: AbortSignal): Promise<void>
+  /**
+   * Puts another machine in its place, until {@link rewind} or {@link comeBack}.
+   *
+   * @param disk `same`: other hardware around the installation there is; `other`: another installation
+   */
+  exchange(other: MachineSpec, disk: 'same' | 'other', signal: AbortSignal): Promise<void>
   /** Puts the first machine back, as it was left. */
   comeBack(): Promise<void>
   /** While the network is cut, the guest is reached by its serial line. */
   cable(connected: boolean, signal: AbortSignal): Promise<void>
+  /** Which installation runs: 0 is the first machine's, on whatever hardware; others have numbers of their own. */
+  readonly installation: number
   /** What it is made of at the moment. */
   readonly spec: MachineSpec
   readonly running: boolean
@@ -83,10 +89,10 @@ export function testMachine(
   let left: string[] = []
 
   const remember = (remark: string) => void remarked.add(remark)
-  const place = (spec: MachineSpec): Place => {
+  const place = (spec: MachineSpec, installation = 0): Place => {
     const { controller, why } = bootable(spec, hypervisor)
     if (why) remember(`the disk is at AHCI, not at ${spec.controller}: ${why}`)
-    return emptyPlace({ ...spec, controller })
+    return emptyPlace({ ...spec, controller }, installation)
   }
   const home = place(spec)
   let at = home
@@ -98,7 +104,7 @@ export function testMachine(
     await leave(place)
     unlogged(place).forEach(remember)
     await place.machine?.[Symbol.asyncDispose]()
-    Object.assign(place, { ...emptyPlace(place.spec) })
+    Object.assign(place, { ...emptyPlace(place.spec, place.installation) })
   }
   /** Waits until a machine that was just switched on has booted. */
   const settle = async (place: Place, signal: AbortSignal) => {
@@ -143,6 +149,9 @@ export function testMachine(
     rollbacks,
     get bootTime() {
       return bootTime
+    },
+    get installation() {
+      return at.installation
     },
     get spec() {
       return at.spec
@@ -246,10 +255,12 @@ export function testMachine(
       await power(at).on()
       await settle(at, signal)
     },
-    async exchange(other, signal) {
+    async exchange(other, disk, signal) {
       const before = at
+      const number = ++exchanged
       // A name of its own, so that none writes over what another one's serial console said.
-      at = place({ ...other, name: `${home.spec.name}-exchanged-${++exchanged}` })
+      const spec = { ...other, name: `${home.spec.name}-exchanged-${number}` }
+      at = place(spec, disk === 'same' ? before.installation : number)
       touched = true
       try {
         await boot(at, signal)

@@ -11,7 +11,9 @@ import { readPackets } from '../../actions/lib/network/pcap.ts'
 import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { browser } from '../../actions/vm-validate/browser.ts'
 import { recordPackets } from '../../actions/vm-validate/packets.ts'
+import { lookAtService } from '../../actions/vm-validate/steps/looks.ts'
 import { boot } from '../../actions/vm-validate/steps/machine.ts'
+import { lookAtJournal, markJournal } from '../../actions/vm-validate/steps/plans.ts'
 import { lookAtPort } from '../../actions/vm-validate/steps/port.ts'
 import { answerPrompts } from '../../actions/vm-validate/steps/terminal.ts'
 import { type TestMachine, testMachine } from '../../actions/vm-validate/test-machine.ts'
@@ -68,7 +70,7 @@ else
     test('answers prompts on a real terminal, with secrets in no command line', async () => {
       const around = {
         ...{ guest: machine.guest, machine: machine.machine!, scratch: folder, project: folder },
-        ...{ browser: browser(), began: 0, log, limit: 60_000, signal },
+        ...{ browser: browser(), journal: undefined, installation: 0, log, limit: 60_000, signal },
       }
       const command =
         'tty; printf "Name: "; read name; stty -echo; printf "Word: "; read word; stty echo; echo; echo "<$name|$word|$P>"; ps -e -o args= | grep -c "[s]ecret-1"'
@@ -109,6 +111,28 @@ else
       const closed = await lookAtPort({ port: 5354, protocol: 'udp' }, around)
       expect(closed.state).toBe('closed')
       expect(closed.finding).toMatch(/^port 5354\/udp refuses; the guest offers .*5353\/udp/)
+    })
+
+    test('is looked at as it is: what starts by itself, what its journal says whatever its clock says', async () => {
+      machine.touch()
+      const journal = await markJournal(machine.guest, 'end', signal)
+      const around = {
+        ...{ guest: machine.guest, machine: machine.machine!, scratch: folder, project: folder },
+        ...{ browser: browser(), journal, installation: 0, log, limit: 60_000, signal },
+      }
+      const service = async (unit: string, enabled: boolean) =>
+        (await lookAtService({ unit, enabled }, around)).met
+      expect(await service('systemd-journald', true)).toBe(true)
+      expect(await service('systemd-journald', false)).toBe(false)
+      await said("date -s '10 years ago' >/dev/null; logger -p err 'it broke'; journalctl --sync")
+      const wrong = await lookAtJournal({}, around)
+      expect(wrong.finding).toMatch(/^the journal has .*it broke/)
+      const later = await markJournal(machine.guest, 'end', signal)
+      expect(await lookAtJournal({}, { ...around, journal: later })).toMatchObject({ met: true })
+      const sinceBoot = await markJournal(machine.guest, 'boot', signal)
+      const booted = await lookAtJournal({ has: 'Linux version' }, { ...around, journal: sinceBoot })
+      expect(booted.finding).toMatch(/Linux version/)
+      await machine.rewind(signal)
     })
 
     test('is reached by a serial line while its network cable is unplugged', async () => {

@@ -85,14 +85,18 @@ async function strangeCertificate(
   step: Request,
   port: number,
   { certificate }: HttpAnswer,
-  { browser, scratch, project }: Surroundings,
+  { browser, installation, scratch, project }: Surroundings,
 ): Promise<string | undefined> {
   if (certificate === undefined) return undefined
+  // Another installation has made another certificate.
+  const place = `${installation}:${port}`
   const wanted = step.certificate
     ? await fingerprintOf(step.certificate, { scratch, project })
-    : (browser.certificates.get(port) ?? certificate)
-  browser.certificates.set(port, certificate)
-  if (wanted === certificate) return undefined
+    : (browser.certificates.get(place) ?? certificate)
+  if (wanted === certificate) {
+    browser.certificates.set(place, certificate)
+    return undefined
+  }
   const whose = step.certificate ? 'the one given' : 'the one it showed before'
   return `port ${port} shows another certificate than ${whose}: sha256:${certificate}, not sha256:${wanted}`
 }

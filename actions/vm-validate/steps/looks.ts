@@ -41,16 +41,36 @@ export async function lookAtService(
   const [load, active] = [found.get('LoadState'), found.get('ActiveState')]
   if (load === undefined) throw new ApplianceError('guest-failed', 'systemd does not answer in the guest')
   if (load === 'not-found') return { met: false, finding: `there is no unit ${name}` }
-  const starts = ['enabled', 'enabled-runtime', 'static', 'indirect', 'generated', 'alias'].includes(
-    found.get('UnitFileState') ?? '',
-  )
+  const starts =
+    enabled !== undefined && (await startsWithMachine(name, found.get('UnitFileState') ?? '', around))
   const result = active === 'failed' ? `failed (${found.get('Result')})` : active
   return allOf(`${name} is ${result} (${found.get('SubState')}), ${found.get('UnitFileState')}`, [
     active === state ? undefined : unlike(name, `to be ${state}`, `${result} (${found.get('SubState')})`),
     enabled === undefined || enabled === starts
       ? undefined
-      : unlike(`start of ${name}`, enabled ? 'enabled' : 'disabled', found.get('UnitFileState') || 'none'),
+      : unlike(
+          `start of ${name}`,
+          enabled ? 'enabled' : 'disabled',
+          `${found.get('UnitFileState') || 'none'}${starts ? ', and something that starts wants it' : ''}`,
+        ),
   ])
+}
+
+/**
+ * What is `static` or `generated` cannot be enabled and starts because others want it; what is `enabled-runtime` is so
+ * until the next restart.
+ *
+ * @see systemctl(1), is-enabled
+ */
+async function startsWithMachine(name: string, state: string, around: Surroundings): Promise<boolean> {
+  if (state === 'enabled') return true
+  if (!['static', 'indirect', 'generated', 'alias'].includes(state)) return false
+  const wanted = await facts(
+    around.guest,
+    `systemctl list-dependencies --all --plain --no-pager default.target | sed 's/.* //;s/^/unit=/' | grep -Fx ${quote(`unit=${name}`)}`,
+    around,
+  )
+  return wanted.has('unit')
 }
 
 export async function lookForProcess(
@@ -157,9 +177,9 @@ export async function lookAtUser(step: UserLook, around: Surroundings): Promise<
   const name = quote(step.user)
   const found = await facts(
     around.guest,
-    `getent passwd ${name} | awk -F: '{ print "there=yes"; print "uid=" $3; print "home=" $6; print "shell=" $7 }'
+    `getent passwd ${name} | awk -F: '{ print "there=yes"; print "uid=" $3; print "home=" $6; print "shell=" $7; print "field=[" substr($2, 1, 1) "]" }'
 echo "groups=$(id -Gn ${name} 2>/dev/null)"
-echo "hash=$(getent shadow ${name} 2>/dev/null | cut -d: -f2 | cut -c1-1)"`,
+getent shadow ${name} 2>/dev/null | awk -F: '{ print "hash=[" substr($2, 1, 1) "]" }'`,
     around,
   )
   if (!found.has('groups')) throw new ApplianceError('guest-failed', `${step.user} cannot be looked at`)
@@ -169,8 +189,8 @@ echo "hash=$(getent shadow ${name} 2>/dev/null | cut -d: -f2 | cut -c1-1)"`,
   if (!there) return { met: false, finding: `there is no user ${step.user}` }
   const groups = (found.get('groups') ?? '').split(' ')
   const lacking = (step.groups ?? []).filter((group) => !groups.includes(group))
-  // A hash begins with $ (crypt(5)); `!` and `*` begin what none can be.
-  const password = /^[$\w./]/.test(found.get('hash') ?? '') ? 'set' : 'locked'
+  const field = found.get('field') ?? ''
+  const password = passwordOf(field === '[x]' ? found.get('hash') : field)
   return allOf(
     `${step.user}: uid ${found.get('uid')}, ${found.get('shell')}, in ${groups.join(', ')}; password ${password}`,
     [
@@ -181,6 +201,17 @@ echo "hash=$(getent shadow ${name} 2>/dev/null | cut -d: -f2 | cut -c1-1)"`,
       lacking.length > 0 ? unlike('groups', `to have ${lacking.join(', ')}`, groups.join(', ')) : undefined,
     ],
   )
+}
+
+/**
+ * A hash begins with $ (or is one of DES); `!` and `*` begin what none can be. An empty one lets everybody in.
+ *
+ * @param hash its first character, in brackets; undefined where there is no entry
+ * @see crypt(5), shadow(5)
+ */
+function passwordOf(hash: string | undefined): 'set' | 'empty' | 'locked' {
+  if (hash === '[]') return 'empty'
+  return hash !== undefined && /^\[[$\w./]\]$/.test(hash) ? 'set' : 'locked'
 }
 
 export async function lookForListener(

@@ -3,6 +3,7 @@ import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../../lib/log/log.ts'
 import type { Browser } from '../browser.ts'
 import { hidden } from '../secrecy.ts'
+import type { JournalMark } from './plans.ts'
 
 /** What a step can reach. */
 export interface Surroundings {
@@ -14,8 +15,10 @@ export interface Surroundings {
   project: string
   /** Cookies and certificates of this scenario. */
   browser: Browser
-  /** When the scenario began, in seconds of the guest's clock. */
-  began: number
+  /** Where the journal stood when the scenario began, or this installation was first booted. */
+  journal: JournalMark | undefined
+  /** See {@link TestMachine.installation}. */
+  installation: number
   /** Takes what comes before it is an outcome: should it never become one, that is evidence. */
   hear?: (text: string) => void
   log: Log

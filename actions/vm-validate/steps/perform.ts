@@ -3,6 +3,7 @@ import { formatDuration } from '../../lib/units/duration.ts'
 import { formatSize } from '../../lib/units/size.ts'
 import { changeDisk, changeMemory, setClock } from './conditions.ts'
 import { talkAtConsole } from './console.ts'
+import { lookAtCron } from './cron.ts'
 import { askGuest } from './http.ts'
 import {
   lookAtFile,
@@ -13,7 +14,7 @@ import {
   lookForProcess,
 } from './looks.ts'
 import type { Outcome, Surroundings } from './outcome.ts'
-import { lookAtCron, lookAtJournal, lookAtTimer } from './plans.ts'
+import { lookAtJournal, lookAtTimer } from './plans.ts'
 import { lookAtPort } from './port.ts'
 import { runCommand } from './run.ts'
 import { download, upload } from './transfer.ts'

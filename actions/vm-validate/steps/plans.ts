@@ -1,100 +1,10 @@
 import { ApplianceError } from '../../lib/errors/error.ts'
+import type { Guest } from '../../lib/guest/guest.ts'
 import { quote } from '../../lib/guest/quote.ts'
-import type { Cron, Journal, Timer } from '../../lib/spec/scenario.ts'
+import type { Journal, Timer } from '../../lib/spec/scenario.ts'
 import { hidden } from '../secrecy.ts'
 import { facts } from './looks.ts'
 import { type Outcome, type Surroundings, shown, unlike } from './outcome.ts'
-
-/** One line of a table of cron's. */
-export interface CronEntry {
-  schedule: string
-  owner: string
-  command: string
-  /** The settings above it, such as PATH. */
-  env: Record<string, string>
-}
-
-/**
- * Reads crontabs, each after a line `# in FILE`. Those of the system name a user in their sixth field, a user's own
- * (`/var/spool/cron/crontabs/NAME`) do not. An unescaped `%` ends the command; what follows is its input.
- *
- * @see crontab(5)
- */
-export function parseCron(text: string): CronEntry[] {
-  let file = ''
-  let env: Record<string, string> = {}
-  return text.split('\n').flatMap((line) => {
-    const began = /^# in (\/.*)$/.exec(line)?.[1]
-    if (began !== undefined) {
-      file = began
-      env = {}
-      return []
-    }
-    const setting = /^\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line)
-    if (setting) {
-      env = { ...env, [setting[1]!]: setting[2]!.replace(/^(["'])(.*)\1$/, '$2') }
-      return []
-    }
-    const entry = /^\s*(@\w+|(?:[\d*,/a-zA-Z-]+\s+){4}[\d*,/a-zA-Z-]+)\s+(.*)$/.exec(line)
-    if (!entry || line.trimStart().startsWith('#')) return []
-    const own = /\/spool\/cron\/(?:crontabs\/)?([^/]+)$/.exec(file)?.[1]
-    const [, owner, rest] = own ? [undefined, own, entry[2]!] : (/^(\S+)\s+(.*)$/.exec(entry[2]!) ?? [])
-    if (owner === undefined || rest === undefined) return []
-    const command = rest.replace(/(?<!\\)%[\s\S]*$/, '').replaceAll('\\%', '%')
-    return [{ schedule: entry[1]!.replace(/\s+/g, ' '), owner, command, env }]
-  })
-}
-
-const CRONTABS = `for file in /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/*; do
-  [ -f "$file" ] && { echo "# in $file"; cat "$file"; echo; }
-done; true`
-
-export async function lookAtCron(
-  { command, owner, run }: Cron,
-  { guest, signal, limit }: Surroundings,
-): Promise<Outcome> {
-  const { stdout } = await guest.run(CRONTABS, { signal, timeout: limit })
-  const all = parseCron(stdout)
-  const found = all.find(
-    (entry) =>
-      new RegExp(command, 'mu').test(entry.command) && (owner === undefined || owner === entry.owner),
-  )
-  if (!found) {
-    const known = all.map(({ owner, command }) => `${owner}: ${command}`).join('; ')
-    return { met: false, finding: `cron has no entry like /${command}/; it has ${shown(known || undefined)}` }
-  }
-  const what = `${found.schedule} ${found.owner}: ${found.command}`
-  if (!run) return { met: true, finding: what, value: found.schedule }
-  const {
-    status,
-    stdout: out,
-    stderr,
-  } = await guest.run(`cd ~ || cd /; exec env -i ${asCron(found)}`, {
-    as: found.owner,
-    signal,
-    timeout: limit,
-    allowFailure: true,
-  })
-  const said = [out, stderr].filter(Boolean).join('\n')
-  return {
-    met: status === 0,
-    finding:
-      status === 0
-        ? `ran ${what}`
-        : `${what}: exit status ${status}: ${said.trim().split('\n').at(-1) ?? ''}`,
-    output: said,
-    value: out.trimEnd(),
-  }
-}
-
-/** The environment that cron gives, and no other. @see crontab(5) */
-function asCron({ owner, command, env }: CronEntry): string {
-  const given = { HOME: '', LOGNAME: owner, SHELL: '/bin/sh', PATH: '/usr/bin:/bin', ...env }
-  const words = Object.entries(given).map(([name, value]) =>
-    name === 'HOME' && value === '' ? 'HOME="$HOME"' : `${name}=${quote(value)}`,
-  )
-  return `${words.join(' ')} ${quote(given.SHELL)} -c ${quote(command)}`
-}
 
 export async function lookAtTimer({ timer, run }: Timer, around: Surroundings): Promise<Outcome> {
   const name = timer.endsWith('.timer') ? timer : `${timer}.timer`
@@ -122,24 +32,68 @@ export async function lookAtTimer({ timer, run }: Timer, around: Surroundings): 
   }
 }
 
+/** A place in a guest's journal. A time would not do: scenarios set the clock back. */
+export interface JournalMark {
+  /** journalctl's option for what is there from it on; undefined for everything. */
+  from: string | undefined
+  /** Of the boot then. */
+  bootId: string
+}
+
+/**
+ * Who says where a scenario begins: an entry that no step asks for, since systemd 252 skips one too many after a cursor's
+ * entry if that is not among those asked for (--after-cursor).
+ */
+const MARK = 'appliance-scenario'
+
+/** Where the guest's journal stands, or where its last boot begins. */
+export async function markJournal(
+  guest: Guest,
+  place: 'end' | 'boot',
+  signal: AbortSignal,
+): Promise<JournalMark> {
+  const ask =
+    place === 'end'
+      ? `systemd-cat -t ${MARK} -p debug echo 'a scenario begins'; journalctl --sync
+last() { journalctl -q --no-pager -n 1 -o cat --show-cursor "$@" | sed -n '$s/^-- cursor: /--cursor=/p'; }
+from=$(last -b -t ${MARK}); echo "\${from:-$(last)}"`
+      : `journalctl -q --no-pager -b -o export | sed -n 's/^__CURSOR=/--cursor=/p;T;q'`
+  const { stdout } = await guest.run(`cat /proc/sys/kernel/random/boot_id; ${ask}`, {
+    signal,
+    timeout: 60_000,
+    allowFailure: true,
+  })
+  const [bootId = '', from] = stdout.split('\n')
+  return { bootId, from: from || undefined }
+}
+
+/** Shell that sets `from`. A journal that is kept in memory alone forgets at a restart, and so begins anew. */
+function sinceMark(mark: JournalMark | undefined): string {
+  if (mark === undefined) return 'from=-b'
+  const { from, bootId } = mark
+  if (from === undefined) return 'from='
+  const same = `[ -d /var/log/journal ] || [ "$(cat /proc/sys/kernel/random/boot_id)" = ${quote(bootId)} ]`
+  return `if ${same}; then from=${quote(from)}; else from=-b; fi`
+}
+
 /** Entries of the journal that are named in a finding. */
 const NAMED = 3
 
 export async function lookAtJournal(
   step: Journal,
-  { guest, began, signal, limit }: Surroundings,
+  { guest, journal, signal, limit }: Surroundings,
 ): Promise<Outcome> {
   const { unit, since = 'scenario', has, lacks, allow = [] } = step
   const priority = step.priority ?? (has === undefined && lacks === undefined ? 'err' : 'info')
   const from =
     since === 'boot'
-      ? '-b'
+      ? 'from=-b'
       : since === 'scenario'
-        ? `--since=@${Math.floor(began)}`
-        : `--since=-${Math.ceil(since / 1000)}s`
-  const selection = [from, `-p ${priority}`, ...(unit === undefined ? [] : [`-u ${quote(unit)}`])].join(' ')
+        ? sinceMark(journal)
+        : `from=--since=-${Math.ceil(since / 1000)}s`
+  const selection = [`-p ${priority}`, ...(unit === undefined ? [] : [`-u ${quote(unit)}`])].join(' ')
   const { status, stdout, stderr } = await guest.run(
-    `journalctl -q --no-pager -o short ${selection} | tail -c ${8 << 20}`,
+    `${from}; journalctl -q --no-pager -o short $from ${selection} | tail -c ${8 << 20}`,
     { signal, timeout: limit, allowFailure: true },
   )
   if (status !== 0 || /journalctl: not found/.test(stderr))

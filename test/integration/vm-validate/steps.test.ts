@@ -171,6 +171,9 @@ describe('looking', () => {
   "is-system-running "*) echo running ;;
   "show nginx.service") printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\nUnitFileState=disabled\\nResult=success\\n' ;;
   "show broken.service") printf 'LoadState=loaded\\nActiveState=failed\\nSubState=failed\\nUnitFileState=enabled\\nResult=exit-code\\n' ;;
+  "show journald.service"|"show rescue.service") printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\nUnitFileState=static\\nResult=success\\n' ;;
+  "show volatile.service") printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\nUnitFileState=enabled-runtime\\nResult=success\\n' ;;
+  "list-dependencies --all") printf 'default.target\\n  journald.service\\n' ;;
   "show nightly.timer") printf 'LoadState=loaded\\nActiveState=active\\nUnit=nightly.service\\nNextElapseUSecRealtime=Fri 03:00\\n' ;;
   "start --wait") echo "failed: no space" >&2; exit 1 ;;
   *) printf 'LoadState=not-found\\n' ;;
@@ -187,6 +190,8 @@ esac`),
     '/bin/getent': file(`case "$1 $2" in
   "passwd root") echo root:x:0:0:root:/root:/bin/bash ;;
   "shadow root") echo 'root:!*:1::::::' ;;
+  "passwd guest") echo guest:x:1000:100::/home/guest:/bin/sh ;;
+  "shadow guest") echo 'guest::1::::::' ;;
   *) exit 2 ;; esac`),
     '/bin/journalctl': file(
       `case "$*" in *"-u quiet"*) ;; *) echo "Nov 26 box app[1]: error: it broke"; echo "Nov 26 box kernel: RAS: no hardware" ;; esac`,
@@ -197,6 +202,16 @@ esac`),
     ['service: { unit: nginx, enabled: true }', '✗ expected start of nginx.service enabled, got disabled'],
     ['service: broken', '✗ expected broken.service to be active, got failed (exit-code) (failed)'],
     ['service: { unit: broken, state: failed, enabled: true }', /^broken\.service is failed/],
+    ['service: { unit: journald, enabled: true }', 'journald.service is active (running), static'],
+    ['service: { unit: rescue, enabled: true }', '✗ expected start of rescue.service enabled, got static'],
+    [
+      'service: { unit: volatile, enabled: true }',
+      '✗ expected start of volatile.service enabled, got enabled-runtime',
+    ],
+    [
+      'service: { unit: journald, enabled: false }',
+      '✗ expected start of journald.service disabled, got static, and something that starts wants it',
+    ],
     ['service: ngnix', '✗ there is no unit ngnix.service'],
     ['process: nginx', '2 of nginx'],
     ['process: { program: nginx, count: 1 }', '✗ expected processes of nginx: 1, got 2'],
@@ -220,6 +235,8 @@ esac`),
       /^root: uid 0, \/bin\/bash, in root; password locked$/,
     ],
     ['user: { user: root, password: set }', '✗ expected password set, got locked'],
+    ['user: { user: guest, password: locked }', '✗ expected password locked, got empty'],
+    ['user: { user: guest, password: set }', '✗ expected password set, got empty'],
     ['user: { user: mallory, exists: false }', 'there is no user mallory'],
     ['timer: nightly', 'nightly.timer is set; next: Fri 03:00'],
     ['timer: { timer: nightly, run: true }', '✗ nightly.service failed: failed: no space'],
@@ -333,6 +350,8 @@ steps:
   - get: { path: /, certificate: one.pem, expect: { json: { cookie: session=abc } } }
   - get: { path: /, tls: true }
     not: true
+  - get: { path: /, tls: true }
+    not: true
   - get: { path: /, certificate: two.pem, cookies: false, expect: { json: { cookie: none } } }
   - get: { path: /, certificate: one.pem }
 `,
@@ -347,10 +366,11 @@ steps:
       'passed',
       'passed',
       'passed',
+      'passed',
       'failed',
     ])
     expect(steps[2].finding).toContain('port 443 shows another certificate than the one it showed before')
-    expect(steps[4].finding).toMatch(
+    expect(steps[5].finding).toMatch(
       /another certificate than the one given: sha256:[0-9a-f]{64}, not sha256:/,
     )
   })

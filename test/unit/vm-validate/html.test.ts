@@ -9,7 +9,6 @@ import { browser } from '../../../actions/vm-validate/browser.ts'
 import { casesIn } from '../../../actions/vm-validate/junit-read.ts'
 import { distribute, machinesFor } from '../../../actions/vm-validate/machines.ts'
 import { reportHtml } from '../../../actions/vm-validate/report-html.ts'
-import { parseCron } from '../../../actions/vm-validate/steps/plans.ts'
 import { type ScenarioResult, verdictOn } from '../../../actions/vm-validate/verdict.ts'
 
 const hostile = '<script>document.title="owned"</script> & "quotes" \u001b[31m \u0000 \ud800 ::error::x'
@@ -202,36 +201,6 @@ test('cookies are kept by path, age and secrecy', () => {
   expect(jar.cookiesFor('/', true, 11_000)).toBe('b=2; c=3')
   take('b=; Path=/; Max-Age=0', 'c=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT')
   expect(jar.cookiesFor('/', true, 11_000)).toBeUndefined()
-})
-
-test('crontabs are read as cron reads them', () => {
-  const text = `# in /etc/crontab
-SHELL=/bin/sh
-# m h dom mon dow user command
-17 *  * * *  root  cd / && run-parts --report /etc/cron.hourly
-# in /etc/cron.d/app
-PATH="/usr/local/bin:/bin"
-30 2 * * 1-5 app backup day-$(date +\\%u).tar%input
-@reboot root /bin/true
-# in /var/spool/cron/crontabs/mary
-*/5 * * * * echo hers
-`
-  expect(parseCron(text)).toEqual([
-    {
-      schedule: '17 * * * *',
-      owner: 'root',
-      command: 'cd / && run-parts --report /etc/cron.hourly',
-      env: { SHELL: '/bin/sh' },
-    },
-    {
-      schedule: '30 2 * * 1-5',
-      owner: 'app',
-      command: 'backup day-$(date +%u).tar',
-      env: { PATH: '/usr/local/bin:/bin' },
-    },
-    { schedule: '@reboot', owner: 'root', command: '/bin/true', env: { PATH: '/usr/local/bin:/bin' } },
-    { schedule: '*/5 * * * *', owner: 'mary', command: 'echo hers', env: {} },
-  ])
 })
 
 test('a suite’s JUnit cases are read; what is no JUnit is a failure', () => {
