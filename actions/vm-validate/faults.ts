@@ -35,7 +35,8 @@ export async function stepFaults(
         const wrong = patternFault(pattern)
         if (wrong) say(`${key}: /${pattern}/ is no regular expression: ${wrong}`)
       }
-      if (cannotFail.includes(step.kind) && step.not) say(`${step.kind} cannot be negated`)
+      const valueless = step.save === undefined ? undefined : whyNoValue(step)
+      if (valueless) say(`${step.kind}: nothing to save: ${valueless}`)
       if (step.kind === 'download') {
         if (isAbsolute(step.to) || step.to.split('/').includes('..'))
           say(`download to ${step.to}: give a path inside the scenario's own folder, e.g. backup.tar`)
@@ -71,11 +72,19 @@ export function matrixFaults(matrix: Matrix | undefined, scenarios: readonly Sce
     }))
 }
 
-/** Steps that do something and look at nothing. */
-const cannotFail: readonly string[] = [
-  ...['boot', 'reboot', 'power_off', 'power_cut', 'snapshot', 'rollback', 'time', 'network', 'disk'],
-  ...['repeat', 'parallel'],
-]
+/** Why such a step has no value although its kind has. */
+function whyNoValue(step: ScenarioStep): string | undefined {
+  if (step.kind === 'file' && step.contains === undefined)
+    return 'the value of a file is its text, which contains: asks for ("contains: ^" takes all of it)'
+  if (step.kind === 'package' && step.installed === false)
+    return 'the value of a package is its version, and this one is not to be installed'
+  if (step.kind === 'journal' && step.has === undefined)
+    return 'the value of the journal is the entry that has: asks for'
+  const by = typeof step.save === 'object' ? Object.values(step.save) : []
+  if (by.some(({ header }) => header !== undefined) && !('path' in step && step.kind !== 'file'))
+    return 'headers are of HTTP answers'
+  return undefined
+}
 
 /** What only some drivers can do. */
 function neededOfDriver(step: ScenarioStep): Capability[] {

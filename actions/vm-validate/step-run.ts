@@ -9,6 +9,7 @@ import { type Heard, listening } from './heard.ts'
 import type { StepRun } from './report.ts'
 import { fillStep } from './saved.ts'
 import { hidden } from './secrecy.ts'
+import { NotStarted } from './started.ts'
 import { httpMethods } from './steps/http.ts'
 import { boot, changeMachine } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
@@ -124,7 +125,7 @@ function saved(
   for (const [name, what] of Object.entries(wanted)) {
     const value = takenFrom(outcome, what)
     if (value === undefined) {
-      if (what === undefined) continue
+      if (what === undefined) return { ...outcome, met: false, finding: `nothing to save as ${name}` }
       const [how, where] = Object.entries(what)[0]!
       return { ...outcome, met: false, finding: `nothing to save as ${name}: there is no ${how} ${where}` }
     }
@@ -160,8 +161,20 @@ async function attempt(step: ScenarioStep, title: string, limit: number, trial: 
   } catch (thrown) {
     signal.throwIfAborted()
     const error = toApplianceError(thrown)
+    if (step.kind === 'boot' && step.not && (thrown instanceof NotStarted || silent.includes(error.code)))
+      return { account, ...(await neverBooted(error, test, signal)) }
     return { met: false, account, broken: error.code, finding: hinted(error) }
   }
+}
+
+/** What is said of a guest that was switched on and does not come up. */
+const silent: readonly string[] = ['no-answer', 'timeout']
+
+/** The only step whose being out of time is an outcome: that a machine must not boot shows in nothing else. */
+async function neverBooted(error: ApplianceError, test: TestMachine, signal: AbortSignal): Promise<Outcome> {
+  // Nobody would obey a request to shut down.
+  await test.off('cut', signal)
+  return { met: true, finding: `not so, as it should be: ${hinted(error)}` }
 }
 
 async function once(step: ScenarioStep, limit: number, trial: Trial, account: Account): Promise<Inner> {

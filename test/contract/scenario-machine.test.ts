@@ -6,11 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { buildKey } from '../../actions/lib/guest/key.ts'
 import type { MachineSpec } from '../../actions/lib/hypervisor/hypervisor.ts'
 import { qemu } from '../../actions/lib/hypervisor/qemu/hypervisor.ts'
+import { secrets } from '../../actions/lib/log/secrets.ts'
 import type { MachineNetwork } from '../../actions/lib/network/network.ts'
 import { readPackets } from '../../actions/lib/network/pcap.ts'
 import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { browser } from '../../actions/vm-validate/browser.ts'
 import { recordPackets } from '../../actions/vm-validate/packets.ts'
+import { runStep } from '../../actions/vm-validate/step-run.ts'
 import { lookAtService } from '../../actions/vm-validate/steps/looks.ts'
 import { boot } from '../../actions/vm-validate/steps/machine.ts'
 import { lookAtJournal, markJournal } from '../../actions/vm-validate/steps/plans.ts'
@@ -189,6 +191,22 @@ else
         'changed\n52:54:00:12:34:56\n2031',
       )
       expect(await said('blockdev --getsize64 /dev/disk/by-id/virtio-data')).toBe(String(2 ** 26))
+    })
+
+    test('must not boot with too little memory, does not, and goes on with enough of it', async () => {
+      const trial = {
+        ...{ test: machine, scratch: folder, project: folder, values: new Map(), secrets: secrets() },
+        ...{ browser: browser(), disks: new Map(), journals: new Map(), log, signal },
+      }
+      const few = { kind: 'boot', memory: 32 * 2 ** 20, timeout: 45_000, not: true } as const
+      const { result } = await runStep(few, trial)
+      expect(result).toMatchObject({ status: 'passed', title: 'not: boot memory 32 MiB' })
+      expect(machine.running).toBe(false)
+      const enough = await runStep({ kind: 'boot', memory: 512 * 2 ** 20 }, trial)
+      expect(enough.result.finding).toMatch(/^another machine runs/)
+      expect(machine.installation).toBe(0)
+      const boots = await runStep({ kind: 'boot', not: true }, trial)
+      expect(boots.result).toMatchObject({ status: 'failed' })
     })
 
     test('comes back to the pristine running machine, whatever became of it, and quickly', async () => {

@@ -83,9 +83,32 @@ const blocks = {
   parallel: steps.transform((steps) => ({ steps })).describe('Does some steps at the same time'),
 }
 
+const kinds = Object.keys({ ...single, ...blocks })
+
+/** Steps that have a value: what they printed, received or found. */
+const withValue = [
+  ...['run', 'get', 'post', 'put', 'patch', 'delete', 'head'],
+  ...['file', 'package', 'cron', 'journal', 'time'],
+]
+
+/** Steps that do something and look at nothing. */
+const looksAtNothing = [
+  ...['reboot', 'power_off', 'power_cut', 'snapshot', 'rollback', 'time', 'network', 'disk'],
+  ...['repeat', 'parallel'],
+]
+
+/** What a kind does not heed: it is a fault, not silence. */
+function idleSettings(kind: string): Record<string, string> {
+  return {
+    ...(kind === 'run' ? {} : { as: 'it goes with run', env: 'it goes with run' }),
+    ...(withValue.includes(kind) ? {} : { save: `it goes with ${withValue.join(', ')}` }),
+    ...(looksAtNothing.includes(kind) ? { not: 'it does something and looks at nothing' } : {}),
+  }
+}
+
 export const scenarioStep: z.ZodType<ScenarioStep> = stepOf(
   { ...single, ...blocks },
-  { shared: true },
+  { shared: true, idle: Object.fromEntries(kinds.map((kind) => [kind, idleSettings(kind)])) },
 ) as unknown as z.ZodType<ScenarioStep>
 
 /** A scenario file. */

@@ -37,7 +37,18 @@ describe('refused is', () => {
   const spec = { name: 'box', version: '1.0.0' }
   test('nothing in the smallest of each', () => {
     expect(accepts(appliance, spec)).toBe(true)
-    expect(accepts(scenario, steps('boot', { rollback: null }, { port: 80, eventually: '3 s' }))).toBe(true)
+    expect(
+      accepts(
+        scenario,
+        steps(
+          'boot',
+          { boot: { memory: '64 MiB' }, not: true },
+          { run: 'x', as: 'nobody', env: {}, save: 'x' },
+          { rollback: null },
+          { port: 80, eventually: '3 s' },
+        ),
+      ),
+    ).toBe(true)
   })
 
   test.each([
@@ -57,6 +68,9 @@ describe('refused is', () => {
     ['an argument too many', steps({ boot: 'now' })],
     ['two kinds in one step', steps({ port: 80, get: '/' })],
     ['no kind in a step', steps({ timeout: '3 s' })],
+    ['a user who looks at a file', steps({ file: '/etc', as: 'nobody' })],
+    ['a port to be saved', steps({ port: 80, save: 'x' })],
+    ['a restart that must not come', steps({ reboot: null, not: true })],
     ['a time without unit', steps({ run: 'x', eventually: '60' })],
     ['no steps', steps()],
   ])('%s in a scenario', (_, value) => {

@@ -572,6 +572,17 @@ describe('a scenario', () => {
       ['9:5: steps[4].get: a request has one body, this one has body and form'],
     ],
     [
+      'with settings that its steps do not heed',
+      '- boot',
+      '- { file: /etc, as: nobody, env: { A: b } }\n  - { port: 80, save: x }\n  - { reboot: , not: true }',
+      [
+        '4:19: steps[1].as: means nothing beside file; it goes with run',
+        '4:31: steps[1].env: means nothing beside file; it goes with run',
+        '5:17: steps[2].save: means nothing beside port; it goes with run, get, post, put, patch, delete, head, file, package, cron, journal, time',
+        '6:17: steps[3].not: means nothing beside reboot; it does something and looks at nothing',
+      ],
+    ],
+    [
       'with a value nobody gives',
       'secret.admin',
       'secret.amdin',

@@ -22,3 +22,20 @@ test('what a driver cannot do is a fault of a scenario that will be run on it', 
     expect.stringMatching(/^wrong\.yml: stdout: \/\(\/ is no regular expression/),
   ])
 })
+
+test('a look whose value is not asked for has nothing to save', async () => {
+  const faultsOf = async (step: object) =>
+    (await stepFaults([await scenario('one', { ...step, save: 'x' })], '/')).map(({ message }) => message)
+  expect(await faultsOf({ file: '/etc/motd' })).toEqual([
+    expect.stringMatching(/^file: nothing to save: the value of a file is its text/),
+  ])
+  expect(await faultsOf({ file: { path: '/etc/motd', contains: '^' } })).toEqual([])
+  expect(await faultsOf({ package: { package: 'gcc', installed: false } })).toHaveLength(1)
+  expect(await faultsOf({ package: 'gcc' })).toEqual([])
+  expect(await faultsOf({ journal: {} })).toHaveLength(1)
+  const header = { save: { x: { header: 'Location' } } }
+  const saves = async (step: object) =>
+    (await stepFaults([await scenario('one', { ...step, ...header })], '/')).map(({ message }) => message)
+  expect(await saves({ run: 'x' })).toEqual(['run: nothing to save: headers are of HTTP answers'])
+  expect(await saves({ get: '/' })).toEqual([])
+})
