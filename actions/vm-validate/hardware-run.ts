@@ -1,5 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { toApplianceError } from '../lib/errors/error.ts'
-import type { Hypervisor } from '../lib/hypervisor/hypervisor.ts'
+import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import type { Scenario } from '../lib/spec/scenario.ts'
 import type { CheckContext } from './checks/check.ts'
 import { failedUnits, wrongPorts } from './checks/inside.ts'
@@ -8,34 +10,44 @@ import { folderName } from './evidence.ts'
 import { type Hardware, hardwareName } from './hardware.ts'
 import { report, type StepRun } from './report.ts'
 import { runScenario } from './scenario-run.ts'
+import { leftOut } from './scenarios-run.ts'
 import { testMachine } from './test-machine.ts'
-import { failedStep, type ScenarioResult } from './verdict.ts'
+import type { ScenarioResult } from './verdict.ts'
 
 /** What is skipped, and why. */
 type Look = () => Promise<string[] | { skipped: string }>
 
+/** What hardware is tried with. */
+interface Stand {
+  /** The machine as the subject describes it. */
+  machine: MachineSpec
+  driver: Hypervisor
+  /** What the network wants done in a guest that has just booted. */
+  welcome: string | undefined
+}
+
 /**
  * Boots the subject as a customer would who has such hardware: it must finish its first boot, no unit may fail, it must
- * offer its ports, and the scenarios that the matrix names must pass.
+ * offer its ports, and the scenarios that the matrix names must pass there: their results come after its own.
  */
 export async function runHardware(
   hardware: Hardware,
   course: Course,
   context: Omit<CheckContext, 'signal' | 'course'>,
   scenarios: readonly Scenario[],
-  driver: Hypervisor,
-  welcome: string | undefined,
-): Promise<ScenarioResult> {
+  { machine, driver, welcome }: Stand,
+): Promise<ScenarioResult[]> {
   const began = performance.now()
   const name = `Boots with ${hardwareName(hardware)}`
   const folder = folderName(name, course.folders)
-  const { overlay: _, ...spec } = course.test.spec
+  const room = await mkdtemp(join(course.workDirectory, 'hardware-'))
+  await using _ = { [Symbol.asyncDispose]: () => rm(room, { recursive: true, force: true }) }
   // A date alone is midnight.
   const clock = hardware.clock === undefined ? {} : { clock: `${hardware.clock}T00:00:00` }
   await using test = testMachine(
     driver,
     // By its folder's name, so that none writes over what another one's serial console said.
-    { ...spec, ...hardware, ...clock, name: folder },
+    { ...machine, ...hardware, ...clock, name: folder, overlay: join(room, 'overlay.qcow2') },
     course.log,
     welcome,
   )
@@ -50,16 +62,6 @@ export async function runHardware(
       'it offers the declared ports',
       async () => (await wrongPorts({ ...context, course: own, signal: course.signal })).faults,
     ],
-    ...scenarios.map((scenario): [string, Look] => [
-      scenario.name,
-      async () => {
-        if (hardware.nics === 0)
-          return { skipped: 'from outside, a machine without a network cannot be reached' }
-        const result = await runScenario(scenario, own)
-        const failed = failedStep(result)
-        return failed ? [`${failed.title}: ${failed.finding}`] : []
-      },
-    ]),
   ]
   const runs: StepRun[] = []
   for (const [title, look] of steps) {
@@ -84,5 +86,19 @@ export async function runHardware(
     })
   }
   const result = await report({ name, kind: 'hardware', began, folder }, runs, own)
-  return { ...result, remarks: [...test.remarks] }
+  const why =
+    result.status === 'failed'
+      ? 'the machine does not boot as it should'
+      : hardware.nics === 0
+        ? 'from outside, a machine without a network cannot be reached'
+        : undefined
+  const results = [result]
+  for (const scenario of scenarios) {
+    const here = { ...scenario, name: `${scenario.name} (${hardwareName(hardware)})` }
+    const left = why ?? scenario.skip
+    // Each goes back to where the first one began, instead of booting again.
+    if (left === undefined && results.length === 1) await test.keep(course.signal)
+    results.push(left === undefined ? await runScenario(here, own) : leftOut(here, left))
+  }
+  return [{ ...result, remarks: [...test.remarks] }, ...results.slice(1)]
 }

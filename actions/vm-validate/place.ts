@@ -8,6 +8,8 @@ export interface Place {
   machine: Machine | undefined
   guest: Guest | undefined
   running: boolean
+  /** Its network cable is pulled, so that it is reached by its serial line. */
+  cut: boolean
   /** Which installation is on its disk: 0 is the first machine's. */
   installation: number
   /** By name. */
@@ -20,6 +22,7 @@ export const emptyPlace = (spec: MachineSpec, installation = 0): Place => ({
   machine: undefined,
   guest: undefined,
   running: false,
+  cut: false,
   snapshots: new Set(),
 })
 

@@ -74,7 +74,8 @@ async function another(
   return { ...own, ready: booted.status === 'passed' }
 }
 
-function leftOut(scenario: Scenario, why: string): ScenarioResult {
+/** A scenario that is not run, and why. */
+export function leftOut(scenario: Scenario, why: string): ScenarioResult {
   const { name, file, steps } = scenario
   return {
     name,

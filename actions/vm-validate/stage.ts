@@ -209,7 +209,7 @@ export const vmValidate = vmValidateOn((work) => driverNamed(work.project.spec.v
 async function runMatrix(
   course: Course,
   publicKey: string,
-  { disk, ...usual }: MachineSpec,
+  machine: MachineSpec,
   scenarios: readonly Scenario[],
   driver: Hypervisor,
   work: Work,
@@ -217,13 +217,14 @@ async function runMatrix(
   const matrix = course.spec.validate.matrix!
   const named = scenarios.filter(({ name }) => matrix.scenarios.includes(name))
   const results: ScenarioResult[] = []
-  const context = { spec: work.project.spec, publicKey, disk }
-  const { hardware: tried, remarks } = hardwareToTry(matrix, usual, driver)
+  const context = { spec: work.project.spec, publicKey, disk: machine.disk }
+  const { hardware: tried, remarks } = hardwareToTry(matrix, machine, driver)
   remarks.forEach(course.test.remark)
   for (const hardware of tried) {
     if (course.holding.held) break
-    const run = () => runHardware(hardware, course, context, named, driver, work.network().welcome)
-    results.push(await during(work, hardwareName(hardware), run))
+    const stand = { machine, driver, welcome: work.network().welcome }
+    const run = () => runHardware(hardware, course, context, named, stand)
+    results.push(...(await during(work, hardwareName(hardware), run)))
   }
   return results
 }

@@ -124,6 +124,13 @@ export function testMachine(
     if (place.machine?.power) return place.machine.power
     throw new ApplianceError('input', `${hypervisor.name} cannot switch a machine off and on again`)
   }
+  /** A serial line's shell is opened over the network, once the guest has booted. */
+  const plugged = (what: string) => {
+    if (at.cut)
+      throw new ApplianceError('input', `a guest that ${what} with its network cut cannot be reached`, {
+        hint: 'Write network: restored before; boot: { nic: none } boots without a network.',
+      })
+  }
   /** Leaves a shell on the serial line, which sets the clock after a rollback; without one, that is done later. */
   const listen = async (signal: AbortSignal) => {
     const { machine, guest, spec } = home
@@ -207,6 +214,7 @@ export function testMachine(
           // Once it was seen to answer after a rollback, nobody waits for that.
           home.guest = rollbacks.length === 0 ? await home.machine.guest(signal) : coming(home.machine)
           home.running = true
+          home.cut = false
           touched = false
           rollbacks.push(performance.now() - began)
           log.debug(`rolled back in ${formatDuration(performance.now() - began)}`)
@@ -221,10 +229,11 @@ export function testMachine(
       log.debug(`booted anew in ${formatDuration(performance.now() - began)}`)
     },
     async remember(name, signal) {
-      await leave()
+      // The shell on a serial line is no session that would be dead afterwards, and the only way in.
+      if (!at.cut) await leave()
       await at.machine!.snapshot(name)
       at.snapshots.add(name)
-      at.guest = await at.machine!.guest(signal)
+      at.guest ??= await at.machine!.guest(signal)
     },
     async goBack(name, signal) {
       if (!at.snapshots.has(name) || !at.machine)
@@ -232,11 +241,13 @@ export function testMachine(
       await leave()
       await at.machine.rollback(name, signal)
       at.running = true
+      at.cut = false
       at.guest = coming(at.machine)
     },
     async reboot(signal) {
       const { guest, machine } = at
       if (!guest || !machine) throw new ApplianceError('no-answer', 'the machine is not running')
+      plugged('restarts')
       at.guest = undefined
       await using _ = await restart(machine, guest, { title: at.spec.name, signal })
       await settle(at, signal)
@@ -252,6 +263,7 @@ export function testMachine(
     async on(signal) {
       if (at.running) return
       if (!at.machine) return await boot(at, signal)
+      plugged('is switched on')
       await power(at).on()
       await settle(at, signal)
     },
@@ -280,6 +292,7 @@ export function testMachine(
       const line = connected ? undefined : await machine.line?.(guest, signal)
       await leave()
       await machine.cable.plug(connected)
+      at.cut = !connected
       at.guest = line ?? (await machine.guest(signal))
     },
     async [Symbol.asyncDispose]() {

@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdtemp, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { exists } from '../../lib/files/exists.ts'
@@ -110,16 +110,17 @@ async function baseOf({ ova, disk }: Boot, room: Room): Promise<MachineSpec> {
   if (ova !== undefined || disk !== undefined) {
     const path = resolve(project, ova ?? disk!)
     if (!(await exists(path))) throw new ApplianceError('input', `there is no ${path} to boot`)
-    const folder = join(scratch, `machine-${room.disks.size}-${Date.now()}`)
-    await mkdir(folder, { recursive: true })
-    const { overlay: _, enlarge: __, ...common } = test.spec
+    const folder = await mkdtemp(join(scratch, 'machine-'))
+    const { enlarge: _, ...same } = test.spec
+    // One of its own, so that its hardware can be changed, too.
+    const common = same.overlay ? { ...same, overlay: join(folder, 'overlay.qcow2') } : same
     return ova !== undefined
       ? await machineOfOva(path, folder, { ...common, evidence }, signal)
       : await machineOfDisk(path, { ...common, evidence })
   }
-  await test.off('asked', signal)
   const { overlay } = test.spec
   if (!overlay) throw new ApplianceError('input', 'this driver cannot boot the same disk on other hardware')
+  await test.off('asked', signal)
   // Two overlays that follow one another: the machine that was switched off keeps its own.
   return {
     ...test.spec,
