@@ -38,7 +38,7 @@ export interface Wanted {
  * out is there with its reason.
  */
 export async function runBuiltInChecks(
-  context: Omit<CheckContext, 'signal'>,
+  context: Omit<CheckContext, 'signal' | 'sealed'>,
   wanted: Wanted,
 ): Promise<ScenarioResult> {
   const { course, spec } = context
@@ -63,7 +63,7 @@ export async function runBuiltInChecks(
     const start = performance.now()
     if (check.changes) course.test.touch()
     const found = await attempt(title, check.limit, course.signal, (signal) =>
-      check.look({ ...context, signal }),
+      check.look({ ...context, sealed: wanted.sealed, signal }),
     )
     const run = asRun(title, found, performance.now() - start)
     if (check.changes && !(asked && run.result.status === 'failed')) {

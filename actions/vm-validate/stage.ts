@@ -30,7 +30,7 @@ import { variablesOf } from './variables.ts'
 import { type ScenarioResult, verdictOn } from './verdict.ts'
 import { during, type Work } from './work.ts'
 
-const RECIPE = '2'
+const RECIPE = '3'
 
 /** The vm-validate stage on a hypervisor of choice. */
 export function vmValidateOn(
@@ -59,7 +59,8 @@ export function vmValidateOn(
     async dependsOn(work) {
       const { spec, directory, buildDirectory } = work.project
       const scenarios = await readScenarios(spec, directory)
-      const files = neededOfProject(scenarios, directory)
+      const shipped = spec.pack.hardware.data_disks.flatMap(({ file }) => file ?? [])
+      const files = [...neededOfProject(scenarios, directory), ...shipped]
       const { suites } = spec.validate
       return {
         recipe: RECIPE,
@@ -217,7 +218,7 @@ async function runMatrix(
   const matrix = course.spec.validate.matrix!
   const named = scenarios.filter(({ name }) => matrix.scenarios.includes(name))
   const results: ScenarioResult[] = []
-  const context = { spec: work.project.spec, publicKey, disk: machine.disk }
+  const context = { spec: work.project.spec, publicKey, disk: machine.disk, sealed: true }
   const { hardware: tried, remarks } = hardwareToTry(matrix, machine, driver)
   remarks.forEach(course.test.remark)
   for (const hardware of tried) {

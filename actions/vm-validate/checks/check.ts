@@ -5,7 +5,9 @@ import type { Course } from '../course.ts'
 /** What checks judge by. */
 export interface CheckContext {
   course: Course
-  spec: Pick<Spec, 'name' | 'basebox' | 'validate' | 'firstBoot'>
+  spec: Pick<Spec, 'name' | 'basebox' | 'validate' | 'firstBoot' | 'pack'>
+  /** Whether it is what ships, packed and sealed, or the disk before that. */
+  sealed: boolean
   /** The build's public key, as authorized_keys would hold it. */
   publicKey: string
   /** The disk that is booted, unchanged: for looking at its bytes. */

@@ -10,6 +10,8 @@ export interface HygieneCheck {
 export interface HygieneFacts {
   /** Our public key as `authorized_keys` would hold it: type, base64, comment. */
   publicKey: string
+  /** Keys that the spec ships, as lines of `authorized_keys`. */
+  shippedKeys?: readonly string[]
   /** What the machine is to call itself: the appliance's name. */
   hostname: string
   /** Prefix of all paths, for looking at a folder instead of the running system; empty for the guest. */
@@ -20,7 +22,7 @@ export interface HygieneFacts {
  * The list of checks; further ones are further entries. `born FILE…` prints those that are older than this boot
  * (ten seconds are forgiven: the hardware's clock counts whole seconds, and the kernel reads it early).
  */
-export function hygieneChecks({ publicKey, hostname, root }: HygieneFacts): HygieneCheck[] {
+export function hygieneChecks({ publicKey, shippedKeys = [], hostname, root }: HygieneFacts): HygieneCheck[] {
   const blob = publicKey.trim().split(/\s+/)[1] ?? ''
   const prelude = [
     'set -f',
@@ -47,11 +49,11 @@ dbus=$root/var/lib/dbus/machine-id
 born $root/etc/ssh/ssh_host_*`,
     },
     {
-      title: 'no key opens it but the one handed in for this test',
+      title: 'no key opens it but those declared, and the one handed in for this test',
       script: `
 for file in $root/root/.ssh/authorized_keys* $root/home/*/.ssh/authorized_keys* $root/etc/ssh/authorized_keys*; do
   [ -f "$file" ] || continue
-  grep -vE '^[[:space:]]*(#|$)' "$file" | grep -vF '${blob}' | while read -r line; do echo "$file lets in: $line"; done
+  grep -vE '^[[:space:]]*(#|$)' "$file" | ${[blob, ...shippedKeys.flatMap(blobOf)].map((one) => `grep -vF '${one}'`).join(' | ')} | while read -r line; do echo "$file lets in: $line"; done
 done
 grep -rlF '${blob}' $root/etc $root/home $root/opt $root/srv $root/usr/local 2>/dev/null | sed 's/$/ holds the key of the build/'`,
     },
@@ -98,6 +100,11 @@ grep -rniE '^[^#]*(macaddress|hwaddr|mac-address)' $root/etc/netplan $root/etc/s
     },
   ]
   return checks.map(({ title, script }) => ({ title, script: `${prelude}\n${script}\necho '${END}'\n` }))
+}
+
+/** The key itself of a line that may begin with options and end with a comment. @see sshd(8) */
+function blobOf(line: string): string[] {
+  return /(?:^|\s)(AAAA[A-Za-z0-9+/]+=*)(?=\s|$)/.exec(line)?.slice(1) ?? []
 }
 
 /** Printed last, so that a script that broke off is not taken for one that found nothing. */

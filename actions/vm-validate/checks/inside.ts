@@ -3,6 +3,7 @@ import { formatSize } from '../../lib/units/size.ts'
 import { eventually } from '../deadline.ts'
 import { offered, portDifferences } from '../listens.ts'
 import { listenersOf } from '../steps/port.ts'
+import { accounts } from './accounts.ts'
 import { type Check, type CheckContext, type Found, nothingWrong } from './check.ts'
 
 async function said({ course, signal }: CheckContext, script: string): Promise<string> {
@@ -47,37 +48,6 @@ export async function wrongPorts(context: CheckContext, patience = 60_000): Prom
       ...answer.missing.map((name) => `nothing listens on ${name}, which is declared`),
       ...answer.extra.map((name) => `something listens on ${name}, which is not declared (validate.listens)`),
     ],
-  }
-}
-
-/** Accounts that let people in and that nobody declared; passwords that are empty. */
-async function accounts(context: CheckContext): Promise<Found> {
-  const users = context.spec.basebox.bootstrap?.users ?? []
-  const declared = new Map(users.map((user) => [user.name, user]))
-  const table = await said(
-    context,
-    `getent passwd | while IFS=: read -r name _ uid _ _ _ shell; do
-  hash=$(getent shadow "$name" 2>/dev/null | cut -d: -f2)
-  case "$hash" in '') kind=empty ;; '!'*|'*'*|x) kind=locked ;; *) kind=set ;; esac
-  echo "$name $uid $shell $kind"
-done`,
-  )
-  const faults = lines(table).flatMap((line) => {
-    const [name, uid, shell, password] = line.split(' ') as [string, string, string, string]
-    const human = Number(uid) >= 1000 && Number(uid) < 65_534
-    const enters = !/(nologin|false|sync)$/.test(shell)
-    if (password === 'empty' && enters) return [`${name} can log in without a password`]
-    if (password === 'set' && declared.get(name)?.password === undefined)
-      return [`${name} has a password, which nobody declared (basebox.bootstrap.users)`]
-    if (human && enters && !declared.has(name))
-      return [`${name} (uid ${uid}) can log in, and nobody declared it (basebox.bootstrap.users)`]
-    return []
-  })
-  const missing = users.filter(({ name }) => !lines(table).some((line) => line.startsWith(`${name} `)))
-  faults.push(...missing.map(({ name }) => `${name} is declared, and there is no such user`))
-  return {
-    faults,
-    finding: `root has no password; ${users.map(({ name }) => name).join(', ') || 'no other'} logs in`,
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dataExtents } from '../../lib/disk/extents.ts'
 import { run } from '../../lib/process/command.ts'
@@ -14,7 +14,10 @@ const identity = /machine-id|host keys/
 
 async function hygiene({ course, spec, publicKey, signal }: CheckContext, which: boolean): Promise<Found> {
   const faults: string[] = []
-  for (const check of hygieneChecks({ publicKey, hostname: spec.name, root: '' })) {
+  const { root } = spec.pack
+  const shippedKeys =
+    typeof root === 'object' && 'key' in root ? (await readFile(root.key, 'utf8')).split('\n') : []
+  for (const check of hygieneChecks({ publicKey, shippedKeys, hostname: spec.name, root: '' })) {
     if (identity.test(check.title) !== which) continue
     const found = await faultsFound(course.test.guest, check, signal)
     faults.push(...found.map((fault) => `not so: ${check.title}: ${fault}`))

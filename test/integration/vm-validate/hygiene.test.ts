@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Guest } from '../../../actions/lib/guest/guest.ts'
 import { run } from '../../../actions/lib/process/command.ts'
+import type { CheckContext } from '../../../actions/vm-validate/checks/check.ts'
 import { faultsFound, hygieneChecks } from '../../../actions/vm-validate/checks/hygiene.ts'
+import { sealedChecks } from '../../../actions/vm-validate/checks/sealed.ts'
 
 const publicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBuildKey appliance build'
 const longAgo = new Date('2020-01-01')
@@ -33,12 +35,12 @@ describe('a sealed disk at its first boot', () => {
   }
 
   /** The checks as they run in a guest, on the folder instead. */
-  async function faults(): Promise<Record<string, string[]>> {
+  async function faults(shippedKeys: string[] = []): Promise<Record<string, string[]>> {
     const here = {
       run: (script: string) => run('/bin/sh', ['-c', script], { allowFailure: true }),
     } as unknown as Guest
     const found: Record<string, string[]> = {}
-    for (const check of hygieneChecks({ publicKey, hostname: 'license-server', root })) {
+    for (const check of hygieneChecks({ publicKey, shippedKeys, hostname: 'license-server', root })) {
       const lines = await faultsFound(here, check, new AbortController().signal)
       if (lines.length > 0) found[check.title] = lines.map((line) => line.replaceAll(root, ''))
     }
@@ -47,6 +49,16 @@ describe('a sealed disk at its first boot', () => {
 
   test('passes when all is as it should be', async () => {
     expect(await faults()).toEqual({})
+  })
+
+  test('takes a key that the spec ships for no stranger’s, and no other one for it', async () => {
+    const shipped = 'from="10.0.0.0/8" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIShipped admin@example'
+    await put('/root/.ssh/authorized_keys', `${shipped}\n${publicKey}\n`)
+    expect(await faults([shipped.replace('admin@example', 'as in the project'), ''])).toEqual({})
+    const title = 'no key opens it but those declared, and the one handed in for this test'
+    expect(await faults(['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnother'])).toEqual({
+      [title]: [`/root/.ssh/authorized_keys lets in: ${shipped}`],
+    })
   })
 
   test.each<[string, string, () => Promise<unknown>]>([
@@ -73,12 +85,12 @@ describe('a sealed disk at its first boot', () => {
     ],
     [
       'a forgotten key',
-      'no key opens it but the one handed in for this test',
+      'no key opens it but those declared, and the one handed in for this test',
       () => put('/home/build/.ssh/authorized_keys', 'ssh-rsa AAAA somebody\n'),
     ],
     [
       'the build’s key elsewhere',
-      'no key opens it but the one handed in for this test',
+      'no key opens it but those declared, and the one handed in for this test',
       () => put('/etc/dropbear/keys', publicKey),
     ],
     ['the host name of the build', 'its name is its own', () => put('/etc/hostname', 'basebox\n')],
@@ -133,4 +145,30 @@ describe('a sealed disk at its first boot', () => {
     const found = await faultsFound(broken, check!, new AbortController().signal)
     expect(found).toEqual(['the check broke off: sh: syntax error'])
   })
+})
+
+test('secrets are found in whatever byte of the disk they lie, also across what is read at a time', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'appliance-secrets-'))
+  try {
+    const path = join(folder, 'disk.raw')
+    const look = async (content: Buffer) => {
+      await writeFile(path, content)
+      const check = sealedChecks.find(({ name }) => name === 'secrets')!
+      const { faults } = await check.look({
+        course: { workDirectory: folder, secrets: new Set(['a secret word', 'short']) },
+        ...{ publicKey, disk: { path, format: 'raw' }, signal: new AbortController().signal },
+      } as unknown as CheckContext)
+      return faults
+    }
+    const disk = Buffer.alloc(3 << 20, 'nothing to see, short of it ')
+    expect(await look(disk)).toEqual([])
+    disk.write('a secret word', (1 << 20) - 5)
+    disk.write(publicKey, (3 << 20) - publicKey.length)
+    expect(await look(disk)).toEqual([
+      'secret 1 of the spec is on the disk',
+      'the build’s SSH key is on the disk',
+    ])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
