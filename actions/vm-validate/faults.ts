@@ -28,6 +28,7 @@ export async function stepFaults(
     const runs = scenario.skip === undefined && run.includes(scenario)
     const downloaded = new Set<string>()
     const remembered = new Set<string>()
+    let cut = false
     for (const step of everyStep(steps)) {
       const say = (message: string) =>
         faults.push({ file, ...(step.line === undefined ? {} : { line: step.line }), message })
@@ -54,6 +55,10 @@ export async function stepFaults(
           for (const { message } of type ? parseBootCommand([type]).faults : []) say(message)
       const lacking = runs && neededOfDriver(step).find((capability) => !can.includes(capability))
       if (lacking) say(`${step.kind} needs what ${name} cannot do: ${lacking}`)
+      if (step.kind === 'network' && step.state !== undefined) cut = step.state === 'cut'
+      else if (step.kind === 'rollback' || neededOfDriver(step).includes('hardware')) cut = false
+      if (cut && ['reboot', 'power_off', 'power_cut'].includes(step.kind))
+        say(`${step.kind} with the network cut: write network: restored before, or boot: { nic: none }`)
       if (step.kind === 'snapshot') remembered.add(step.to)
       if (step.kind === 'rollback' && step.to !== undefined && !remembered.has(step.to))
         say(`no earlier step takes a snapshot ${step.to}${suggestion(step.to, [...remembered])}`)

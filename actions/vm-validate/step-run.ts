@@ -11,7 +11,7 @@ import { fillStep } from './saved.ts'
 import { hidden } from './secrecy.ts'
 import { NotStarted } from './started.ts'
 import { httpMethods } from './steps/http.ts'
-import { boot, changeMachine } from './steps/machine.ts'
+import { boot, changeMachine, type Left } from './steps/machine.ts'
 import type { Outcome } from './steps/outcome.ts'
 import { ALIVE_WITHIN, defaultLimit, isEngineStep, patienceOf, perform, stepTitle } from './steps/perform.ts'
 import { type JournalMark, markJournal } from './steps/plans.ts'
@@ -33,6 +33,8 @@ export interface Trial {
   browser: Browser
   /** Data disks of this scenario, by name: raw files. */
   disks: Map<string, string>
+  /** See {@link Room.left}. */
+  left: Left
   /** Where the journal of each installation stood when it came into this scenario. */
   journals: Map<number, JournalMark>
   log: Log
@@ -65,12 +67,14 @@ export async function runStep(step: ScenarioStep, trial: Trial): Promise<StepRun
   let attempts = 1
   if (patience === undefined) outcome = await attempt(step, title, limit, trial)
   else {
-    const tried = await eventually(
-      patience,
-      trial.signal,
-      (remaining) => attempt(step, title, Math.min(limit, remaining), trial),
-      ({ met }) => met,
-    )
+    let last: Attempt | undefined
+    const again = async (remaining: number) => {
+      const found = await attempt(step, title, Math.min(limit, remaining), trial)
+      // One that was only cut short says less than the one before.
+      last = last && found.broken === 'timeout' && remaining < limit ? last : found
+      return last
+    }
+    const tried = await eventually(patience, trial.signal, again, ({ met }) => met)
     outcome = tried.answer
     attempts = tried.attempts
   }

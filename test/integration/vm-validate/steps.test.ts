@@ -132,6 +132,11 @@ describe('steps in steps', () => {
     expect(often).toBe('✗ round 1, run exit 3 (line 4): expected exit status 0, got 3')
   })
 
+  test('that are tried again tell what was found, not that the last attempt had no time left', async () => {
+    const [one] = await findings('  - run: sleep 0.9; exit 3\n    eventually: 2 s\n')
+    expect(one).toBe('✗ expected exit status 0, got 3 (tried 2 times)')
+  })
+
   test('run at the same time, and each that fails is told', async () => {
     const [waited, failed] = await findings(`  - parallel:
       - run: mkfifo pipe; echo word >pipe

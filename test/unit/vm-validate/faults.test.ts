@@ -39,3 +39,15 @@ test('a look whose value is not asked for has nothing to save', async () => {
   expect(await saves({ run: 'x' })).toEqual(['run: nothing to save: headers are of HTTP answers'])
   expect(await saves({ get: '/' })).toEqual([])
 })
+
+test('a guest whose network is cut cannot be reached after a restart, which is said before anything boots', async () => {
+  const faultsOf = async (...steps: unknown[]) => {
+    const all = await Promise.all(steps.map((step) => scenarioStep.parseAsync(step)))
+    return (await stepFaults([{ ...plugged, steps: all }], '/')).map(({ message }) => message)
+  }
+  const said = 'reboot with the network cut: write network: restored before, or boot: { nic: none }'
+  expect(await faultsOf({ network: 'cut' }, { snapshot: 'here' }, 'reboot')).toEqual([said])
+  expect(await faultsOf({ network: 'cut' }, { network: 'restored' }, 'reboot')).toEqual([])
+  expect(await faultsOf({ network: 'cut' }, 'rollback', 'reboot')).toEqual([])
+  expect(await faultsOf({ network: 'cut' }, { boot: { cpus: 2 } }, 'reboot')).toEqual([])
+})
