@@ -4,7 +4,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { likeProvisioning } from '../chef-provision/like-provisioning.ts'
 import { ApplianceError, toApplianceError } from '../lib/errors/error.ts'
 import { InputError } from '../lib/errors/fault.ts'
-import { buildKey } from '../lib/guest/key.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Log } from '../lib/log/log.ts'
 import { enter } from '../lib/network/enter.ts'
@@ -15,7 +14,7 @@ import type { Project } from '../lib/stage/stage.ts'
 import { toolsDisk } from '../lib/tools/disk.ts'
 import { parseDuration } from '../lib/units/duration.ts'
 import { serveMachine } from '../vm-validate/control.ts'
-import { type Common, machineOfDisk, machineOfOva } from '../vm-validate/subject.ts'
+import { type Common, machineOfDisk, machineOfOva, rootByKey } from '../vm-validate/subject.ts'
 import { testMachine } from '../vm-validate/test-machine.ts'
 import { chooseNetwork, type Door, mirrorOf, openNetwork } from './inside.ts'
 import { isServed } from './vm-client.ts'
@@ -145,7 +144,7 @@ async function keepMachine(order: Order, log: Log, ended: AbortController): Prom
     throwAway: true,
     overlay: join(work, 'overlay.qcow2'),
     readOnlyDisks: tools,
-    login: { user: 'root', key: await buildKey(project.buildDirectory), credential: true },
+    login: await rootByKey(project),
     evidence: join(folder, 'evidence'),
     accel: spec.accel,
   }

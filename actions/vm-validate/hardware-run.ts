@@ -95,7 +95,7 @@ export async function runHardware(
   const results = [result]
   for (const scenario of scenarios) {
     const here = { ...scenario, name: `${scenario.name} (${hardwareName(hardware)})` }
-    const left = why ?? scenario.skip
+    const left = why ?? scenario.skip ?? (own.holding.held ? 'an earlier one failed' : undefined)
     // Each goes back to where the first one began, instead of booting again.
     if (left === undefined && results.length === 1) await test.keep(course.signal)
     results.push(left === undefined ? await runScenario(here, own) : leftOut(here, left))

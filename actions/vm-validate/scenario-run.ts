@@ -29,6 +29,7 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
     secrets: course.secrets,
     browser: browser(),
     disks: new Map(),
+    left: {},
     journals: new Map(),
     log: course.log,
     signal: course.signal,
@@ -60,6 +61,7 @@ export async function runScenario(scenario: Scenario, course: Course): Promise<S
 /** Where the journal stands, for steps that look at what it says from here on. */
 async function markBeginning({ steps }: Scenario, { test, journals, signal }: Trial): Promise<void> {
   if (!test.running || !everyStep(steps).some(({ kind }) => kind === 'journal')) return
+  test.touch()
   const mark = await markJournal(test.guest, 'end', signal).catch(() => signal.throwIfAborted())
   if (mark) journals.set(0, mark)
 }

@@ -22,7 +22,7 @@ import { machinesFor, thisComputer } from './machines.ts'
 import { reaches } from './reaches.ts'
 import { runScenarios } from './scenarios-run.ts'
 import { concealed, concealFolder, keepingSecret } from './secrecy.ts'
-import { prepareSubject, subjectDigest } from './subject.ts'
+import { possibleWith, prepareSubject, subjectDigest } from './subject.ts'
 import { suiteDigest } from './suite-files.ts'
 import { runSuite } from './suites-run.ts'
 import { testMachine } from './test-machine.ts'
@@ -138,7 +138,7 @@ async function tryAll(
 ): Promise<StageResult> {
   const { spec } = work.project
   const sealed = work.inputs.ova !== undefined
-  const prepared = await work.timed('reading', () => prepareSubject(work))
+  const prepared = possibleWith(driver, await work.timed('reading', () => prepareSubject(work)))
   const { machine } = prepared
   await using test = testMachine(driver, machine, work.log, work.network().welcome)
   const course: Course = {

@@ -165,14 +165,16 @@ async function attempt(step: ScenarioStep, title: string, limit: number, trial: 
   } catch (thrown) {
     signal.throwIfAborted()
     const error = toApplianceError(thrown)
-    if (step.kind === 'boot' && step.not && (thrown instanceof NotStarted || silent.includes(error.code)))
+    if (step.kind === 'boot' && step.not && (thrown instanceof NotStarted || isSilent(test, error)))
       return { account, ...(await neverBooted(error, test, signal)) }
     return { met: false, account, broken: error.code, finding: hinted(error) }
   }
 }
 
-/** What is said of a guest that was switched on and does not come up. */
-const silent: readonly string[] = ['no-answer', 'timeout']
+/** Whether the machine was switched on and nobody answers there; one that could not even be switched off is no such. */
+function isSilent({ running, answers }: TestMachine, { code }: ApplianceError): boolean {
+  return running && !answers && (code === 'no-answer' || code === 'timeout')
+}
 
 /** The only step whose being out of time is an outcome: that a machine must not boot shows in nothing else. */
 async function neverBooted(error: ApplianceError, test: TestMachine, signal: AbortSignal): Promise<Outcome> {

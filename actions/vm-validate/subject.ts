@@ -1,11 +1,14 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { dataDisks } from '../lib/disk/data-disks.ts'
 import { imageFormat, imageSha256 } from '../lib/disk/image.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { sha256File } from '../lib/files/digest.ts'
 import { buildKey } from '../lib/guest/key.ts'
-import type { MachineSpec } from '../lib/hypervisor/hypervisor.ts'
+import type { DiskImage, Hypervisor, Login, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import { run } from '../lib/process/command.ts'
+import type { Project } from '../lib/stage/stage.ts'
+import { counted } from '../lib/units/counted.ts'
 import { type ImportedOva, importOva } from './ova/import.ts'
 import type { Subject } from './verdict.ts'
 import type { Work } from './work.ts'
@@ -55,7 +58,7 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
     throwAway: true,
     overlay: join(workDirectory, 'overlay.qcow2'),
     readOnlyDisks: [],
-    login: { user: 'root', key: await buildKey(project.buildDirectory), credential: true },
+    login: await rootByKey(project),
     evidence: join(outDirectory, 'evidence', 'machine'),
     accel: spec.accel,
   }
@@ -72,13 +75,38 @@ export async function prepareSubject(work: Work): Promise<Prepared> {
   const diskSha256 = await imageSha256(path, signal)
   sameAsRecorded(name, recorded, diskSha256)
   const { cpus = spec.basebox.cpus, memory = spec.basebox.memory } = spec.pack.hardware
-  const hardware = { cpus, memory, firmware: 'bios', nic: 'virtio', controller: 'virtio' } as const
+  const nics = Math.max(1, spec.pack.hardware.networks.length)
+  const hardware = { cpus, memory, firmware: 'bios', nic: 'virtio', nics, controller: 'virtio' } as const
+  // What will be shipped with it.
+  const shipped = await dataDisks(spec.pack.hardware.data_disks, workDirectory, signal)
+  const more = withMore(shipped.map((path) => ({ path, format: 'raw' })))
   const format = await imageFormat(path)
   return {
     subject: { kind, name, diskSha256 },
-    machine: { ...common, ...hardware, disk: { path, format } },
+    machine: { ...common, ...hardware, ...more, disk: { path, format } },
     remarks: [],
   }
+}
+
+/** How we get in; an appliance that ships its owner's key for root lets ours in beside it. */
+export async function rootByKey({ spec, buildDirectory }: Project): Promise<Login> {
+  const { root } = spec.pack
+  const besideOthers = typeof root === 'object' && 'key' in root ? { besideOthers: true } : {}
+  return { user: 'root', key: await buildKey(buildDirectory), credential: true, ...besideOthers }
+}
+
+/** What a driver makes of it that gives a machine one disk and one network card: the rest is left out, and that is said. */
+export function possibleWith(
+  { name, can }: Pick<Hypervisor, 'name' | 'can'>,
+  { machine, remarks, ...rest }: Prepared,
+): Prepared {
+  const { moreDisks = [], nics = 1, ...usual } = machine
+  const left = [
+    ...(nics > 1 ? [`${nics - 1} of its ${nics} network cards`] : []),
+    ...(moreDisks.length > 0 ? [`its ${counted(moreDisks.length, 'data disk')}`] : []),
+  ]
+  if (can.includes('hardware') || left.length === 0) return { machine, remarks, ...rest }
+  return { ...rest, machine: usual, remarks: [...remarks, `${name} leaves out ${left.join(' and ')}`] }
 }
 
 /** What a machine is but for its disk and hardware. */
@@ -100,25 +128,36 @@ export async function machineOfDisk(path: string, common: Omit<MachineSpec, 'dis
 }
 
 async function asDescribed(
-  { machine, disk }: ImportedOva,
+  { machine, disk, moreDisks }: ImportedOva,
   folder: string,
   common: Common,
   signal: AbortSignal,
 ): Promise<MachineSpec> {
-  const { cpus, memory, firmware, nic, controller } = machine
-  const imported = { path: await asImported(disk, folder, signal), format: 'qcow2' } as const
-  return { ...common, disk: imported, cpus, memory, firmware, nic, controller }
+  const { cpus, memory, firmware, nic, nics, controller } = machine
+  const more: DiskImage[] = []
+  for (const [index, vmdk] of moreDisks.entries()) {
+    const to = join(folder, `imported-disk-${index + 2}.qcow2`)
+    if (vmdk !== undefined) more.push(await asImported(vmdk, to, signal))
+    else {
+      const capacity = String(machine.moreDisks[index]!.capacity)
+      await run('qemu-img', ['create', '-q', '-f', 'qcow2', to, capacity], { signal })
+      more.push({ path: to, format: 'qcow2' })
+    }
+  }
+  const first = await asImported(disk, join(folder, 'imported.qcow2'), signal)
+  return { ...common, disk: first, ...withMore(more), cpus, memory, firmware, nic, nics, controller }
 }
+
+const withMore = (moreDisks: DiskImage[]) => (moreDisks.length > 0 ? { moreDisks } : {})
 
 /**
  * Importers unpack the compressed disk into a format of their own, and so do we: a running machine on a VMDK cannot
  * be remembered ("does not support live migration").
  */
-async function asImported(vmdk: string, folder: string, signal: AbortSignal): Promise<string> {
-  const disk = join(folder, 'imported.qcow2')
-  await run('qemu-img', ['convert', '-q', '-f', 'vmdk', '-O', 'qcow2', vmdk, disk], { signal })
+async function asImported(vmdk: string, to: string, signal: AbortSignal): Promise<DiskImage> {
+  await run('qemu-img', ['convert', '-q', '-f', 'vmdk', '-O', 'qcow2', vmdk, to], { signal })
   await rm(vmdk)
-  return disk
+  return { path: to, format: 'qcow2' }
 }
 
 function sameAsRecorded(name: string, recorded: string | undefined, found: string): void {

@@ -73,7 +73,7 @@ async function escaped(mutation: Mutation, example: ExampleMachine): Promise<str
   test.touch()
   await test.guest.run(script, { signal: course.signal, timeout: 180_000 })
   if ('check' in caughtBy) {
-    const context = { course, spec, publicKey: '', disk: machine.disk, signal: course.signal }
+    const context = { course, spec, publicKey: '', disk: machine.disk, sealed: false, signal: course.signal }
     for (const check of lookingChecks) {
       const { faults } = await check.look(context)
       if (faults.length > 0) return check.name === caughtBy.check ? undefined : `${check.name}: ${faults[0]}`

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,6 +13,9 @@ import type { MachineNetwork } from '../../actions/lib/network/network.ts'
 import { readPackets } from '../../actions/lib/network/pcap.ts'
 import { privateNetwork } from '../../actions/lib/network/private.ts'
 import { browser } from '../../actions/vm-validate/browser.ts'
+import type { CheckContext } from '../../actions/vm-validate/checks/check.ts'
+import { disturbingChecks } from '../../actions/vm-validate/checks/disturbing.ts'
+import { lookingChecks } from '../../actions/vm-validate/checks/inside.ts'
 import { recordPackets } from '../../actions/vm-validate/packets.ts'
 import { runStep } from '../../actions/vm-validate/step-run.ts'
 import { lookAtService } from '../../actions/vm-validate/steps/looks.ts'
@@ -55,7 +60,7 @@ else
         nic: 'virtio',
         controller: 'virtio',
         readOnlyDisks: [],
-        login: { user: 'root', key: await buildKey(folder), credential: true },
+        login: { user: 'root', key: await buildKey(folder), credential: true, besideOthers: true },
         evidence: join(folder, 'evidence'),
         accel: 'auto',
       }
@@ -137,6 +142,66 @@ else
       await machine.rewind(signal)
     })
 
+    test('is as far away as its network is slow', async () => {
+      const { host, port } = await machine.machine!.reach(22)
+      const quickest = async () => {
+        const times: number[] = []
+        for (let n = 0; n < 5; n++) {
+          const began = performance.now()
+          const socket = connect({ host, port })
+          await once(socket, 'connect')
+          times.push(performance.now() - began)
+          socket.destroy()
+        }
+        return Math.min(...times)
+      }
+      const near = await quickest()
+      machine.touch()
+      await machine.machine!.cable!.delay(800)
+      // What is asked and what is answered wait for one moment each, and those are so far apart.
+      expect(await quickest()).toBeGreaterThan(near + 500)
+      await machine.machine!.cable!.delay(0)
+    })
+
+    test('is found wanting by each built-in check that looks', async () => {
+      machine.touch()
+      await said(`echo 'toor:x:0:0::/root:/bin/sh' >>/etc/passwd; echo 'toor::1::::::' >>/etc/shadow
+echo more >/var/log/grows.log; systemd-run -q --unit=broken sh -c 'echo it is broken; exit 1'; sleep 1`)
+      const budget = { disk: 1, memory: 1, answer: 1 }
+      const faults = async (name: string, listens?: string[]) => {
+        const check = [...lookingChecks, ...disturbingChecks].find((one) => one.name === name)!
+        const spec = {
+          ...{ name: 'box', basebox: {}, firstBoot: [], pack: {} },
+          validate: { budget, listens, without: {} },
+        }
+        const { faults } = await check.look({
+          ...{
+            course: { test: machine },
+            spec,
+            sealed: false,
+            publicKey: '',
+            disk: { path: '', format: '' },
+          },
+          signal,
+        } as unknown as CheckContext)
+        return faults.join('; ')
+      }
+      expect(await faults('accounts')).toContain(
+        'toor has uid 0: it is root by another name; toor can log in',
+      )
+      expect(await faults('log-rotation')).toContain('/var/log/grows.log grows, and nothing rotates it')
+      expect(await faults('disk-use')).toMatch(/are used, the budget is 1 B/)
+      expect(await faults('memory-use')).toMatch(/are used, the budget is 1 B/)
+      expect(await faults('first-answer')).toMatch(/^booted, first boot and all, within .*; the budget is/)
+      expect(await faults('failed-units')).toContain('broken.service has failed: it is broken')
+      expect(await faults('ports', [])).toBe(
+        'something listens on 22/tcp, which is not declared (validate.listens)',
+      )
+      await machine.rewind(signal)
+      expect(await faults('failed-units')).toBe('')
+      expect(await faults('accounts')).not.toContain('toor')
+    })
+
     test('is reached by a serial line while its network cable is unplugged', async () => {
       await machine.cable(false, signal)
       expect(await said('cat /sys/class/net/e*/carrier')).toBe('0')
@@ -152,6 +217,10 @@ else
       // Once more: the shell of before is in nobody's way.
       await machine.cable(false, signal)
       for (const word of ['one', 'two', 'three']) expect(await said(`echo ${word}`)).toBe(word)
+      // What is remembered meanwhile needs no network either.
+      await machine.remember('unplugged', signal)
+      expect(await said('echo four')).toBe('four')
+      await expect(machine.reboot(signal)).rejects.toMatchObject({ code: 'input' })
       await machine.cable(true, signal)
     })
 
@@ -174,33 +243,45 @@ else
     })
 
     test('shut down, goes on with other hardware and a further disk, then with its own again', async () => {
-      await machine.guest.run('echo changed >/var/changed', { signal })
+      // Where the disk has keys, ours comes beside them.
+      const owner = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOwner owner'
+      await said(`echo changed >/var/changed; printf '%s' '${owner}' >/root/.ssh/authorized_keys`)
       const disks = new Map<string, string>()
-      const room = { test: machine, project: folder, scratch: folder, disks, signal }
+      const room = { test: machine, project: folder, scratch: folder, disks, left: {}, signal }
       await boot(
         {
           nic: 'vmxnet3', // the small disk's kernel has no driver of Intel's
           mac: '52:54:00:12:34:56',
+          nics: 2,
+          enlarge: 2 ** 33,
           memory: 640 * 2 ** 20,
           clock: '2031-05-01T00:00:00',
           disks: [{ disk: 'data', size: 2 ** 26 }],
         },
         room,
       )
-      expect(await said('cat /var/changed; cat /sys/class/net/e*/address; date +%Y')).toBe(
-        'changed\n52:54:00:12:34:56\n2031',
+      expect(await said('cat /var/changed; date +%Y; head -n 1 /root/.ssh/authorized_keys')).toBe(
+        `changed\n2031\n${owner}`,
       )
+      const cards = (await said('cat /sys/class/net/e*/address')).split('\n')
+      expect([cards.length, cards.includes('52:54:00:12:34:56')]).toEqual([2, true])
+      expect(await said('blockdev --getsize64 /dev/vda')).toBe(String(2 ** 33))
       expect(await said('blockdev --getsize64 /dev/disk/by-id/virtio-data')).toBe(String(2 ** 26))
     })
 
     test('must not boot with too little memory, does not, and goes on with enough of it', async () => {
       const trial = {
         ...{ test: machine, scratch: folder, project: folder, values: new Map(), secrets: secrets() },
-        ...{ browser: browser(), disks: new Map(), journals: new Map(), log, signal },
+        ...{ browser: browser(), disks: new Map(), left: {}, journals: new Map(), log, signal },
       }
+      machine.touch()
+      await machine.off('cut', signal)
       const few = { kind: 'boot', memory: 32 * 2 ** 20, timeout: 45_000, not: true } as const
       const { result } = await runStep(few, trial)
-      expect(result).toMatchObject({ status: 'passed', title: 'not: boot memory 32 MiB' })
+      expect([result.status, result.finding]).toEqual([
+        'passed',
+        expect.stringMatching(/^not so, as it should be: not: boot memory .* took longer than 45 s$/),
+      ])
       expect(machine.running).toBe(false)
       const enough = await runStep({ kind: 'boot', memory: 512 * 2 ** 20 }, trial)
       expect(enough.result.finding).toMatch(/^another machine runs/)
@@ -230,7 +311,7 @@ else
       const logs = () => machine.evidence.filter((path) => path.endsWith('-serial.log'))
       const heard = async () => Promise.all(logs().map((path) => readFile(path, 'latin1')))
       await machine.guest.run('echo the-first-machine >/dev/ttyS0', { signal })
-      const room = { test: machine, project: folder, scratch: folder, disks: new Map(), signal }
+      const room = { test: machine, project: folder, scratch: folder, disks: new Map(), left: {}, signal }
       await using packets = recordPackets(machine, folder)
       await packets.follow()
       await said('true')
@@ -262,6 +343,20 @@ else
     })
 
     const thorough = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
+
+    thorough('that does not start clean after a restart or a power cut is found out', async () => {
+      machine.touch()
+      await said(`printf '[Service]\\nExecStart=/bin/false\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/later.service
+systemctl -q enable later.service; sync`)
+      for (const name of ['reboot', 'power-cut'] as const) {
+        const check = disturbingChecks.find((one) => one.name === name)!
+        const { faults } = await check.look({
+          ...{ course: { test: machine }, spec: { validate: {} }, signal },
+        } as unknown as CheckContext)
+        expect([name, faults.join()]).toEqual([name, expect.stringContaining('later.service has failed')])
+      }
+      await machine.rewind(signal)
+    })
 
     thorough(
       'however much the guest says on its serial console, its log stays small, and that is said',

@@ -5,11 +5,16 @@ export type Firmware = 'bios' | 'uefi'
 export type NicModel = 'virtio' | 'e1000' | 'e1000e' | 'vmxnet3' | 'pcnet'
 export type DiskController = 'virtio' | 'ide' | 'ahci' | 'lsi' | 'pvscsi' | 'nvme'
 
+export interface DiskImage {
+  path: string
+  format: 'qcow2' | 'raw' | 'vmdk'
+}
+
 /** What a machine is made of. Paths are absolute, sizes in bytes. */
 export interface MachineSpec {
   /** For messages and evidence, e.g. `validate`. */
   name: string
-  disk: { path: string; format: 'qcow2' | 'raw' | 'vmdk' }
+  disk: DiskImage
   /** true: everything written goes to an overlay that is deleted with the machine. */
   throwAway: boolean
   cpus: number
@@ -21,15 +26,18 @@ export interface MachineSpec {
   mac?: string
   /** Further raw disks, read-only, found in the guest as /dev/disk/by-id/*SERIAL*. */
   readOnlyDisks: { path: string; serial: string }[]
-  /** Further disks that are written to, raw, on the same controller. */
-  moreDisks?: string[]
+  /** Further disks at the same controller, thrown away or kept as the first one is. */
+  moreDisks?: DiskImage[]
   /** Further disks that are written to, raw, found in the guest as /dev/disk/by-id/virtio-SERIAL. */
   dataDisks?: { path: string; serial: string }[]
   /** Network cards, 1 by default. Without any, a card is put in for a moment whenever a command line is opened. */
   nics?: number
   /** What the hardware clock says when it is switched on, e.g. `2031-01-01T00:00:00`; the host's time by default. */
   clock?: string
-  /** Of a machine whose disk is thrown away: where the overlay goes, which then is the caller's to delete. */
+  /**
+   * Of a machine whose disk is thrown away: where the overlay goes, which then is the caller's to delete; those of further
+   * disks go beside it ({@link overlaysOf}).
+   */
   overlay?: string
   /** The disk as large as this, where it is smaller; for machines whose disk is thrown away. */
   enlarge?: number
@@ -68,6 +76,8 @@ export interface Login {
   old?: boolean
   /** Hand `key` to the guest by SMBIOS (default), or expect it to be known there already. */
   credential: boolean
+  /** The disk may have keys of root's already, which a credential leaves as they are: add it to them. */
+  besideOthers?: boolean
 }
 
 /** Why a driver cannot work on this computer, and what installs or permits it. */
@@ -157,4 +167,14 @@ export interface Endpoint {
   port: number
   /** false where an accepted connection proves nothing (QEMU's user network accepts before it asks the guest). */
   connectionProves: boolean
+}
+
+/** Where the overlays of all disks of a machine go that is thrown away; undefined where that is the driver's to say. */
+export function overlaysOf({
+  overlay,
+  moreDisks = [],
+}: Pick<MachineSpec, 'overlay' | 'moreDisks'>): string[] | undefined {
+  if (overlay === undefined) return undefined
+  const stem = overlay.replace(/\.qcow2$/, '')
+  return [overlay, ...moreDisks.map((_, index) => `${stem}-disk-${index + 2}.qcow2`)]
 }

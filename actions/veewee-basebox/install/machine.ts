@@ -25,7 +25,7 @@ export function installingMachine(work: StageWork, definition: Definition, media
     firmware: 'bios',
     nic: 'e1000',
     controller: 'ahci',
-    moreDisks: media.more,
+    moreDisks: media.more.map((path) => ({ path, format: 'raw' })),
     cd: media.iso,
     ...(media.floppy ? { floppy: media.floppy } : {}),
     readOnlyDisks: [],

@@ -7,11 +7,15 @@ export interface DescribedMachine {
   cpus: number
   memory: number
   firmware: Firmware
-  /** File name of its (first) disk. */
+  /** File name of its first disk. */
   disk: string
   capacity: number
+  /** Its further disks; one without a file is empty. */
+  moreDisks: { file?: string; capacity: number }[]
   controller: DiskController
   nic: NicModel
+  /** How many network cards it has; at least the one by which it is reached. */
+  nics: number
   /** Where the driver's device is only near to the one described: what a reader of the verdict must know. */
   remarks: string[]
 }
@@ -65,25 +69,22 @@ export function parseDescriptor(text: string): DescribedMachine | { faults: stri
   if (memory === undefined) faults.push('it has no usable item for memory (ResourceType 4)')
 
   const drives = ofType(types.disk)
-  const drive = drives[0]
+  const [drive, ...moreDrives] = drives
   if (!drive) faults.push('it has no disk (ResourceType 17)')
-  if (drives.length > 1) remarks.push(`only the first of its ${drives.length} disks is plugged in`)
-  const diskId = drive ? childText(drive, 'HostResource').replace(/^(ovf:)?\/disk\//, '') : ''
-  const disk = descendants(envelope, 'Disk').find(({ attributes }) => attributes.diskId === diskId)
-  const file = descendants(envelope, 'File').find(
-    ({ attributes }) => attributes.id === disk?.attributes.fileRef,
-  )
-  if (drive && !file?.attributes.href) faults.push(`its disk ${diskId} is no file among its References`)
-  const unit = bytesOfUnit(disk?.attributes.capacityAllocationUnits ?? 'byte')
-  const capacity = Number(disk?.attributes.capacity) * (unit ?? Number.NaN)
-  if (disk && !(capacity > 0)) faults.push(`the capacity of its disk ${diskId} is not understood`)
+  const disks = drives.map((one) => diskOf(one, envelope, faults))
+  if (disks[0] && disks[0].file === undefined && faults.length === 0)
+    faults.push('its first disk is empty: nothing to boot from')
 
-  const parent = items.find(
-    (item) => childText(item, 'InstanceID') === (drive ? childText(drive, 'Parent') : ''),
-  )
-  const card = ofType(types.ethernet)[0]
-  if (!card)
+  const controllerItem = (one: Element | undefined) =>
+    items.find((item) => one && childText(item, 'InstanceID') === childText(one, 'Parent'))
+  const parent = controllerItem(drive)
+  if (moreDrives.some((one) => kindOf(controllerItem(one)) !== kindOf(parent)))
+    remarks.push('its further disks are plugged into a controller of the first one’s kind')
+  const cards = ofType(types.ethernet)
+  if (cards.length === 0)
     remarks.push('it describes no network card; one is plugged in so that the machine can be reached')
+  if (cards.some((card) => kindOf(card) !== kindOf(cards[0])))
+    remarks.push('its further network cards are of the first one’s kind')
   const firmware = descendants(system, 'Config').find(({ attributes }) => attributes.key === 'firmware')
   if (faults.length > 0) return { faults }
   return {
@@ -91,15 +92,36 @@ export function parseDescriptor(text: string): DescribedMachine | { faults: stri
     cpus,
     memory: memory!,
     firmware: firmware?.attributes.value === 'efi' ? 'uefi' : 'bios',
-    disk: file!.attributes.href!,
-    capacity,
+    disk: disks[0]!.file!,
+    capacity: disks[0]!.capacity,
+    moreDisks: disks.slice(1),
     controller: controllerOf(parent, remarks),
-    nic: nicOf(card, remarks),
+    nic: nicOf(cards[0], remarks),
+    nics: Math.max(1, cards.length),
     remarks,
   }
 }
 
 const none: Element = { name: '', attributes: {}, children: [], text: '' }
+
+function kindOf(item: Element | undefined): string {
+  return item ? childText(item, 'ResourceSubType').toLowerCase() : ''
+}
+
+/** What an item of a disk drive stands for; what is wrong with it goes to `faults`. */
+function diskOf(drive: Element, envelope: Element, faults: string[]): { file?: string; capacity: number } {
+  const diskId = childText(drive, 'HostResource').replace(/^(ovf:)?\/disk\//, '')
+  const disk = descendants(envelope, 'Disk').find(({ attributes }) => attributes.diskId === diskId)
+  const reference = disk?.attributes.fileRef
+  const file = descendants(envelope, 'File').find(({ attributes }) => attributes.id === reference)
+  const href = file?.attributes.href
+  if (!disk || (reference !== undefined && !href))
+    faults.push(`its disk ${diskId} is no file among its References`)
+  const unit = bytesOfUnit(disk?.attributes.capacityAllocationUnits ?? 'byte')
+  const capacity = Number(disk?.attributes.capacity) * (unit ?? Number.NaN)
+  if (disk && !(capacity > 0)) faults.push(`the capacity of its disk ${diskId} is not understood`)
+  return href ? { file: href, capacity } : { capacity }
+}
 
 function controllerOf(item: Element | undefined, remarks: string[]): DiskController {
   const kind = item ? childText(item, 'ResourceSubType') : ''

@@ -15,6 +15,8 @@ export interface ImportedOva {
   machine: DescribedMachine
   /** The unpacked disk, absolute. */
   disk: string
+  /** The further ones, in the descriptor's order; undefined where it is empty. */
+  moreDisks: (string | undefined)[]
   diskSha256: string
   ovaSha256: string
 }
@@ -37,28 +39,37 @@ export async function importOva(path: string, folder: string, signal: AbortSigna
   const { entries, strange } = parseManifest(await memberText(path, second))
   if (strange.length > 0) throw broken(path, `${second.name} has a line that importers refuse: ${strange[0]}`)
 
-  const disk = members.find(({ name }) => name === machine.disk)
-  if (!disk) throw broken(path, `${first.name} names the disk ${machine.disk}, which is not in the archive`)
+  const named = [machine.disk, ...machine.moreDisks.flatMap(({ file }) => file ?? [])]
+  const targets = new Map(named.map((name) => [name, join(folder, name)]))
+  for (const name of named)
+    if (!members.some((member) => member.name === name))
+      throw broken(path, `${first.name} names the disk ${name}, which is not in the archive`)
   for (const { name } of entries)
     if (!members.some((member) => member.name === name))
       throw broken(path, `${second.name} names ${name}, which is not there`)
 
-  const target = join(folder, disk.name)
   let diskSha256 = ''
   for (const member of members) {
     if (member === second || member.name.endsWith('.cert')) continue
     const entry = entries.find(({ name }) => name === member.name)
     if (!entry) throw broken(path, `${second.name} has no digest of ${member.name}`)
-    const digests = await readThrough(path, member, entry, member === disk ? target : undefined, signal)
+    const digests = await readThrough(path, member, entry, targets.get(member.name), signal)
     if (digests.promised !== entry.digest)
       throw new ApplianceError(
         'digest-mismatch',
         `${basename(path)}: ${member.name} has ${entry.algorithm} ${digests.promised}, its manifest says ${entry.digest}`,
         { hint: 'The OVA was damaged or changed after it was packed: pack or fetch it again.' },
       )
-    if (member === disk) diskSha256 = digests.sha256
+    if (member.name === machine.disk) diskSha256 = digests.sha256
   }
-  return { machine, disk: target, diskSha256, ovaSha256: await sha256File(path, signal) }
+  const moreDisks = machine.moreDisks.map(({ file }) => (file === undefined ? undefined : targets.get(file)!))
+  return {
+    machine,
+    disk: targets.get(machine.disk)!,
+    moreDisks,
+    diskSha256,
+    ovaSha256: await sha256File(path, signal),
+  }
 }
 
 async function memberText(path: string, member: TarMember): Promise<string> {

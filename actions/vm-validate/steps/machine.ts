@@ -2,12 +2,19 @@ import { mkdtemp, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { exists } from '../../lib/files/exists.ts'
-import type { MachineSpec } from '../../lib/hypervisor/hypervisor.ts'
+import { type DiskImage, type MachineSpec, overlaysOf } from '../../lib/hypervisor/hypervisor.ts'
 import type { Boot, ScenarioStep } from '../../lib/spec/scenario.ts'
 import { formatDuration } from '../../lib/units/duration.ts'
 import { machineOfDisk, machineOfOva } from '../subject.ts'
 import type { TestMachine } from '../test-machine.ts'
 import type { Outcome } from './outcome.ts'
+
+/** What is left of the last machine that another one took the place of, for `data_disks: moved`. */
+export interface Left {
+  disks?: readonly DiskImage[]
+  /** It was switched off first, so that all it wrote is on them. */
+  off?: boolean
+}
 
 /** What steps that change which machine there is work with. */
 export interface Room {
@@ -17,6 +24,7 @@ export interface Room {
   scratch: string
   /** Data disks of this scenario, by name: raw files. */
   disks: Map<string, string>
+  left: Left
   signal: AbortSignal
 }
 
@@ -49,6 +57,7 @@ export async function changeMachine(step: MachineStep, room: Room): Promise<Outc
       await test.remember(step.to, signal)
       return met(`remembered within ${took()}`)
     case 'rollback':
+      if (step.to === undefined && test.installation !== 0) leave(room)
       if (step.to === undefined) await test.rewind(signal)
       else await test.goBack(step.to, signal)
       return met(step.to === undefined ? 'the pristine machine runs' : `back at ${step.to} within ${took()}`)
@@ -90,17 +99,50 @@ const hardwareKeys = [
 /** Switches on, or puts another machine in this one's place. */
 export async function boot(how: Boot, room: Room): Promise<Outcome> {
   const { test, signal } = room
-  const changed = hardwareKeys.some((key) => how[key] !== undefined) || how.disks !== undefined
+  const changed =
+    hardwareKeys.some((key) => how[key] !== undefined) ||
+    how.disks !== undefined ||
+    how.data_disks !== undefined
   if (how.ova === undefined && how.disk === undefined && !changed) {
     await test.on(signal)
     return met('it runs')
   }
   const began = performance.now()
-  const base = await baseOf(how, room)
-  const other: MachineSpec = { ...base, ...hardwareOf(how), ...(await dataDisks(how, room)) }
   const another = how.ova !== undefined || how.disk !== undefined
+  if (another) leave(room)
+  const base = await baseOf(how, room)
+  const more = how.data_disks === undefined ? {} : { moreDisks: movedTo(base, room.left) }
+  const other: MachineSpec = { ...base, ...hardwareOf(how), ...more, ...(await dataDisks(how, room)) }
   await test.exchange(other, another ? 'other' : 'same', signal)
   return met(`another machine runs, within ${formatDuration(performance.now() - began)}`)
+}
+
+/** Notes what the machine of the moment leaves behind. */
+function leave({ test, left }: Room): void {
+  const more = overlaysOf(test.spec)?.slice(1) ?? []
+  left.off = !test.running
+  left.disks = more.map((path) => ({ path, format: 'qcow2' }))
+}
+
+/** A machine's further disks, the first ones of them those of the machine that was left. */
+function movedTo({ moreDisks = [] }: MachineSpec, { disks = [], off }: Left): DiskImage[] {
+  if (disks.length === 0)
+    throw new ApplianceError(
+      'input',
+      'data_disks: moved: no machine that ships data disks was there before',
+      {
+        hint: 'Boot one first, e.g. boot: { ova: previous.ova }.',
+      },
+    )
+  if (!off)
+    throw new ApplianceError(
+      'input',
+      'data_disks: moved: the machine that they belong to was still running',
+      {
+        hint: 'Write power_off before it is left: then all it wrote is on them.',
+      },
+    )
+  return [...disks, ...moreDisks.slice(disks.length)]
 }
 
 /** The machine before its hardware is changed: another one's, or this one's, switched off, with its disk. */
@@ -111,22 +153,20 @@ async function baseOf({ ova, disk }: Boot, room: Room): Promise<MachineSpec> {
     const path = resolve(project, ova ?? disk!)
     if (!(await exists(path))) throw new ApplianceError('input', `there is no ${path} to boot`)
     const folder = await mkdtemp(join(scratch, 'machine-'))
-    const { enlarge: _, ...same } = test.spec
+    const { enlarge: _, moreDisks: __, ...same } = test.spec
     // One of its own, so that its hardware can be changed, too.
     const common = same.overlay ? { ...same, overlay: join(folder, 'overlay.qcow2') } : same
     return ova !== undefined
       ? await machineOfOva(path, folder, { ...common, evidence }, signal)
       : await machineOfDisk(path, { ...common, evidence })
   }
-  const { overlay } = test.spec
-  if (!overlay) throw new ApplianceError('input', 'this driver cannot boot the same disk on other hardware')
+  const overlays = overlaysOf(test.spec)
+  if (!overlays) throw new ApplianceError('input', 'this driver cannot boot the same disk on other hardware')
   await test.off('asked', signal)
   // Two overlays that follow one another: the machine that was switched off keeps its own.
-  return {
-    ...test.spec,
-    disk: { path: overlay, format: 'qcow2' },
-    overlay: `${overlay.replace(/\.qcow2$/, '')}-next.qcow2`,
-  }
+  const [first, ...moreDisks] = overlays.map((path): DiskImage => ({ path, format: 'qcow2' }))
+  const overlay = `${first!.path.replace(/\.qcow2$/, '')}-next.qcow2`
+  return { ...test.spec, disk: first!, moreDisks, overlay }
 }
 
 function hardwareOf(how: Boot): Partial<MachineSpec> {

@@ -55,14 +55,68 @@ const ovf = (
   disk: string,
   mebibytes: number,
 ) => `<Envelope><References><File href="${disk}" id="f"/></References>
-<DiskSection><Disk capacity="${mebibytes}" capacityAllocationUnits="byte * 2^20" diskId="d" fileRef="f"/></DiskSection>
+<DiskSection><Disk capacity="${mebibytes}" capacityAllocationUnits="byte * 2^20" diskId="d" fileRef="f"/>
+<Disk capacity="64" capacityAllocationUnits="byte * 2^20" diskId="data"/></DiskSection>
 <VirtualSystem id="box"><VirtualHardwareSection>
 <Item><InstanceID>1</InstanceID><ResourceType>3</ResourceType><VirtualQuantity>2</VirtualQuantity></Item>
 <Item><AllocationUnits>byte * 2^20</AllocationUnits><InstanceID>2</InstanceID><ResourceType>4</ResourceType><VirtualQuantity>600</VirtualQuantity></Item>
 <Item><InstanceID>3</InstanceID><ResourceSubType>VirtioSCSI</ResourceSubType><ResourceType>20</ResourceType></Item>
 <Item><HostResource>ovf:/disk/d</HostResource><InstanceID>4</InstanceID><Parent>3</Parent><ResourceType>17</ResourceType></Item>
+<Item><HostResource>ovf:/disk/data</HostResource><InstanceID>6</InstanceID><Parent>3</Parent><ResourceType>17</ResourceType></Item>
 <Item><InstanceID>5</InstanceID><ResourceSubType>VirtioNet</ResourceSubType><ResourceType>10</ResourceType></Item>
+<Item><InstanceID>7</InstanceID><ResourceSubType>VirtioNet</ResourceSubType><ResourceType>10</ResourceType></Item>
 </VirtualHardwareSection></VirtualSystem></Envelope>`
+
+const described = `name: It has all that its descriptor says
+tags: [smoke]
+steps:
+  - run: { command: ls -d /sys/class/net/e* | wc -l, stdout: "^2$" }
+  - run: { command: blockdev --getsize64 /dev/vdb, stdout: "^67108864$" }
+`
+
+const moves = `name: Data moves on
+tags: [smoke]
+steps:
+  - boot: { ova: box.ova }
+  - run: echo kept >/dev/vdb
+  - power_off
+  - rollback
+  - run: { command: head -c 4 /dev/vdb, stdout: kept }
+    not: true
+  - boot: { data_disks: moved }
+  - run: { command: head -c 4 /dev/vdb, stdout: ^kept$ }
+`
+
+const otherHardware = `name: Other hardware
+tags: [smoke]
+steps:
+  - run: cat /sys/class/net/e*/address
+    save: before
+  - memory: { size: 480 MiB }
+  - run: { command: "awk '/^MemTotal/ { print $2 }' /proc/meminfo", stdout: "^4[0-9]{5}$" }
+  - network: { mac: "52:54:00:12:34:77" }
+  - run: { command: cat /sys/class/net/e*/address, stdout: "52:54:00:12:34:77" }
+  - boot: { ova: box.ova }
+  - run: cat /sys/class/net/e*/address
+  - boot: { cpus: 2 }
+  - run: { command: nproc, stdout: "^2$" }
+`
+
+/** The small disk in an OVA of two disks, the second one empty, and two network cards. */
+async function packed(parts: string): Promise<string> {
+  const vmdk = join(parts, 'box.vmdk')
+  await run('qemu-img', ['convert', '-O', 'vmdk', '-o', 'subformat=streamOptimized', await smallDisk(), vmdk])
+  const { stdout } = await run('qemu-img', ['info', '--output=json', vmdk])
+  const text = ovf('box.vmdk', JSON.parse(stdout)['virtual-size'] / 2 ** 20)
+  await writeFile(join(parts, 'box.ovf'), text)
+  await writeFile(
+    join(parts, 'box.mf'),
+    `SHA256(box.ovf)= ${sha256(text)}\nSHA256(box.vmdk)= ${await sha256File(vmdk)}\n`,
+  )
+  const ova = join(parts, 'box.ova')
+  await run('tar', ['--format=ustar', '-cf', ova, 'box.ovf', 'box.mf', 'box.vmdk'], { cwd: parts })
+  return ova
+}
 
 /** Of a packet that opens a TCP connection over IPv4, or answers that. @see RFC 791 3.1, RFC 9293 3.1 */
 function handshake(packet: Buffer) {
@@ -137,27 +191,8 @@ else
     })
 
     test('boots an OVA as imported, and finds out that it was not sealed', async () => {
-      const parts = await mkdtemp(join(folder, 'parts-'))
-      const vmdk = join(parts, 'box.vmdk')
-      await run('qemu-img', [
-        'convert',
-        '-O',
-        'vmdk',
-        '-o',
-        'subformat=streamOptimized',
-        await smallDisk(),
-        vmdk,
-      ])
-      const { stdout } = await run('qemu-img', ['info', '--output=json', vmdk])
-      const text = ovf('box.vmdk', JSON.parse(stdout)['virtual-size'] / 2 ** 20)
-      await writeFile(join(parts, 'box.ovf'), text)
-      await writeFile(
-        join(parts, 'box.mf'),
-        `SHA256(box.ovf)= ${sha256(text)}\nSHA256(box.vmdk)= ${await sha256File(vmdk)}\n`,
-      )
-      const ova = join(parts, 'box.ova')
-      await run('tar', ['--format=ustar', '-cf', ova, 'box.ovf', 'box.mf', 'box.vmdk'], { cwd: parts })
-
+      const ova = await packed(await mkdtemp(join(folder, 'parts-')))
+      await writeFile(join(folder, 'scenarios/4-hardware.yml'), described)
       const log = new Lines()
       const inputs = { disk: undefined, ova }
       await expect(validate(folder, qemu, { inputs, log, network })).rejects.toMatchObject({
@@ -165,7 +200,7 @@ else
       })
       const found = await verdict('build/vm-validate/ova')
       expect(found.subject).toMatchObject({ kind: 'ova', name: 'box.ova' })
-      const [machine, hygiene, steps] = found.results
+      const [machine, hygiene, steps, hardware] = found.results
       expect(machine.status).toBe('passed')
       // Nobody sealed this one: its host keys came with the packages.
       const failed = hygiene.steps.filter(({ status }: { status: string }) => status === 'failed')
@@ -173,6 +208,45 @@ else
       expect(failed[0].finding).toContain('not so: the SSH host keys were made at this boot')
       expect(hygiene.steps.some(({ status }: { status: string }) => status === 'passed')).toBe(true)
       expect(steps.steps.filter(({ status }: { status: string }) => status !== 'passed')).toEqual([])
-      expect(found.results).toHaveLength(3)
+      expect(hardware).toMatchObject({ name: 'It has all that its descriptor says', status: 'passed' })
+      expect(found.results).toHaveLength(4)
+      expect(found.remarks.filter((remark: string) => /anew/.test(remark))).toEqual([])
     })
+
+    const thorough = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
+
+    thorough(
+      'tries other hardware and moves data to another release, on machines of the matrix, too',
+      async () => {
+        const own = await projectWith(
+          '  matrix: { memory: [520 MiB], scenarios: [Data moves on, Other hardware] }\n',
+          {
+            '1-moves': moves,
+            '2-hardware': otherHardware,
+          },
+        )
+        try {
+          const ova = await packed(own)
+          const inputs = { disk: undefined, ova }
+          await validate(own, qemu, { inputs, network }).catch((thrown) => thrown)
+          const found = JSON.parse(await readFile(join(own, 'build/vm-validate/ova/verdict.json'), 'utf8'))
+          const said = found.results
+            .slice(2)
+            .map(({ name, status, file, steps }: Record<string, string>) => [
+              name,
+              status,
+              ...(status === 'passed' ? [] : [file, steps]),
+            ])
+          expect(said).toEqual([
+            ['Data moves on', 'passed'],
+            ['Other hardware', 'passed'],
+            ['Boots with 520 MB', 'passed'],
+            ['Data moves on (520 MB)', 'passed'],
+            ['Other hardware (520 MB)', 'passed'],
+          ])
+        } finally {
+          await rm(own, { recursive: true })
+        }
+      },
+    )
   })

@@ -44,8 +44,10 @@ describe('a descriptor', () => {
       firmware: 'bios',
       disk: 'disk-1.vmdk',
       capacity: 20480 * 2 ** 20,
+      moreDisks: [],
       controller: 'lsi',
       nic: 'vmxnet3',
+      nics: 1,
       remarks: [expect.stringMatching(/lsilogic: booted as LSI 53C895A/)],
     })
   })
@@ -62,8 +64,13 @@ describe('a descriptor', () => {
       cpus: 2,
       memory: 2 ** 31,
       nic: 'VmxNet3',
+      networks: [
+        { name: 'Inside', kind: 'VmxNet3', description: 'a card' },
+        { name: 'Outside', kind: 'VmxNet3', description: 'a card' },
+      ],
       firmware: 'bios',
       disk: { file: 'license-server-1.4.0-disk1.vmdk', bytes: 1, capacity: 20 * 2 ** 30, populated: 1 },
+      dataDisks: [{ file: 'license-server-1.4.0-disk2.vmdk', bytes: 1, capacity: 2 ** 30, populated: 1 }],
     })
     expect(parseDescriptor(text)).toMatchObject({
       name: 'license-server',
@@ -72,8 +79,25 @@ describe('a descriptor', () => {
       firmware: 'bios',
       disk: 'license-server-1.4.0-disk1.vmdk',
       capacity: 20 * 2 ** 30,
+      moreDisks: [{ file: 'license-server-1.4.0-disk2.vmdk', capacity: 2 ** 30 }],
       controller: 'lsi',
       nic: 'vmxnet3',
+      nics: 2,
+    })
+  })
+
+  test('a further disk may be empty, the first one may not', () => {
+    const empty = '<Disk ovf:capacity="64" ovf:capacityAllocationUnits="byte * 2^20" ovf:diskId="data"/>'
+    const drive = (id: string, disk: string) =>
+      item({ HostResource: `ovf:/disk/${disk}`, InstanceID: id, Parent: '3', ResourceType: '17' })
+    const of = (...drives: string[]) =>
+      parseDescriptor(descriptor({ drive: drives.join('') }).replace('</DiskSection>', `${empty}$&`))
+    expect(of(drive('4', 'vmdisk1'), drive('9', 'data'))).toMatchObject({
+      disk: 'disk-1.vmdk',
+      moreDisks: [{ capacity: 64 * 2 ** 20 }],
+    })
+    expect(of(drive('4', 'data'), drive('9', 'vmdisk1'))).toEqual({
+      faults: ['its first disk is empty: nothing to boot from'],
     })
   })
 

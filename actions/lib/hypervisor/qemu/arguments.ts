@@ -12,7 +12,6 @@ export interface Hardware {
     | 'nics'
     | 'controller'
     | 'readOnlyDisks'
-    | 'moreDisks'
     | 'dataDisks'
     | 'clock'
     | 'overlay'
@@ -25,6 +24,8 @@ export interface Hardware {
   version: number
   /** The disk that is written to: the spec's own, or the overlay over it. */
   disk: { path: string; format: string }
+  /** The same of each further disk. */
+  moreDisks?: readonly { path: string; format: string }[]
   mac: string
   /** The plug's `-netdev`, with id `net0`. */
   netdev: readonly string[]
@@ -38,6 +39,8 @@ export interface Hardware {
   resumes?: boolean
   /** The public key root is to let in, as one line. */
   publicKey?: string
+  /** See {@link Login.besideOthers}. */
+  besideOthers?: boolean
   /** The monitor's socket; at most 107 bytes. */
   monitor: string
 }
@@ -86,7 +89,8 @@ export function qemuArguments(hardware: Hardware): string[] {
       'chardev=qmp0,mode=control',
     ],
     hardware.resumes ? ['-incoming', 'defer'] : [],
-    publicKey ? ['-smbios', `type=11,value=${credential(publicKey)}`] : [],
+    publicKey ? handedIn(credential(publicKey)) : [],
+    publicKey && hardware.besideOthers ? handedIn(furtherKey(publicKey)) : [],
   ].flat()
 }
 
@@ -139,14 +143,14 @@ export function processor(accel: 'kvm' | 'tcg', version: number): string[] {
 /** Build machines and copies of disks: a host that crashes means building again, so nothing is flushed. */
 const CACHE = 'cache=unsafe,discard=unmap,detect-zeroes=unmap'
 
-function disks({ spec, disk }: Hardware): string[] {
-  const { moreDisks = [], dataDisks = [], readOnlyDisks, controller: kind, cd, floppy } = spec
+function disks({ spec, disk, moreDisks = [] }: Hardware): string[] {
+  const { dataDisks = [], readOnlyDisks, controller: kind, cd, floppy } = spec
   // A machine with other hardware may go on with the disk of one that is off, yet still there.
   const locking = spec.overlay ? ',file.locking=off' : ''
-  const writable = [disk, ...moreDisks.map((path) => ({ path, format: 'raw' }))]
+  const writable = [disk, ...moreDisks]
   const drives = writable.flatMap(({ path, format }, index) => [
     '-drive',
-    `file=${value(path)},format=${format},if=none,id=disk${index},${CACHE}${index === 0 ? locking : ''}`,
+    `file=${value(path)},format=${format},if=none,id=disk${index},${CACHE}${locking}`,
   ])
   const data = dataDisks.flatMap(({ path, serial }, index) => [
     ...['-drive', `file=${value(path)},format=raw,if=none,id=data${index},${CACHE}`],
@@ -200,6 +204,20 @@ function controller(kind: MachineSpec['controller'], count: number): string[] {
 export function credential(publicKey: string): string {
   return `io.systemd.credential.binary:ssh.authorized_keys.root=${Buffer.from(`${publicKey.trim()}\n`).toString('base64')}`
 }
+
+/**
+ * The system credential from which systemd ≥ 252 adds a line to root's authorized_keys where the disk has one already: an
+ * appliance may be shipped with its owner's key, and is to be tried all the same. For machines that are thrown away.
+ *
+ * @see systemd-tmpfiles(8) tmpfiles.extra; tmpfiles.d(5) w+
+ */
+export function furtherKey(publicKey: string): string {
+  const [type, blob] = publicKey.trim().split(/\s+/)
+  const line = `w+ /root/.ssh/authorized_keys - - - - \\n${type} ${blob}\\n\n`
+  return `io.systemd.credential.binary:tmpfiles.extra=${Buffer.from(line).toString('base64')}`
+}
+
+const handedIn = (value: string) => ['-smbios', `type=11,value=${value}`]
 
 /**
  * The emulator has no business with other programs or privileges. Only the user network's relay is a program of

@@ -6,7 +6,14 @@ import { BoundedLog } from '../../files/bounded-log.ts'
 import { type RunningCommand, run, start } from '../../process/command.ts'
 import { chooseAccel } from '../accel.ts'
 import { Cleanup } from '../cleanup.ts'
-import type { Hypervisor, Machine, MachineSpec, Problem } from '../hypervisor.ts'
+import {
+  type DiskImage,
+  type Hypervisor,
+  type Machine,
+  type MachineSpec,
+  overlaysOf,
+  type Problem,
+} from '../hypervisor.ts'
 import type { MachineRoom } from '../machine-room.ts'
 import { serialLog, unkept } from '../serial-log.ts'
 import { qemuArguments } from './arguments.ts'
@@ -51,7 +58,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     await mkdir(spec.evidence, { recursive: true })
     // Sockets' paths are at most 107 bytes long, so they cannot lie in the project's own folder.
     const sockets = await cleanup.folder(join(tmpdir(), 'appliance-vm-'))
-    const { disk, forget } = await diskToWrite(room, spec, cleanup)
+    const { disk, moreDisks, forget } = await disksToWrite(room, spec, cleanup)
     const mac = cleanup.claimMac(spec.resume?.mac ?? spec.mac)
     const address = spec.resume ? { address: spec.resume.address } : {}
     const plug = cleanup.use(await room.network().plug({ name: spec.name, mac, ports: [22], ...address }))
@@ -71,10 +78,12 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
       accel,
       version: await majorVersion(),
       disk,
+      moreDisks,
       mac,
       netdev: plug.netdev,
       ...(spec.firmware === 'uefi' ? { uefi: await uefiFirmware(sockets) } : {}),
       ...(spec.login.credential ? { publicKey: await readFile(`${spec.login.key}.pub`, 'utf8') } : {}),
+      ...(spec.login.besideOthers ? { besideOthers: true } : {}),
       ...(spec.resume ? { resumes: true } : {}),
       ...(moreNics.length > 0 ? { moreNics } : {}),
       ...line,
@@ -111,26 +120,30 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
   }
 }
 
-/** The spec's disk, or an overlay over it that has no name any more once QEMU has it open: nothing can be left behind. */
-async function diskToWrite(room: MachineRoom, spec: MachineSpec, cleanup: Cleanup) {
-  if (!spec.throwAway) return { disk: spec.disk, forget: async () => {} }
-  const create = async (path: string) => {
-    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', spec.disk.format, '-b', spec.disk.path, path])
-    if (spec.enlarge === undefined) return
-    const { stdout } = await run('qemu-img', ['info', '--output=json', path])
-    if (JSON.parse(stdout)['virtual-size'] < spec.enlarge)
-      await run('qemu-img', ['resize', '-q', path, String(spec.enlarge)])
+/** The spec's disks, or overlays over them that have no names any more once QEMU has them open: nothing can be left behind. */
+async function disksToWrite(room: MachineRoom, spec: MachineSpec, cleanup: Cleanup) {
+  const { disk, moreDisks = [], enlarge } = spec
+  if (!spec.throwAway) return { disk, moreDisks, forget: async () => {} }
+  const given = overlaysOf(spec)
+  const parent = room.workDirectory ?? process.env.RUNNER_TEMP ?? '/var/tmp'
+  const folder = given ? undefined : await cleanup.folder(join(parent, 'overlay-'))
+  const paths = given ?? overlaysOf({ overlay: join(folder!, `${spec.name}.qcow2`), moreDisks })!
+  for (const [index, image] of [disk, ...moreDisks].entries()) await createOverlay(paths[index]!, image)
+  if (enlarge !== undefined) await enlargeTo(paths[0]!, enlarge)
+  const [first, ...more] = paths.map((path) => ({ path, format: 'qcow2' }))
+  const forget = async () => {
+    if (folder) await rm(folder, { recursive: true })
   }
-  if (spec.overlay) {
-    await create(spec.overlay)
-    return { disk: { path: spec.overlay, format: 'qcow2' }, forget: async () => {} }
-  }
-  const folder = await cleanup.folder(
-    join(room.workDirectory ?? process.env.RUNNER_TEMP ?? '/var/tmp', 'overlay-'),
-  )
-  const path = join(folder, `${spec.name}.qcow2`)
-  await create(path)
-  return { disk: { path, format: 'qcow2' }, forget: () => rm(folder, { recursive: true }) }
+  return { disk: first!, moreDisks: more, forget }
+}
+
+async function createOverlay(path: string, image: DiskImage): Promise<void> {
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', image.format, '-b', image.path, path])
+}
+
+async function enlargeTo(path: string, size: number): Promise<void> {
+  const { stdout } = await run('qemu-img', ['info', '--output=json', path])
+  if (JSON.parse(stdout)['virtual-size'] < size) await run('qemu-img', ['resize', '-q', path, String(size)])
 }
 
 /** Connects to the monitor as soon as it is there. A QEMU that ends first says why in the error. */

@@ -1,5 +1,5 @@
 import type { DiskController, MachineSpec } from '../hypervisor.ts'
-import { credential } from '../qemu/arguments.ts'
+import { credential, furtherKey } from '../qemu/arguments.ts'
 
 /** What a Vagrantfile is made of. Paths are absolute. */
 export interface Hardware {
@@ -118,6 +118,7 @@ function qemuArguments({ spec, monitor, publicKey }: Hardware): string[] {
     ...['-chardev', `socket,id=appliance0,path=${monitor},server=on,wait=off`],
     ...['-mon', 'chardev=appliance0,mode=control'],
     ...(publicKey ? ['-smbios', `type=11,value=${credential(publicKey)}`] : []),
+    ...(publicKey && spec.login.besideOthers ? ['-smbios', `type=11,value=${furtherKey(publicKey)}`] : []),
     // At places of its own: libvirt gives others away, counting from below, and knows nothing of these.
     ...drives.flatMap(({ path, serial, id, how }, n) => [
       ...['-drive', `file=${path.replaceAll(',', ',,')},format=raw,if=none,id=${id}${how}`],

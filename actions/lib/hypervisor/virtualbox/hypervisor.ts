@@ -86,7 +86,7 @@ async function boot(room: MachineRoom, spec: MachineSpec, signal: AbortSignal): 
     const finish = async () => {
       await running[Symbol.asyncDispose]()
       if (!spec.throwAway) {
-        const written = [spec.disk, ...(spec.moreDisks ?? []).map((path) => ({ path, format: 'raw' }))]
+        const written = [spec.disk, ...(spec.moreDisks ?? [])]
         for (const [n, disk] of written.entries()) await intoDisk(disks[n]!.path, disk)
       }
       await cleanup.close()
@@ -117,8 +117,8 @@ async function disksFor(spec: MachineSpec, folder: string, signal: AbortSignal):
   }
   const first = { path: await convert(spec.disk.path, spec.disk.format, 'disk'), readOnly: false }
   const further: { path: string; readOnly: boolean; serial?: string }[] = []
-  for (const [n, path] of (spec.moreDisks ?? []).entries())
-    further.push({ path: await convert(path, 'raw', `disk-${n + 2}`), readOnly: false })
+  for (const [n, { path, format }] of (spec.moreDisks ?? []).entries())
+    further.push({ path: await convert(path, format, `disk-${n + 2}`), readOnly: false })
   for (const { path, serial } of spec.readOnlyDisks)
     further.push({ path: await convert(path, 'raw', serial), readOnly: true, serial })
   return [first, ...further]

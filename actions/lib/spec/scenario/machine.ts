@@ -40,6 +40,7 @@ export type Boot = {
   ova?: string
   disk?: string
   disks?: { disk: string; size?: number }[]
+  data_disks?: 'moved'
 } & Partial<Hardware>
 
 export interface Hardware {
@@ -62,8 +63,11 @@ export const boot = z
     section({
       ova: words('an OVA')
         .optional()
-        .describe('Another machine: a previous release, say; boot alone comes back'),
+        .describe('Another machine, such as a previous release; rollback comes back to this one'),
       disk: words('a disk image').optional().describe('Another machine: from this disk'),
+      data_disks: oneOf(['moved'])
+        .optional()
+        .describe('Instead of the data disks it ships: those of the machine that was there before'),
       disks: list(dataDisk, 'a list of { disk: …, size: … }').optional().describe('Further disks it has'),
       ...otherHardware,
     })
