@@ -39,6 +39,7 @@ else
     let folder: string
     let network: MachineNetwork
     let machine: TestMachine
+    const thorough = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
     const said = async (command: string) => {
       if (process.env.APPLIANCE_TEST_LOUD)
         process.stderr.write(`> ${command}
@@ -269,7 +270,7 @@ echo more >/var/log/grows.log; systemd-run -q --unit=broken sh -c 'echo it is br
       expect(await said('blockdev --getsize64 /dev/disk/by-id/virtio-data')).toBe(String(2 ** 26))
     })
 
-    test('must not boot with too little memory, does not, and goes on with enough of it', async () => {
+    thorough('must not boot with too little memory, does not, and goes on with enough of it', async () => {
       const trial = {
         ...{ test: machine, scratch: folder, project: folder, values: new Map(), secrets: secrets() },
         ...{ browser: browser(), disks: new Map(), left: {}, journals: new Map(), log, signal },
@@ -341,8 +342,6 @@ echo more >/var/log/grows.log; systemd-run -q --unit=broken sh -c 'echo it is br
       await machine.guest.run('head -c 500000 /dev/urandom', { signal })
       expect((await stat(packets.files[0]!)).size).toBe(size)
     })
-
-    const thorough = process.env.APPLIANCE_TESTS === 'full' ? test : test.skip
 
     thorough('that does not start clean after a restart or a power cut is found out', async () => {
       machine.touch()

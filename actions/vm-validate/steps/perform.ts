@@ -111,9 +111,12 @@ export function defaultLimit(step: ScenarioStep): number {
     case 'upload':
     case 'download':
       return 15 * MINUTE
+    case 'memory':
+      return step.size === undefined ? MINUTE : 15 * MINUTE
+    case 'disk':
+      return step.add === undefined ? 5 * MINUTE : 15 * MINUTE
     case 'run':
     case 'console':
-    case 'disk':
     case 'cron':
     case 'timer':
     case 'snapshot':

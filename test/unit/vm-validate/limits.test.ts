@@ -18,3 +18,10 @@ test('steps of steps have the time that those in them have, and some to spare', 
   // Asking whether the guest is alive is part of a negated step.
   expect(await seconds({ repeat: { steps: [{ run: 'y', timeout: '5 s', not: true }] } })).toBe(75)
 })
+
+test('what boots another machine has the time that a boot has', async () => {
+  const booting = await seconds('boot')
+  expect(await seconds({ memory: { size: '512 MiB' } })).toBe(booting)
+  expect(await seconds({ disk: { add: 'data', size: '1 GiB' } })).toBe(booting)
+  expect(await seconds({ memory: { available: '1 MiB' } })).toBeLessThan(booting)
+})
