@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
@@ -98,17 +98,6 @@ function failures(): void {
       const upload: ProvisionStep = { kind: 'upload', from: '/etc', to: '/opt/etc', name: 'an upload' }
       expect(await failureOf(shell(`${fill} || true`), upload)).toMatchObject({
         message: expect.stringMatching(new RegExp(`No space left on device\\. ${full.source}$`)),
-      })
-    })
-
-    test('an upload whose connection was cut', async () => {
-      const big = join(project, 'big')
-      await writeFile(big, Buffer.alloc(150 << 20))
-      const cut = 'setsid sh -c "until pgrep -x tar; do sleep 0.1; done; pkill -KILL sshd" >/dev/null 2>&1 &'
-      const upload: ProvisionStep = { kind: 'upload', from: big, to: '/dev/shm/big', name: 'an upload' }
-      expect(await failureOf(shell(cut, { name: 'cutting' }), upload)).toMatchObject({
-        code: 'no-answer',
-        message: expect.stringMatching(/^upload of big .*\. It answers again, \d.* after it was started$/),
       })
     })
 
