@@ -34,6 +34,22 @@ test('who is declared is there, with a password if one is declared', () => {
   ])
 })
 
+test('by whom a definition had it built is there, and is let in until it is sealed', () => {
+  const table = `${usual}vagrant 1000 /bin/bash set\n`
+  const builder = (name: string, locked: boolean) => ({ ...nobody, builder: { name, locked } })
+  expect(accountFaults(table, builder('vagrant', false))).toEqual([])
+  expect(accountFaults(table, builder('vagrant', true))).toEqual([
+    'vagrant has a password, which nobody declared (basebox.bootstrap.users)',
+  ])
+  expect(accountFaults(table.replace(' set', ' locked'), builder('vagrant', true))).toEqual([])
+  expect(accountFaults(table.replace(' set', ' empty'), builder('vagrant', false))).toEqual([
+    'vagrant can log in without a password',
+  ])
+  const open = usual.replace('/bin/bash locked', '/bin/bash set')
+  expect(accountFaults(open, builder('root', false))).toEqual([])
+  expect(accountFaults(open, builder('root', true))).toHaveLength(1)
+})
+
 test('root gets in as pack.root says', () => {
   const open = usual.replace('/bin/bash locked', '/bin/bash set')
   const withPassword = { users: [], root: { password: 'env:ROOT' } }
