@@ -153,7 +153,7 @@ function disks({ spec, disk, moreDisks = [] }: Hardware): string[] {
     `file=${value(path)},format=${format},if=none,id=disk${index},${CACHE}${locking}`,
   ])
   const data = dataDisks.flatMap(({ path, serial }, index) => [
-    ...['-drive', `file=${value(path)},format=raw,if=none,id=data${index},${CACHE}`],
+    ...['-drive', `file=${value(path)},format=raw,if=none,id=data${index},${CACHE}${locking}`],
     ...['-device', `virtio-blk-pci,drive=data${index},serial=${value(serial)}`],
   ])
   const tools = readOnlyDisks.flatMap(({ path, serial }, index) => [
