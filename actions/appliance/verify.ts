@@ -3,7 +3,8 @@ import { basename, resolve } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { refuse } from '../lib/errors/fault.ts'
 import { flag, type InputValues, path } from '../lib/stage/input.ts'
-import { type Check, verifyOva } from '../ova-pack/trust/verify.ts'
+import type { Check } from '../ova-pack/trust/check.ts'
+import { verifyOva } from '../ova-pack/trust/verify.ts'
 import type { Door } from './inside.ts'
 
 export const verifyInputs = {

@@ -1,7 +1,6 @@
 import type { Log } from '../lib/log/log.ts'
 import type { Secrets } from '../lib/log/secrets.ts'
 import type { Spec } from '../lib/spec/spec.ts'
-import type { Holding } from './kept-open.ts'
 import type { TestMachine } from './test-machine.ts'
 
 /** What everything that is tried on one machine shares. */
@@ -28,4 +27,19 @@ export interface Course {
   folders: Set<string>
   log: Log
   signal: AbortSignal
+}
+
+/** What becomes of a machine on which something has failed. */
+export interface Holding {
+  /** Whether somebody wants to look into it: then nothing may change it after the failure. */
+  readonly asked: boolean
+  /** Whether one was left: nothing else is tried then. */
+  readonly held: boolean
+  /**
+   * Leaves the machine of a course as it is, for `appliance vm`, until somebody stops it; the first that fails, if that was
+   * asked for.
+   *
+   * @param name of what failed
+   */
+  hold(course: Pick<Course, 'test'>, name: string): Promise<void>
 }

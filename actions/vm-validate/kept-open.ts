@@ -1,23 +1,8 @@
 import { serveMachine } from './control.ts'
-import type { Course } from './course.ts'
+import type { Holding } from './course.ts'
 import { socketOf } from './socket.ts'
 import type { TestMachine } from './test-machine.ts'
 import type { Work } from './work.ts'
-
-/** What becomes of a machine on which something has failed. */
-export interface Holding {
-  /** Whether somebody wants to look into it: then nothing may change it after the failure. */
-  readonly asked: boolean
-  /** Whether one was left: nothing else is tried then. */
-  readonly held: boolean
-  /**
-   * Leaves the machine of a course as it is, for `appliance vm`, until somebody stops it; the first that fails, if that was
-   * asked for.
-   *
-   * @param name of what failed
-   */
-  hold(course: Pick<Course, 'test'>, name: string): Promise<void>
-}
 
 /** Nobody asks for it. */
 export const nothingHeld: Holding = { asked: false, held: false, hold: async () => {} }

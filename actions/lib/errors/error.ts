@@ -1,5 +1,3 @@
-import type { Fault } from './fault.ts'
-
 /**
  * Every way in which `appliance` can fail. The union is closed: whoever adds a code decides here, once,
  * which exit status it means (see {@link exitStatus}).
@@ -21,6 +19,21 @@ export type ErrorCode =
   | 'disk-full'
   | 'interrupted'
   | 'internal'
+
+/** One thing wrong in what the user wrote. */
+export interface Fault {
+  /** The file, relative to the working directory, and where in it. */
+  file?: string
+  /** 1-based. */
+  line?: number
+  column?: number
+  /** One line: what is wrong, with a suggestion where there is one. */
+  message: string
+  /** The line itself, from which column on, and how many of its characters from `column` on are meant. */
+  source?: string
+  from?: number
+  width?: number
+}
 
 export interface ErrorDetails {
   /** What the user can do about it: one sentence, imperative. */

@@ -1,19 +1,6 @@
-import { ApplianceError, type ErrorDetails } from './error.ts'
+import { ApplianceError, type ErrorDetails, type Fault } from './error.ts'
 
-/** One thing wrong in what the user wrote. */
-export interface Fault {
-  /** The file, relative to the working directory, and where in it. */
-  file?: string
-  /** 1-based. */
-  line?: number
-  column?: number
-  /** One line: what is wrong, with a suggestion where there is one. */
-  message: string
-  /** The line itself, from which column on, and how many of its characters from `column` on are meant. */
-  source?: string
-  from?: number
-  width?: number
-}
+export type { Fault }
 
 /** All faults of the input at once. */
 export class InputError extends ApplianceError {

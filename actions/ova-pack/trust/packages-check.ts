@@ -7,9 +7,9 @@ import type { Bytes } from '../../lib/files/bytes.ts'
 import { run } from '../../lib/process/command.ts'
 import { rootOf } from '../lint/boot.ts'
 import { queryRpms } from '../rpm-database.ts'
+import type { Check } from './check.ts'
 import { debs, RPM_FORMAT, rpmsOf } from './installed.ts'
 import type { Installed } from './parts.ts'
-import type { Check } from './verify.ts'
 
 /** Of a database of packages. */
 const MOST_BYTES = 256 << 20

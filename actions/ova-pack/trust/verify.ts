@@ -10,19 +10,9 @@ import { readVmdk } from '../../lib/vmdk/read.ts'
 import { archiveRules, filesOf, lintArchive } from '../lint/archive.ts'
 import { readCertificate, signatureHolds } from '../lint/certificate.ts'
 import { lintManifest, manifestRules } from '../lint/manifest.ts'
+import type { Check } from './check.ts'
 import { packagesCheck } from './packages-check.ts'
 import { fingerprintOf } from './write.ts'
-
-/** One thing that was checked. */
-export interface Check {
-  title: string
-  /** undefined: it is right; else what is wrong. */
-  fault?: string
-  /** Could not be checked, since it is not there. */
-  absent?: true
-  /** What a reader should know besides. */
-  says?: string
-}
 
 export interface VerifyOptions {
   /** A PEM certificate that the customer has from elsewhere: the signatures have to be by it. */

@@ -3,7 +3,6 @@ import type { Machine } from '../../lib/hypervisor/hypervisor.ts'
 import type { Log } from '../../lib/log/log.ts'
 import type { Browser } from '../browser.ts'
 import { hidden } from '../secrecy.ts'
-import type { JournalMark } from './plans.ts'
 
 /** What a step can reach. */
 export interface Surroundings {
@@ -76,4 +75,12 @@ export function allOf(
 ): Outcome {
   const wrong = faults.filter((fault) => fault !== undefined)
   return { met: wrong.length === 0, finding: wrong.length > 0 ? wrong.join('; ') : found, ...more }
+}
+
+/** A place in a guest's journal. A time would not do: scenarios set the clock back. */
+export interface JournalMark {
+  /** journalctl's option for what is there from it on; undefined for everything. */
+  from: string | undefined
+  /** Of the boot then. */
+  bootId: string
 }

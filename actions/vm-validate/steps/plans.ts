@@ -4,7 +4,7 @@ import { quote } from '../../lib/guest/quote.ts'
 import type { Journal, Timer } from '../../lib/spec/scenario.ts'
 import { hidden } from '../secrecy.ts'
 import { facts } from './looks.ts'
-import { type Outcome, type Surroundings, shown, unlike } from './outcome.ts'
+import { type JournalMark, type Outcome, type Surroundings, shown, unlike } from './outcome.ts'
 
 export async function lookAtTimer({ timer, run }: Timer, around: Surroundings): Promise<Outcome> {
   const name = timer.endsWith('.timer') ? timer : `${timer}.timer`
@@ -30,14 +30,6 @@ export async function lookAtTimer({ timer, run }: Timer, around: Surroundings): 
     finding: status === 0 ? `ran ${unit}` : `${unit} failed: ${stderr.trim().split('\n').at(-1) ?? status}`,
     output: stderr,
   }
-}
-
-/** A place in a guest's journal. A time would not do: scenarios set the clock back. */
-export interface JournalMark {
-  /** journalctl's option for what is there from it on; undefined for everything. */
-  from: string | undefined
-  /** Of the boot then. */
-  bootId: string
 }
 
 /**
