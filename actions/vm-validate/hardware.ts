@@ -1,6 +1,6 @@
 import type { Hypervisor, MachineSpec } from '../lib/hypervisor/hypervisor.ts'
 import type { Matrix } from '../lib/spec/validate.ts'
-import { formatSize } from '../lib/units/size.ts'
+import { exactSize } from '../lib/units/size.ts'
 import { each, pairwise } from './pairwise.ts'
 
 /** What of a machine customers have otherwise. */
@@ -74,7 +74,7 @@ export function hardwareName(hardware: Hardware): string {
   return Object.entries(hardware)
     .map(([name, value]) => {
       if (name === 'memory' || name === 'enlarge')
-        return `${name === 'enlarge' ? 'disk ' : ''}${formatSize(Number(value))}`
+        return `${name === 'enlarge' ? 'disk ' : ''}${exactSize(Number(value))}`
       if (name === 'nics' && value === 0) return 'no network'
       return name === 'cpus' || name === 'nics' || name === 'clock' ? `${name} ${value}` : String(value)
     })

@@ -26,3 +26,11 @@ export function formatSize(bytes: number): string {
     }
   return `${bytes} B`
 }
+
+/** Bytes as whoever set them would write it: in the largest unit in which they are a whole number, `512 MiB`, `30 GB`. */
+export function exactSize(bytes: number): string {
+  const fits = ['TiB', 'TB', 'GiB', 'GB', 'MiB', 'MB', 'KiB', 'kB'].find(
+    (unit) => bytes % factors[unit]! === 0,
+  )
+  return bytes > 0 && fits ? `${bytes / factors[fits]!} ${fits}` : `${bytes} B`
+}

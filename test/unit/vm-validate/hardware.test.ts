@@ -24,7 +24,7 @@ test('a matrix is combined as it says', () => {
 test('hardware has a name that people understand', () => {
   expect(
     hardwareName({ firmware: 'uefi', nic: 'e1000', cpus: 4, memory: 2 ** 30, enlarge: 30 * 2 ** 30 }),
-  ).toBe('uefi, e1000, cpus 4, 1.1 GB, disk 32.2 GB')
+  ).toBe('uefi, e1000, cpus 4, 1 GiB, disk 30 GiB')
 })
 
 test('no card at all is no network', () => {
