@@ -240,9 +240,9 @@ else
           expect(said).toEqual([
             ['Data moves on', 'passed'],
             ['Other hardware', 'passed'],
-            ['Boots with 545 MB', 'passed'],
-            ['Data moves on (545 MB)', 'passed'],
-            ['Other hardware (545 MB)', 'passed'],
+            ['Boots with 520 MiB', 'passed'],
+            ['Data moves on (520 MiB)', 'passed'],
+            ['Other hardware (520 MiB)', 'passed'],
           ])
         } finally {
           await rm(own, { recursive: true })
