@@ -17,6 +17,7 @@ import type { StageWork } from '../../actions/lib/stage/stage.ts'
 import type { ToolsRoot } from '../../actions/lib/tools/tools.ts'
 import { solveCookbooks } from '../../actions/mirror-deps/cookbook/solve.ts'
 import { writeGitRepositories } from '../../actions/mirror-deps/git/tree.ts'
+import { chefStep } from '../fixtures/chef-guest.ts'
 import { convergeInRoot } from '../fixtures/converge-in-root.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
 import { toolsDiskOf, toolsRootOf, unpackBase } from '../fixtures/example-root.ts'
@@ -136,11 +137,11 @@ else
       expect(locked.fromGit).toMatchObject([{ name: 'gitted', version: '0.5.0', folder: 'cookbooks/gitted' }])
       expect(locked.git).toMatchObject([{ name: 'berksfile-upstream', ref: 'v0.5', kind: 'tag' }])
       expect(locked.local).toEqual([{ name: 'own', path: 'cookbooks/own' }])
-      const step = withVendored(chef({ solved: file, runList: ['recipe[own]', 'recipe[gitted]'] }), work)
+      const step = withVendored(chefStep({ solved: file, runList: ['recipe[own]', 'recipe[gitted]'] }), work)
       expect((await readdir(step.cookbooks[0]!)).sort()).toEqual(['gitted', 'own', 'tools', 'web'])
       expect(await converged(folder, step)).toBe('gitted 0.5.0, own 0.1.0, tools 2.1.0, web 1.2.0')
 
-      const wrong = chef({ solved: file, runList: ['recipe[own]', 'recipe[gited]', 'recipe[nobody::x]'] })
+      const wrong = chefStep({ solved: file, runList: ['recipe[own]', 'recipe[gited]', 'recipe[nobody::x]'] })
       expect((await lackingCookbooks(wrong, 0, work)).map(({ message }) => message)).toEqual([
         'provision[1].chef_solo.run_list: there is no cookbook gited; did you mean gitted?',
         'provision[1].chef_solo.run_list: there is no cookbook nobody; Berksfile and cookbooks: give gitted, own, tools, web',
@@ -148,7 +149,7 @@ else
       const roles = join(folder, 'project/roles')
       await mkdir(roles)
       await writeFile(join(roles, 'front.json'), '{ "run_list": ["recipe[own::defalt]"] }')
-      const byRole = chef({ solved: file, runList: ['role[front]'], roles })
+      const byRole = chefStep({ solved: file, runList: ['role[front]'], roles })
       expect((await lackingCookbooks(byRole, 0, work)).map(({ message }) => message)).toEqual([
         'provision[1].chef_solo.run_list: roles/front.json names recipe[own::defalt]: there is no recipe defalt in own; did you mean default?',
       ])
@@ -170,7 +171,7 @@ else
         name: 'shop',
         run_list: ['recipe[own::default]', 'recipe[gitted::default]'],
       })
-      const step = withVendored(chef({ solved: file, runList: [] }), work)
+      const step = withVendored(chefStep({ solved: file, runList: [] }), work)
       expect(await readdir(step.policy!)).toContain('cookbook_artifacts')
       expect(await converged(folder, step)).toMatch(/^gitted 0.5.0, own 0.1.0, tools 2.1.0, web 1.2.0$/)
 
@@ -209,7 +210,7 @@ else
         ])
         const names = ['east', 'gitted', 'north', 'west']
         expect(locked.fromGit.map(({ name }) => name).sort()).toEqual(names)
-        const step = withVendored(chef({ solved: await written(kind, text), runList: [] }), work)
+        const step = withVendored(chefStep({ solved: await written(kind, text), runList: [] }), work)
         const folders = await readdir(
           kind === 'berksfile' ? step.cookbooks[0]! : join(step.policy!, 'cookbook_artifacts'),
         )
@@ -314,27 +315,6 @@ async function toolsWithSolvers(folder: string): Promise<ToolsRoot> {
     },
   })
   return { ...example, directory }
-}
-
-function chef(more: Partial<StepOf<'chef_solo'>>): StepOf<'chef_solo'> {
-  return {
-    kind: 'chef_solo',
-    cookbooks: [],
-    runList: [],
-    policy: undefined,
-    solved: undefined,
-    roles: undefined,
-    environments: undefined,
-    environment: undefined,
-    dataBags: undefined,
-    dataBagSecret: undefined,
-    attributesFile: undefined,
-    attributes: {},
-    whyRun: false,
-    logLevel: 'warn',
-    idempotent: false,
-    ...more,
-  }
 }
 
 /** Converges in the example's base machine; what the recipe of `own` wrote there. */
