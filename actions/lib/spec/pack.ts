@@ -54,11 +54,11 @@ const hardware = (directory: string) =>
 
 /** Where a private key is: never in the spec. */
 const key = (directory: string) =>
-  words('a key').transform(async (written, context) => {
+  words('a key').transform((written, context) => {
     if (/^env:[A-Za-z_][A-Za-z0-9_]*$/.test(written) || /^pkcs11:/.test(written)) return written
     if (/^(env|pkcs11)/.test(written))
       context.addIssue({ code: 'custom', message: 'expected env:NAME, a pkcs11: URI or a file' })
-    const file = await existing(directory, 'a private key (PEM)').safeParseAsync(written)
+    const file = existing(directory, 'a private key (PEM)').safeParse(written)
     if (!file.success)
       for (const { message } of file.error.issues) context.addIssue({ code: 'custom', message })
     return file.success ? file.data : written

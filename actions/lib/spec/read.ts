@@ -35,7 +35,7 @@ export async function readSpec(path: string, overrides: SpecOverrides = {}): Pro
   const directory = dirname(path)
   const yaml = parseYaml(await readFile(path, 'utf8'), basename(path))
   if (yaml.value === undefined) refuse(inOrder(yaml.faults))
-  const parsed = await specSchema(directory).safeParseAsync(overridden(yaml.value ?? {}, overrides))
+  const parsed = specSchema(directory).safeParse(overridden(yaml.value ?? {}, overrides))
   const definition = definitionOf(definedIn(yaml, directory), directory)
   const faults = [
     ...overrideFaults(overrides),

@@ -24,7 +24,7 @@ export async function recipeFaults(yaml: Positioned, directory: string): Promise
   for (const folder of new Set(folders)) {
     const path = resolve(directory, folder)
     // Such a folder is a fault of its own, and may hold anything at all.
-    if (await holdsBuild(path, directory)) continue
+    if (holdsBuild(path, directory)) continue
     for (const file of await rubyFiles(path)) {
       const source = new SourceText(relative(directory, file), await readFile(file, 'utf8'))
       const error = parseRuby(source.text)?.errors[0]

@@ -51,7 +51,7 @@ async function read(
       faults.push(...inOrder(yaml.faults))
       continue
     }
-    const parsed = await scenarioFile.safeParseAsync(yaml.value)
+    const parsed = scenarioFile.safeParse(yaml.value)
     const found = [...yaml.faults, ...faultsOf(parsed.error, yaml), ...unknownNames(yaml, known)]
     const name = textAt(yaml.value, 'name')
     const other = name && names.get(name)

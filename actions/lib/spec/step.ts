@@ -119,7 +119,7 @@ export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
   const plannedSettings = planned.settings ?? []
   const idle = planned.idle ?? {}
   const known = reservedKeys.filter((key) => !plannedSettings.includes(key))
-  const schema = z.unknown().transform(async (value, context): Promise<Step> => {
+  const schema = z.unknown().transform((value, context): Step => {
     const refuse = (message: string, path: PropertyKey[] = []) => {
       context.issues.push({ code: 'custom', message, path, input: value })
     }
@@ -149,13 +149,13 @@ export function stepOf<K extends Kinds>(kinds: K, planned: Planned = {}) {
     }
 
     const given: Record<string, unknown> = { ...map }
-    const set = await section(settings).safeParseAsync(
+    const set = section(settings).safeParse(
       Object.fromEntries(keys.filter((key) => known.includes(key)).map((key) => [key, given[key]])),
     )
     for (const issue of flatIssues(set.error?.issues ?? [])) refuse(issue.message, issue.path)
     const argued: Record<string, object> = {}
     for (const kind of found) {
-      const told = await kinds[kind]!.safeParseAsync(given[kind] ?? undefined)
+      const told = kinds[kind]!.safeParse(given[kind] ?? undefined)
       for (const issue of flatIssues(told.error?.issues ?? [])) refuse(issue.message, [kind, ...issue.path])
       if (told.success) argued[kind] = told.data
     }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { notThere } from './existing.ts'
@@ -18,8 +18,8 @@ const PUBLIC_KEY =
 
 /** A public key, or a file of them → its lines. */
 const publicKeys = (directory: string) =>
-  z.string({ error: expected('a public key, or a file with some') }).transform(async (written, context) => {
-    const text = /\s/.test(written.trim()) ? written : await contentOf(written, directory)
+  z.string({ error: expected('a public key, or a file with some') }).transform((written, context) => {
+    const text = /\s/.test(written.trim()) ? written : contentOf(written, directory)
     const lines = text?.split('\n').flatMap((line) => line.replace(/^\s*#.*/, '').trim() || [])
     const message =
       lines === undefined
@@ -33,8 +33,12 @@ const publicKeys = (directory: string) =>
     return lines ?? []
   })
 
-async function contentOf(path: string, directory: string): Promise<string | undefined> {
-  return await readFile(resolve(directory, path), 'utf8').catch(() => undefined)
+function contentOf(path: string, directory: string): string | undefined {
+  try {
+    return readFileSync(resolve(directory, path), 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 /** An account of the base machine. */

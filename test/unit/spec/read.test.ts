@@ -121,6 +121,13 @@ describe('a good spec', () => {
   })
 })
 
+// Stages depend on it to the letter: another order is another fingerprint.
+test('keys are in the order of the schema, whatever had to be looked for on the disk', async () => {
+  const { validate } = await read()
+  const keys = Object.keys(validate)
+  expect(keys.indexOf('scenarios')).toBeLessThan(keys.indexOf('listens'))
+})
+
 describe('what is wrong is one line, with its place', () => {
   const top =
     'name, version, product, mirror, tools, basebox, chef, provision, cache, package_sources, first_boot, validate, pack, variables, secrets, network, escapes, accel'
