@@ -88,8 +88,8 @@ find $root/var/log -type f -size +0 2>/dev/null | while read -r file; do born "$
       title: 'no address or network card of the build is remembered',
       script: `
 here $root/etc/udev/rules.d/70-persistent-net.rules
-for folder in $root/var/lib/dhcp $root/var/lib/dhclient $root/var/lib/NetworkManager $root/var/lib/systemd/network; do
-  find $folder -type f -name '*lease*' 2>/dev/null | while read -r file; do born "$file"; done
+for name in dhcp dhcp3 dhcpcd dhcpcd5 dhclient NetworkManager systemd/network; do
+  find $root/var/lib/$name -type f -name '*lease*' 2>/dev/null | while read -r file; do born "$file"; done
 done
 grep -rniE '^[^#]*(macaddress|hwaddr|mac-address)' $root/etc/netplan $root/etc/systemd/network $root/etc/network \\
   $root/etc/NetworkManager/system-connections 2>/dev/null | head -5`,

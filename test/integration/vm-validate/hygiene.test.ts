@@ -123,6 +123,11 @@ describe('a sealed disk at its first boot', () => {
       () => put('/var/lib/dhcp/dhclient.leases', 'lease', longAgo),
     ],
     [
+      'a DHCP lease of dhcpcd',
+      'no address or network card of the build is remembered',
+      () => put('/var/lib/dhcpcd/eth0.lease', 'lease', longAgo),
+    ],
+    [
       'a fixed MAC',
       'no address or network card of the build is remembered',
       () => put('/etc/netplan/50-cloud-init.yaml', '      macaddress: 52:54:00:12:34:56\n'),
