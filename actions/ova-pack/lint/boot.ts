@@ -54,13 +54,13 @@ export const bootRules = {
   'boot-drivers': {
     severity: 'error',
     concerns: ['vmware'],
-    what: 'The kernel lacks drivers of a hypervisor’s default hardware: its disk or network is not found.',
-    fix: "Debian's cloud kernel lacks them: install linux-image-amd64.",
+    what: 'The kernel lacks drivers of a hypervisor’s default hardware, or of the controller that the descriptor names: disk or network is not found.',
+    fix: "Debian's cloud kernel lacks them: install linux-image-amd64. RPM distributions have dropped mptsas: another pack.hardware.controller.",
   },
   'boot-initramfs': {
     severity: 'error',
     concerns: ['vmware'],
-    what: 'The initramfs lacks the driver of a hypervisor’s default controller: the root is not found.',
+    what: 'The initramfs lacks the driver of a hypervisor’s default controller, or of the one that the descriptor names: the root is not found.',
     fix: 'MODULES=most in /etc/initramfs-tools/initramfs.conf, update-initramfs -u; dracut --no-hostonly.',
   },
   'boot-fstab': {

@@ -6,6 +6,7 @@ import { readVmdk } from '../../lib/vmdk/read.ts'
 import { archiveRules, filesOf, lintArchive } from './archive.ts'
 import { bootRules, lintBoot } from './boot.ts'
 import { certificateRules, lintCertificate } from './certificate.ts'
+import { controllerDriver } from './controller-driver.ts'
 import { hardwareRules, lintHardware } from './hardware.ts'
 import { lintManifest, manifestRules } from './manifest.ts'
 import { type DescribedDisk, lintReferences, referenceRules } from './references.ts'
@@ -156,7 +157,7 @@ async function lintDisks(
     )
       continue
     const root = await lintBoot(disk, name, firmware, find)
-    if (root) await lintSystem(root, find, signal)
+    if (root) await lintSystem(root, controllerDriver(described?.system), find, signal)
   }
 }
 

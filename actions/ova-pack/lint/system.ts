@@ -8,14 +8,20 @@ const storage = ['mptspi', 'vmw_pvscsi', 'ahci']
 const network = ['vmxnet3', 'e1000']
 const MOST_FILES = 100
 
-/** The system on the root file system: whether it starts anywhere, and whether it is nobody's yet. */
+/**
+ * The system on the root file system: whether it starts anywhere, and whether it is nobody's yet.
+ *
+ * @param controller the driver of the controller that the descriptor plugs its disk into, where that is known
+ */
 export async function lintSystem(
   { files, disk, hasOwnBoot }: LintedRoot,
+  controller: string | undefined,
   find: Find<typeof bootRules>,
   signal: AbortSignal,
 ): Promise<void> {
   const place = (path: string) => `${disk}:${path}`
-  await lintKernels(files, hasOwnBoot, place, find, signal)
+  const wanted = [...new Set([...storage, ...(controller ? [controller] : [])])]
+  await lintKernels(files, hasOwnBoot, wanted, place, find, signal)
   await lintMounts(files, place, find)
   await lintNetwork(files, place, find)
   const machineId = (await files.text('/etc/machine-id'))?.trim()
@@ -36,6 +42,7 @@ export async function lintSystem(
 async function lintKernels(
   files: GuestFiles,
   hasOwnBoot: boolean,
+  controllers: readonly string[],
   place: (path: string) => string,
   find: Find<typeof bootRules>,
   signal: AbortSignal,
@@ -61,13 +68,15 @@ async function lintKernels(
       (await files.text(`${folder}/modules.dep`)) ?? (await files.text(`${folder}/modules.order`)) ?? ''
     if (order === '') continue
     const has = (text: string, module: string) => new RegExp(`(^|/)${module}\\.ko`, 'm').test(text)
-    const lacking = [...storage, ...network].filter((module) => !has(builtIn, module) && !has(order, module))
+    const lacking = [...controllers, ...network].filter(
+      (module) => !has(builtIn, module) && !has(order, module),
+    )
     if (lacking.length > 0) find('boot-drivers', place(folder), `${lacking.join(', ')} (${kernel})`)
     const initrd = [`/boot/initrd.img-${kernel}`, `/boot/initramfs-${kernel}.img`]
     for (const path of initrd) {
       const modules = await initramfsModules(files, path, signal)
       if (modules === undefined) continue
-      const missing = storage.filter(
+      const missing = controllers.filter(
         (module) => !lacking.includes(module) && !has(builtIn, module) && !modules.has(module),
       )
       if (missing.length > 0) find('boot-initramfs', place(path), missing.join(', '))

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { run } from '../../../../actions/lib/process/command.ts'
-import { espImage, initramfs, ovfOf, parts, tar, variant, vmdkOf } from '../specimen.ts'
-import { bytesAt, disk, footerAt, holding, withDisk, withVmdk, type Zoo } from './keeper.ts'
+import { espImage, initramfs, ovfOf, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
+import { bytesAt, disk, footerAt, holding, vmdk, withDisk, withVmdk, type Zoo } from './keeper.ts'
 
 export const disks: Zoo = {
   // VMDKs
@@ -158,6 +158,21 @@ export const disks: Zoo = {
   'an initramfs of MODULES=dep': [
     'boot-initramfs',
     holding('/boot/initrd.img-6.1', initramfs('ahci', 'virtio_blk')),
+  ],
+  'lsilogicsas with a kernel that has no mptsas, as that of EL 8': [
+    'boot-drivers',
+    () => tar(parts(ovfOf(vmdk, { controller: 'lsilogicsas' }), vmdk)),
+  ],
+  'an initramfs for other controllers than the one described': [
+    'boot-initramfs',
+    async () => {
+      const modules = ['mptspi', 'vmw_pvscsi', 'ahci', 'vmxnet3', 'e1000', 'nvme']
+      const dep = modules.map((name) => `kernel/drivers/${name}.ko:\n`).join('')
+      const changed = await vmdkOf(
+        await variant(disk, 'no-nvme', (copy) => put(copy, '/usr/lib/modules/6.1/modules.dep', dep)),
+      )
+      return tar(parts(ovfOf(changed, { controller: 'nvme' }), changed))
+    },
   ],
   '/dev/sda1 in fstab': ['boot-fstab', holding('/etc/fstab', '/dev/sda1 / ext4 defaults 0 1\n')],
   "another disk's UUID in fstab": [
