@@ -4,6 +4,7 @@ import { toApplianceError } from '../lib/errors/error.ts'
 import { noArtifacts, runUrl, uploadEvidence, uploadFile } from '../lib/runner/artifact.ts'
 import { isRelease } from '../lib/runner/cache.ts'
 import { type Carrier, carrier } from '../lib/runner/carrier.ts'
+import { takeEnvSecrets } from '../lib/runner/env-secrets.ts'
 import { actionInputs } from '../lib/runner/inputs.ts'
 import { outputsOf, setOutputs } from '../lib/runner/outputs.ts'
 import { beginStep, endStep } from '../lib/runner/post.ts'
@@ -27,6 +28,7 @@ import { type Before, buildSummary, rowOf, sizesBefore, sizesReleased, stageSumm
 
 /** One step of a workflow: the same stages as the command's, with the runner's inputs, cache and artifacts. */
 export async function act(name: ActionName, door: Door): Promise<void> {
+  takeEnvSecrets(door.log)
   const { inputs } = contractOf(name)
   const values: Record<string, unknown> = actionInputs(inputs)
   beginStep(name, String(values['working-directory'] ?? ''), String(values.spec ?? ''))

@@ -38,8 +38,8 @@ jobs:
   release:
     uses: org/appliance/.github/workflows/appliance-release.yml@v1
     permissions: { contents: write, id-token: write, attestations: write }
-    # GitHub attests where the OVA comes from; a private repository needs Enterprise Cloud for that. Without it:
-    # with: { attest: false }
+    # GitHub attests where the OVA comes from. A private repository needs Enterprise Cloud for that: without it there
+    # is a warning, and none with: { attest: never }
 `
 
 /**

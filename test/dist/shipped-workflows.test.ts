@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
 import { checkout, outcomes } from '../fixtures/workflow-runs.ts'
 import { RunnerMachine } from './runner/machine.ts'
 import { type RunOptions, type RunResult, runWorkflow } from './runner/run.ts'
+import type { Substitute } from './runner/setting.ts'
 
 // Who may have our workflows run on a machine, and what a release finds there: as far as that needs no appliance.
 
@@ -19,9 +21,13 @@ beforeEach(async () => {
 })
 
 /** A workflow that calls one of ours, as a user's does. */
-async function calling(workflow: string, more: Partial<RunOptions>): Promise<RunResult> {
+async function calling(
+  workflow: string,
+  more: Partial<RunOptions>,
+  inputs: Record<string, unknown> = {},
+): Promise<RunResult> {
   const path = join(folder, 'w.yml')
-  const job = { uses: `./.github/workflows/${workflow}` }
+  const job = { uses: `./.github/workflows/${workflow}`, with: inputs }
   await writeFile(path, JSON.stringify({ on: 'push', jobs: { appliance: job } }))
   return await runWorkflow({
     repository: { name: 'org/appliance', folder: resolve('.') },
@@ -93,5 +99,83 @@ describe('appliance-release.yml', () => {
     expect(log).toContain('there is no such file') // the spec: here it ends
     for (const [inner, names] of Object.entries(left))
       expect((await readdir(join(workspace, inner))).sort()).toEqual(names)
+  })
+
+  describe('attest', () => {
+    const refused = new Error('Failed to persist attestation: Feature not available for someone/product')
+    const refuses = () => Promise.reject(refused)
+    const agrees = async () => undefined
+
+    /** The workflow alone: each of our actions says its name, and that is all it does. */
+    async function attesting(
+      attest: string | undefined,
+      attestation: Substitute,
+      repository = { default_branch: 'main', private: false },
+    ) {
+      const files = join(folder, 'without-stages')
+      await cp('.github', join(files, '.github'), { recursive: true })
+      for (const name of await readdir('actions')) {
+        const text = await readFile(join('actions', name, 'action.yml'), 'utf8').catch(() => undefined)
+        if (text === undefined) continue
+        const { inputs } = parse(text) as { inputs: object }
+        const runs = { using: 'composite', steps: [{ run: `echo "this is ${name}"`, shell: 'bash' }] }
+        await mkdir(join(files, 'actions', name), { recursive: true })
+        await writeFile(join(files, 'actions', name, 'action.yml'), JSON.stringify({ inputs, runs }))
+      }
+      const options = {
+        repository: { name: 'org/appliance', folder: files },
+        event: { ...event, payload: { repository } },
+        substitutes: {
+          'actions/checkout': checkout(join(folder, 'empty')),
+          'actions/attest-build-provenance': attestation,
+        },
+      }
+      const run = await calling('appliance-release.yml', options, attest === undefined ? {} : { attest })
+      const job = run.jobs['appliance / release']!
+      return {
+        result: run.result,
+        annotations: job.steps.flatMap(({ annotations }) => annotations),
+        tried: job.substituted.includes('actions/attest-build-provenance'),
+        published: run.log.includes('this is publish'),
+        built: run.log.includes('this is mirror-deps'),
+        summary: job.summary,
+      }
+    }
+
+    test('by default: where GitHub refuses, run and summary say so, and the release goes on', async () => {
+      const run = await attesting(undefined, refuses)
+      expect(run).toMatchObject({ result: 'success', tried: true, published: true })
+      const message = expect.stringMatching(
+        /^GitHub has not attested .*: the step before says why. The release goes on\. With/,
+      )
+      expect(run.annotations).toEqual([{ level: 'warning', title: 'Not attested', message }])
+      expect(run.summary).toMatch(/^> \[!WARNING\]\n> GitHub has not attested .*\n\n$/)
+    })
+
+    test('what a private repository needs is said there', async () => {
+      const { annotations } = await attesting('auto', refuses, { default_branch: 'main', private: true })
+      expect(annotations[0]!.message).toContain('In a private repository it takes Enterprise Cloud.')
+    })
+
+    test.each(['auto', 'required'])('%s: where GitHub agrees nothing is said', async (attest) => {
+      const done = { result: 'success', tried: true, published: true, annotations: [], summary: '' }
+      expect(await attesting(attest, agrees)).toMatchObject(done)
+    })
+
+    test('required: nothing is published without it', async () => {
+      const failed = { result: 'failure', tried: true, published: false, summary: '' }
+      expect(await attesting('required', refuses)).toMatchObject(failed)
+    })
+
+    test('never: it is not asked for', async () => {
+      const done = { result: 'success', tried: false, published: true, annotations: [] }
+      expect(await attesting('never', refuses)).toMatchObject(done)
+    })
+
+    test('anything else is refused before anything is built', async () => {
+      const message = 'input attest: expected auto, required or never, not sometimes'
+      const failed = { result: 'failure', built: false, annotations: [{ level: 'error', message }] }
+      expect(await attesting('sometimes', agrees)).toMatchObject(failed)
+    })
   })
 })

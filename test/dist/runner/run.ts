@@ -17,7 +17,7 @@ export interface RunOptions {
     ref: string
     inputs?: Record<string, unknown>
     /** What else `github.event` holds, e.g. `pull_request`. */
-    payload?: { pull_request?: PullRequest }
+    payload?: { pull_request?: PullRequest; repository?: { default_branch: string; private: boolean } }
   }
   /** The runner that takes a job. */
   machineFor: (job: string, runsOn: unknown) => Promise<RunnerMachine>
