@@ -52,7 +52,13 @@ describe("QEMU's command line", () => {
   test.each<[DiskController, string[]]>([
     ['virtio', ['virtio-blk-pci,drive=disk0,bootindex=1']],
     ['ahci', ['ahci,id=bus0', 'ide-hd,bus=bus0.0,drive=disk0,bootindex=1']],
-    ['lsi', ['lsi53c895a,id=bus0', 'scsi-hd,bus=bus0.0,scsi-id=0,drive=disk0,bootindex=1']],
+    [
+      'lsi',
+      [
+        'lsi53c895a,id=bus0',
+        'scsi-hd,bus=bus0.0,scsi-id=0,vendor=MICROP,product=4110,drive=disk0,bootindex=1',
+      ],
+    ],
     ['pvscsi', ['pvscsi,id=bus0', 'scsi-hd,bus=bus0.0,scsi-id=0,drive=disk0,bootindex=1']],
     ['nvme', ['nvme,serial=appliance,drive=disk0,bootindex=1']],
   ])('has the controller %s', (controller, devices) => {

@@ -173,6 +173,13 @@ function removable({ cd, floppy }: { cd: string | undefined; floppy: string | un
   ]
 }
 
+/**
+ * What a disk at the emulated LSI 53C895A says it is: one to which Linux sends a single command at a time (BLIST_NOTQ in
+ * drivers/scsi/scsi_devinfo.c). With several, QEMU loses its place now and then when one reconnects while others wait ("No
+ * MSG IN phase after reselection"): the disk stands still for over a minute, and what waits for it fails.
+ */
+const UNTAGGED = 'vendor=MICROP,product=4110'
+
 /** The disk controller with `count` disks at it. IDE has places for three, beside the CD. */
 function controller(kind: MachineSpec['controller'], count: number): string[] {
   const bus = { ahci: 'ahci', lsi: 'lsi53c895a', pvscsi: 'pvscsi' }[kind as string]
@@ -188,6 +195,7 @@ function controller(kind: MachineSpec['controller'], count: number): string[] {
       case 'ahci':
         return `ide-hd,bus=bus0.${index},${drive}`
       case 'lsi':
+        return `scsi-hd,bus=bus0.0,scsi-id=${index},${UNTAGGED},${drive}`
       case 'pvscsi':
         return `scsi-hd,bus=bus0.0,scsi-id=${index},${drive}`
     }
