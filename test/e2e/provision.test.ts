@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ProvisionReport } from '../../actions/chef-provision/report.ts'
 import { freePort } from '../../actions/lib/network/free-port.ts'
 import { run } from '../../actions/lib/process/command.ts'
+import { applicationRepository } from '../fixtures/application-repository.ts'
 import { command } from '../fixtures/command.ts'
 import { buildExample, exampleFolder } from '../fixtures/example.ts'
 import { unpackDisk } from '../fixtures/example-root.ts'
@@ -16,7 +17,7 @@ const SUM = '9d0f4a4113a66570c8f5dffce39c8a48c2e2ca5c60839a6cc1bd56dd513baf92'
 
 const provision = `package_sources: { files: [vendor.sources, vendor.asc] }
 provision:
-  - shell: { inline: "useradd --create-home --shell /bin/bash deploy; install -d -o deploy /srv/shop /srv/shop/shared /srv/shop/shared/config; echo s > /srv/shop/shared/config/secret.txt", interpreter: bash -eu }
+  - shell: { inline: "useradd --create-home --shell /bin/bash deploy; install -d -o deploy /srv/license-server /srv/license-server/shared /srv/license-server/shared/public; echo s > /srv/license-server/shared/public/normalize.css; mkdir -p /usr/share/rubygems-integration/3.1.0/gems/pg-1.4.5", interpreter: bash -eu }
   - name: community cookbooks
     chef_solo:
       cookbooks: [cookbooks/shelf, cookbooks/shared]
@@ -30,7 +31,7 @@ provision:
       idempotent: check
   - { capistrano: { directory: deploy, stage: production }, as: deploy, env: { RELEASE: main~1 } }
   - { capistrano: { directory: deploy, stage: production }, as: deploy, env: { RELEASE: main }, name: the second release }
-  - { shell: { inline: "cat /srv/shop/current/VERSION > /root/second" } }
+  - { shell: { inline: "/srv/license-server/current/bin/license-server version > /root/second" } }
   - { capistrano: { directory: deploy, stage: production, task: "deploy:rollback" }, as: deploy }
   - shell:
       inline: |
@@ -39,10 +40,11 @@ provision:
           stat -c '%U %a %n' /srv/front
           id -nG ann
           test -s /etc/platform.d/shared_kib && echo shared
-          echo "releases $(ls /srv/shop/releases | wc -l)"
-          cat /root/second /srv/shop/current/VERSION /srv/shop/current/STAMP /srv/shop/current/config/secret.txt
-          stat -c '%U' /srv/shop/current/VERSION
-          cat /srv/shop/repo/config
+          echo "releases $(ls /srv/license-server/releases | wc -l)"
+          cat /root/second; /srv/license-server/current/bin/license-server version
+          cat /srv/license-server/current/STAMP /srv/license-server/current/public/normalize.css
+          stat -c '%U' /srv/license-server/current/VERSION
+          cat /srv/license-server/repo/config
         } > /root/result
   - { download: { from: /root/result, to: result } }
 `
@@ -74,8 +76,9 @@ else
       )
       await writeFile(join(folder, 'vendor.asc'), '-----BEGIN PGP PUBLIC KEY BLOCK-----\n')
       const port = await freePort()
-      const url = `git://127.0.0.1:${port}/shop.git`
-      await repository(join(folder, 'upstream'))
+      const url = `git://127.0.0.1:${port}/license-server.git`
+      await mkdir(join(folder, 'upstream'))
+      await applicationRepository(join(folder, 'upstream'))
       daemon = spawn('git', [
         'daemon',
         '--listen=127.0.0.1',
@@ -84,15 +87,18 @@ else
         '--export-all',
       ])
       const rb = join(folder, 'deploy/config/deploy.rb')
-      await writeFile(rb, (await readFile(rb, 'utf8')).replace('https://git.example.com/shop.git', url))
+      await writeFile(
+        rb,
+        (await readFile(rb, 'utf8')).replace('https://git.example.com/license-server.git', url),
+      )
       const yaml = await readFile(join(folder, 'appliance.yml'), 'utf8')
       spec = yaml
         .replace(/^provision:[\s\S]*?(?=^# Once|^first_boot)/m, '')
         .replace(/^first_boot:.*$/m, '')
-        .replace('  git:\n', `  git:\n    - { name: shop, url: "${url}", ref: main }\n`)
+        .replace('  git:\n', `  git:\n    - { name: license-server, url: "${url}", ref: main }\n`)
         .replace(
           '  gem:\n',
-          '  gem:\n    - { name: capistrano, gems: { capistrano: "~> 3.19" }, for: host }\n',
+          '  gem:\n    - { name: capistrano, gems: { capistrano: "~> 3.19", capistrano-bundler: "~> 2.1" }, for: host }\n',
         )
       await write(provision)
       for (const args of [['lock'], ['build', '--until', 'chef-provision']]) {
@@ -146,7 +152,7 @@ else
       const lines = (await readFile(join(folder, 'build/chef-provision/files/result'), 'utf8')).split('\n')
       const from = lines.indexOf('releases 1') // the rolled back one is archived and removed
       expect(from).toBeGreaterThan(0)
-      expect(lines.slice(from + 1, from + 6)).toEqual(['2', '1', 'deployed by deploy', 's', 'deploy'])
+      expect(lines.slice(from + 1, from + 6)).toEqual(['1.5.0', '1.4.0', 'deployed by deploy', 's', 'deploy'])
       expect(lines.slice(from + 6).join('\n')).toMatch(/url = git:\/\/127\.0\.0\.1/)
       expect(lines.join('\n')).not.toContain('mirror.internal')
     })
@@ -182,19 +188,3 @@ else
       expect(output).not.toMatch(/accel:/)
     })
   })
-
-/** A bare repository with two releases. */
-async function repository(where: string): Promise<void> {
-  const work = join(where, 'work')
-  await mkdir(join(work, 'config'), { recursive: true })
-  const git = (...args: string[]) =>
-    run('git', ['-C', work, '-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args])
-  await run('git', ['init', '-q', '-b', 'main', work])
-  for (const release of ['1', '2']) {
-    await writeFile(join(work, 'VERSION'), `${release}\n`)
-    await writeFile(join(work, 'config/settings'), '\n')
-    await git('add', '-A')
-    await git('commit', '-q', '-m', release)
-  }
-  await run('git', ['clone', '-q', '--bare', work, join(where, 'shop.git')])
-}
