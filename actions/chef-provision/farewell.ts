@@ -27,6 +27,12 @@ const leftovers = [
   '/var/cache/yum',
 ]
 
+/**
+ * The same of Bundler and RubyGems in every home, since a step may run as any user: what they remember of the mirror.
+ * RubyGems calls a folder after its address, where no search of files would find it.
+ */
+const gemCaches = ['.bundle/cache', '.gem/specs', '.cache/gem/specs', '.local/share/gem/specs']
+
 /** Chef, wherever it may be: ours, a package's, or a gem's. */
 const chefs = [
   TOOLS,
@@ -80,7 +86,9 @@ export async function leaveNothing(
   log: Log,
 ): Promise<void> {
   const cleanApt = 'if command -v apt-get >/dev/null; then apt-get clean && rm -rf /var/lib/apt/lists/*; fi'
-  await guest.run(`${leaveDnfFiles}; rm -rf ${leftovers.join(' ')} && ${cleanApt}`, {
+  const caches = gemCaches.map((cache) => `"$home"/${cache}`).join(' ')
+  const cleanHomes = `getent passwd | cut -d: -f6 | sort -u | while read -r home; do rm -rf ${caches}; done`
+  await guest.run(`${leaveDnfFiles}; rm -rf ${leftovers.join(' ')} && ${cleanHomes} && ${cleanApt}`, {
     signal,
     title: 'cleaning up',
   })
