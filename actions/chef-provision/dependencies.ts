@@ -22,8 +22,8 @@ export async function stepDependencies(
   const local = solved && lock ? localCookbooks(solved, { lock }).map((path) => join(directory, path)) : []
   const paths = [...projectPathsOf(step), ...local]
   const parts: Record<string, string> = {}
-  // What is sent has its links as they are; a Capfile is read here, wherever its folder's links lead.
-  const outside = step.kind === 'capistrano'
+  // An upload has its links as they are; what Chef gets and a Capfile are read wherever their folders' links lead.
+  const outside = step.kind === 'capistrano' || step.kind === 'chef_solo'
   for (const path of paths)
     Object.assign(parts, await treeParts(path, relative(directory, path) || '.', { outside }))
   // Capistrano writes its log where it is started.

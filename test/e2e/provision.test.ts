@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ProvisionReport } from '../../actions/chef-provision/report.ts'
@@ -69,6 +69,9 @@ else
       await run('cp', ['-a', '--reflink=auto', '--sparse=always', `${exampleFolder}/.`, folder])
       await rm(join(folder, 'build/chef-provision'), { recursive: true })
       await cp('test/fixtures/cookbooks', join(folder, 'cookbooks'), { recursive: true })
+      // As where teams share them: the cookbook is a link to another repository's folder.
+      await rename(join(folder, 'cookbooks/shared/platform'), join(folder, 'platform'))
+      await symlink('../../platform', join(folder, 'cookbooks/shared/platform'))
       await cp('test/fixtures/deploy', join(folder, 'deploy'), { recursive: true })
       await writeFile(
         join(folder, 'vendor.sources'),

@@ -87,6 +87,28 @@ function provisionedRoot(): void {
     expect(await inGuest('stat -c "%U %a" /opt/app/VERSION /opt/app/bin/license-server')).toBe(
       'daemon 640\ndaemon 750\n',
     )
+    expect((await send({ mode: 0o4754 }))!.sent).toBe(files)
+    expect(await send({ mode: 0o4754 })).toMatchObject({ sent: 0 })
+    expect(await inGuest('stat -c "%U %a" /opt/app/VERSION /opt/app/bin/license-server')).toBe(
+      'root 4754\nroot 4755\n',
+    )
+  })
+
+  test('of what Chef gets, symlinks to other places are sent as what they lead to', async () => {
+    const shelf = join(folder, 'shelf')
+    await mkdir(join(folder, 'elsewhere/recipes'), { recursive: true })
+    await mkdir(join(shelf, 'own'), { recursive: true })
+    await writeFile(join(folder, 'elsewhere/recipes/default.rb'), 'a')
+    await writeFile(join(shelf, 'own/metadata.rb'), 'b')
+    await symlink('../elsewhere', join(shelf, 'other'))
+    await symlink('nowhere', join(shelf, '.#lock'))
+    await opened.guest.upload(shelf, '/srv/shelf', { owner: 'root', group: 'root', follow: true })
+    expect(await inGuest('cd /srv/shelf; find . -type f -o -type l | sort')).toBe(
+      './other/recipes/default.rb\n./own/metadata.rb\n',
+    )
+    await mkdir(join(folder, 'none'))
+    await opened.guest.upload(join(folder, 'none'), '/srv/none', { follow: true })
+    expect(await inGuest('ls -A /srv/none')).toBe('')
   })
 
   test.each([

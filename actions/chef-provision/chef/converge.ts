@@ -64,7 +64,7 @@ async function prepare(step: Step, { guest, work, env: access }: Provisioning): 
   // Those of an earlier run would pass for this one's.
   for (const { to } of evidenceFiles(work)) await rm(to, { force: true })
   for (const [from, to] of chefFolders(step))
-    await guest.upload(from, to, { owner: 'root', group: 'root', signal: work.signal })
+    await guest.upload(from, to, { owner: 'root', group: 'root', follow: true, signal: work.signal })
   const attributes = step.attributesFile
     ? JSON.parse(await readFile(step.attributesFile, 'utf8'))
     : step.attributes

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Fault } from '../../lib/errors/fault.ts'
+import { followedTree } from '../../lib/files/followed.ts'
 import type { StepOf } from '../../lib/spec/provision-step.ts'
 import { notChefs } from '../../lib/spec/recipes.ts'
 import type { ToolsRoot } from '../../lib/tools/tools.ts'
@@ -22,7 +23,12 @@ export async function rubyFaults(
   const library = join(tools.directory, 'usr/lib/ruby')
   const binary = join(tools.directory, 'usr/lib/x86_64-linux-gnu/ruby')
   const libraries = [join(library, 'vendor_ruby'), join(library, '3.3.0'), join(binary, '3.3.0')].join(':')
-  const { stdout } = await tools.run('ruby3.3', ['--disable-gems', '-W0', '-e', CHECK, ...folders], {
+  const named: string[] = []
+  for (const folder of folders)
+    for (const { path, kind } of await followedTree(folder))
+      if (kind === 'file' && RUBY.test(path) && !notChefs.test(path)) named.push(join(folder, path))
+  const { stdout } = await tools.run('ruby3.3', ['--disable-gems', '-W0', '-e', CHECK], {
+    input: JSON.stringify([...new Set(named)].sort()),
     env: { RUBYLIB: libraries, RUBYOPT: undefined },
     signal,
   })
@@ -32,6 +38,9 @@ export async function rubyFaults(
     message,
   }))
 }
+
+/** Neither hidden nor below a hidden folder: what a tool of the user's keeps there, Chef does not read. */
+const RUBY = /^(?:[^./][^/]*\/)*[^./][^/]*\.(?:rb|erb)$/
 
 interface RubyFault {
   file: string
@@ -44,11 +53,7 @@ const CHECK = `
 require 'json'
 require 'erb'
 faults = []
-named = ARGV.flat_map do |folder|
-  Dir.glob('**/*.{rb,erb}', base: folder).reject { |name| name.match?(%r{${notChefs}}) }.map { |name| File.join(folder, name) }
-end
-named.uniq.sort.each do |file|
-  next unless File.file?(file)
+JSON.parse($stdin.read.force_encoding('UTF-8')).each do |file|
   source = File.read(file, encoding: 'UTF-8')
   begin
     source = ERB.new(source, trim_mode: '-').src if file.end_with?('.erb')

@@ -69,7 +69,7 @@ function treeBits(own: number, mode: number | undefined, folder: boolean): numbe
   return [6, 3, 0].reduce((bits, shift) => {
     const part = (mode >> shift) & 7
     return bits | ((part & 4 && runs ? part | 1 : part) << shift)
-  }, 0)
+  }, mode & 0o7000)
 }
 
 async function guestFile(guest: Guest, to: string, signal: AbortSignal): Promise<Tree> {

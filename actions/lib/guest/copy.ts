@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { ApplianceError } from '../errors/error.ts'
+import { followedTree } from '../files/followed.ts'
 import { ending, launch } from '../process/command.ts'
 import type { Connection } from './connection.ts'
 import type { Guest, UploadOptions } from './guest.ts'
@@ -49,9 +50,11 @@ export async function uploadPath(
   const unpack = `${sudo}tar --extract --file=- --same-permissions --${own ? 'no-' : ''}same-owner`
   if (status.isDirectory()) {
     const mode = options.mode === undefined ? [] : [`--mode=${treeMode(options.mode)}`]
-    await using list = options.only ? await listed(options.only) : undefined
+    const only = options.follow ? (await followedTree(from)).map(({ path }) => path) : options.only
+    await using list = only ? await listed(only) : undefined
+    const follow = options.follow ? ['--dereference'] : []
     const chosen = list ? ['--no-recursion', '--null', `--files-from=${list.path}`] : ['.']
-    const args = [...pack, ...mode, `--directory=${from}`, ...chosen]
+    const args = [...pack, ...mode, ...follow, `--directory=${from}`, ...chosen]
     // A folder that is there already stays whose it is; one that is made here becomes like the original.
     const target = quote(to)
     const fresh = `${sudo}mkdir ${target} && ${unpack} --directory=${target}`
@@ -174,9 +177,15 @@ function archived(owner = 'root'): string {
   return /^\d+$/.test(owner) ? `+${owner}` : owner === 'root' ? 'root:0' : `${owner}:65534`
 }
 
-/** A mode for a tree: as given for files; folders, where they may be read, may also be entered. */
+/**
+ * A mode for a tree: as given for files; folders, where they may be read, may also be entered. Set-user-id,
+ * set-group-id and the sticky bit are everything's, as `chmod -R` would have it.
+ */
 function treeMode(mode: number): string {
-  const of = (bits: number) =>
-    `${bits & 4 ? 'r' : ''}${bits & 2 ? 'w' : ''}${bits & 1 ? 'x' : bits & 4 ? 'X' : ''}`
-  return `u=${of(mode >> 6)},g=${of(mode >> 3)},o=${of(mode)}`
+  const of = (bits: number, special: string) =>
+    `${bits & 4 ? 'r' : ''}${bits & 2 ? 'w' : ''}${bits & 1 ? 'x' : bits & 4 ? 'X' : ''}${special}`
+  const [user, group, others] = [mode & 0o4000 ? 's' : '', mode & 0o2000 ? 's' : '', mode & 0o1000 ? 't' : '']
+  const parts = [`u=${of(mode >> 6, user)}`, `g=${of(mode >> 3, group)}`, `o=${of(mode, others)}`]
+  // X asks whether anybody may run it, after what stands before it: so it comes first, to ask for the file's own mode.
+  return parts.sort((one, other) => Number(other.includes('X')) - Number(one.includes('X'))).join(',')
 }

@@ -41,6 +41,8 @@ export interface UploadOptions {
   mode?: number
   /** Of a folder only these, paths within it; the rest is in the guest already. */
   only?: readonly string[]
+  /** Symlinks within a folder become copies of what they lead to; those that lead nowhere are left out. */
+  follow?: boolean
   signal?: AbortSignal
 }
 

@@ -1,14 +1,15 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { parseRuby } from '../definition/parser.ts'
 import { SourceText } from '../definition/source.ts'
 import type { Fault } from '../errors/fault.ts'
+import { followedTree } from '../files/followed.ts'
 import { holdsBuild } from './existing.ts'
 import type { Positioned } from './positions.ts'
 import { listAt, textAt, textsAt, valueAt } from './raw.ts'
 
 /** Of a cookbook's folders those that it only carries, or is tested with: no Ruby of Chef's. */
-export const notChefs = '/(files|spec|test)/'
+export const notChefs = /\/(files|spec|test)\//
 
 /**
  * The first syntax error of each Ruby file that the steps hand to Chef, by Prism: before the mirror has brought the
@@ -36,10 +37,8 @@ export async function recipeFaults(yaml: Positioned, directory: string): Promise
 
 async function rubyFiles(folder: string): Promise<string[]> {
   // That there is no such folder, the schema says.
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
-  return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.rb'))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !new RegExp(notChefs).test(relative(folder, path)))
-    .sort()
+  const tree = await followedTree(folder).catch(() => [])
+  return tree
+    .filter(({ path, kind }) => kind === 'file' && path.endsWith('.rb') && !notChefs.test(path))
+    .map(({ path }) => join(folder, path))
 }

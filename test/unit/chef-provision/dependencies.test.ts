@@ -89,7 +89,7 @@ test('a symlink that the spec names is followed', async () => {
   expect(await told(latest, () => writeFile(join(directory, 'script'), '2'))).toEqual(['latest changed'])
 })
 
-test('links within what is sent are links; a Capfile is read wherever they lead', async () => {
+test('links within what is sent are links; Chef’s folders and a Capfile are read wherever they lead', async () => {
   await mkdir(join(directory, 'shared'))
   await writeFile(join(directory, 'shared/tasks.rb'), '1')
   await symlink('../shared', join(directory, 'deploy/lib'))
@@ -104,6 +104,9 @@ test('links within what is sent are links; a Capfile is read wherever they lead'
   const change = (to: string) => () => writeFile(join(directory, 'shared/tasks.rb'), to)
   expect(await told(upload, change('2'))).toEqual([])
   expect(await told(deploy, change('3'))).toEqual(['deploy/lib (its target)/tasks.rb changed'])
+  const chef = (path: string) =>
+    ({ kind: 'chef_solo', cookbooks: [join(path, 'deploy')], runList: [] }) as unknown as ProvisionStep
+  expect(await told(chef, change('4'))).toEqual(['deploy/lib (its target)/tasks.rb changed'])
 })
 
 test('setuid counts; sockets do not; a FIFO is refused instead of waited for', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -25,6 +25,18 @@ beforeAll(async () => {
   }
 })
 afterAll(() => rm(home, { recursive: true }))
+
+test('a cookbook that is a symlink to another place is read, too', async () => {
+  const elsewhere = join(home, 'elsewhere/recipes')
+  await mkdir(elsewhere, { recursive: true })
+  await writeFile(join(elsewhere, 'default.rb'), 'x = [1,\n')
+  await mkdir(join(folder(), 'linked'))
+  await symlink('../../elsewhere', join(folder(), 'linked/other'))
+  const yaml = parseYaml('provision: [{ chef_solo: { cookbooks: linked } }]', 'appliance.yml')
+  expect((await recipeFaults(yaml, folder())).map((fault) => showFault(fault).split('\n')[0])).toEqual([
+    expect.stringMatching(/^linked\/other\/recipes\/default\.rb:\d:\d+: syntax error: /),
+  ])
+})
 
 test('each file that is no Ruby is named with its first fault, but not what a cookbook only carries', async () => {
   const step = '{ chef_solo: { cookbooks: [cookbooks, 7, nowhere], roles: roles } }'
