@@ -63,11 +63,11 @@ else
       JSON.parse(await readFile(join(folder, 'build/chef-provision/report.json'), 'utf8')) as ProvisionReport
 
     beforeAll(async () => {
-      await buildExample()
+      await buildExample('veewee-basebox')
       await rm(folder, { recursive: true, force: true })
       await mkdir(folder, { recursive: true })
       await run('cp', ['-a', '--reflink=auto', '--sparse=always', `${exampleFolder}/.`, folder])
-      await rm(join(folder, 'build/chef-provision'), { recursive: true })
+      await rm(join(folder, 'build/chef-provision'), { recursive: true, force: true })
       await cp('test/fixtures/cookbooks', join(folder, 'cookbooks'), { recursive: true })
       // As where teams share them: the cookbook is a link to another repository's folder.
       await rename(join(folder, 'cookbooks/shared/platform'), join(folder, 'platform'))
@@ -187,7 +187,7 @@ else
       await writeFile(join(folder, 'cookbooks/shelf/lacking/recipes/default.rb'), "\npackage 'gimp' do\n")
       const { status, output } = await appliance('chef-provision')
       expect(status).toBe(1)
-      expect(output).toMatch(/cookbooks\/shelf\/lacking\/recipes\/default\.rb:\d+: .*syntax error/)
+      expect(output).toMatch(/cookbooks\/shelf\/lacking\/recipes\/default\.rb:2:\d+: syntax error: /)
       expect(output).not.toMatch(/accel:/)
     })
   })
