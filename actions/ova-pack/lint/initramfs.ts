@@ -28,9 +28,10 @@ export async function initramfsModules(
   const plain = new CpioNames()
   let rest: Buffer | undefined
   const source = files.stream(path)
-  for await (const piece of source) {
+  // By hand: for await would end the stream where it breaks off, and the rest is still to be read.
+  for (let next = await source.next(); !next.done; next = await source.next()) {
     signal.throwIfAborted()
-    rest = plain.add(piece)
+    rest = plain.add(next.value)
     if (rest) break
   }
   const modules = modulesAmong(plain.names)

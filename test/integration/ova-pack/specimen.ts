@@ -34,6 +34,15 @@ export function initramfs(...modules: string[]): Buffer {
   return Buffer.concat([microcode, gzipSync(cpio(modules.map((name) => `usr/lib/modules/6.1/${name}.ko`)))])
 }
 
+/** One without microcode before it, of some MiB: firmware comes first. */
+export function largeInitramfs(...modules: string[]): Buffer {
+  const firmware = Array.from({ length: 20_000 }, (_, index) =>
+    `usr/lib/firmware/${index}`.padEnd(100, '.bin'),
+  )
+  const names = modules.map((name) => `usr/lib/modules/6.1/${name}.ko`)
+  return gzipSync(cpio([...firmware, ...names]), { level: 0 })
+}
+
 /** A FAT12 with EFI/BOOT/BOOTX64.EFI in it, 1 MiB. */
 export function espImage(loader = 'BOOTX64 EFI'): Buffer {
   const image = Buffer.alloc(MIB)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { run } from '../../../../actions/lib/process/command.ts'
-import { espImage, initramfs, ovfOf, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
+import { espImage, initramfs, largeInitramfs, ovfOf, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
 import { bytesAt, disk, footerAt, holding, vmdk, withDisk, withVmdk, type Zoo } from './keeper.ts'
 
 export const disks: Zoo = {
@@ -158,6 +158,10 @@ export const disks: Zoo = {
   'an initramfs of MODULES=dep': [
     'boot-initramfs',
     holding('/boot/initrd.img-6.1', initramfs('ahci', 'virtio_blk')),
+  ],
+  'one of MODULES=dep that is larger than what is read at a time': [
+    'boot-initramfs',
+    holding('/boot/initrd.img-6.1', largeInitramfs('ahci', 'virtio_blk')),
   ],
   'lsilogicsas with a kernel that has no mptsas, as that of EL 8': [
     'boot-drivers',
