@@ -22,3 +22,20 @@ where(
     expect(stdout).toContain('figure campaign.validate.false-alarms 0 times (goal 0)')
   },
 )
+
+where.each(['an initramfs for the hardware of the build alone', 'a DHCP lease that sealing leaves'])(
+  'the packed example with %s is noticed by whom it should be (script/test full)',
+  async (name) => {
+    await buildExample()
+    const args = [
+      '--no-warnings',
+      'script/campaign.d/validate.ts',
+      '--only',
+      name,
+      '--project',
+      exampleFolder,
+    ]
+    const { stdout } = await run(node24, args, { allowFailure: true })
+    expect(stdout.match(/^(caught|MISSED) .*$/gm)).toEqual([`caught  ${name}`])
+  },
+)
