@@ -71,7 +71,7 @@ async function lintKernels(
     const lacking = [...controllers, ...network].filter(
       (module) => !has(builtIn, module) && !has(order, module),
     )
-    if (lacking.length > 0) find('boot-drivers', place(folder), `${lacking.join(', ')} (${kernel})`)
+    if (lacking.length > 0) find('boot-drivers', place(folder), `no ${lacking.join(', ')} (${kernel})`)
     const initrd = [`/boot/initrd.img-${kernel}`, `/boot/initramfs-${kernel}.img`]
     for (const path of initrd) {
       const modules = await initramfsModules(files, path, signal)
@@ -79,7 +79,7 @@ async function lintKernels(
       const missing = controllers.filter(
         (module) => !lacking.includes(module) && !has(builtIn, module) && !modules.has(module),
       )
-      if (missing.length > 0) find('boot-initramfs', place(path), missing.join(', '))
+      if (missing.length > 0) find('boot-initramfs', place(path), `no ${missing.join(', ')}`)
     }
   }
 }
