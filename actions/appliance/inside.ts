@@ -25,6 +25,11 @@ import { stageNamed } from './stages.ts'
 const MARK = 'APPLIANCE_INSIDE'
 /** Of what is short-lived in a stage most is buffers: V8 would let 3 × 16 MiB of them gather before it looks. */
 const YOUNG = '--max-semi-space-size=2'
+/**
+ * What threads that have ended had allocated is used again by the others, 45 MB of it when packing; not for what we start.
+ * @see mallopt(3), M_ARENA_MAX
+ */
+const ONE_ARENA = { MALLOC_ARENA_MAX: '1' }
 
 interface Request {
   stage: StageName
@@ -86,7 +91,12 @@ export async function runInside(
   const prefix = network === 'private' ? enter() : []
   const node = [process.execPath, ...process.execArgv, YOUNG]
   const [command, ...args] = [...prefix, ...node, ...door.entry] as [string, ...string[]]
-  const child = launch(command, args, { env: { [MARK]: '1' } }, ['ignore', 'inherit', 'inherit', 'ipc'])
+  const child = launch(command, args, { env: { ...ONE_ARENA, [MARK]: '1' } }, [
+    'ignore',
+    'inherit',
+    'inherit',
+    'ipc',
+  ])
   const ended = ending(child, command)
   let answer: Answer | undefined
   child.on('message', (message) => {
@@ -156,6 +166,7 @@ export function isInside(): boolean {
 
 /** The inner process: takes one request, works, answers, ends. */
 export async function serveInside(log: Log): Promise<void> {
+  for (const name of Object.keys(ONE_ARENA)) delete process.env[name]
   const stopped = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stopped.abort())
   process.on('disconnect', () => stopped.abort())
