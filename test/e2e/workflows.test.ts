@@ -20,6 +20,7 @@ import {
   outcomes,
   REPOSITORY,
   repositoryOf,
+  runCalled,
   runOptions,
   seededRunner,
   succeeded,
@@ -63,7 +64,7 @@ async function begunBy(machine: RunnerMachine, runId: number): Promise<void> {
   await writeFile(join(machine.workspace(REPOSITORY), EXAMPLE, 'build/.release'), `${runId}\n`)
 }
 
-/** A workflow that calls one of ours, as a user's does. */
+/** A workflow that calls one of ours, as a user's does, on the example. */
 async function calling(
   workflow: string,
   inputs: Record<string, unknown>,
@@ -71,23 +72,8 @@ async function calling(
   machineFor: () => Promise<RunnerMachine>,
   more: Partial<RunOptions> = {},
 ) {
-  const folder = await mkdtemp('/tmp/appliance-calling-')
-  try {
-    const text = JSON.stringify({
-      on: 'push',
-      jobs: {
-        appliance: {
-          uses: `./.github/workflows/${workflow}`,
-          with: { 'working-directory': EXAMPLE, ...inputs },
-        },
-      },
-    })
-    await writeFile(join(folder, 'w.yml'), text)
-    const options = runOptions(repository, services, runId)
-    return await runWorkflow({ ...options, workflow: join(folder, 'w.yml'), machineFor, ...more })
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+  const options = { ...runOptions(repository, services, runId), machineFor, ...more }
+  return await runCalled(workflow, inputs, options)
 }
 
 test('appliance.yml, on the runner that built it: all is up to date, the mirror is cached, the OVA an artifact', async () => {
@@ -202,23 +188,6 @@ describe('appliance-fleet.yml', () => {
       },
       expect.stringContaining('everything is up to date'),
     ])
-  })
-
-  full('packs on a machine that has nothing but cache and artifacts', async () => {
-    for (const artifact of services.artifacts)
-      if (artifact.name.startsWith('appliance-ova-pack-')) artifact.name = 'gone'
-    const run = await calling('appliance-fleet.yml', {}, 4, fresh)
-    expect([outcomes(run), run.log]).toEqual([
-      expect.objectContaining({
-        'appliance / mirror': 'success',
-        'appliance / provision': 'skipped',
-        'appliance / pack': 'success',
-      }),
-      expect.stringMatching(/cache: restored appliance-mirror-2-[\s\S]*ova-pack: carried as/),
-    ])
-    const made = services.artifacts.findLast(({ name }) => name === 'license-server-1.4.0.ova')!
-    expect(made.run).toBe('run-4')
-    expect(sha256(made.content)).toBe(await sha256File(exampleOva))
   })
 
   test('takes nothing that the code of a fork made', async () => {
