@@ -247,11 +247,19 @@ describe('appliance-release.yml', () => {
       services.calls.length = 0
       const machine = await seeded()
       await begunBy(machine, 7)
-      const again = { ...tag, attempt: 2 }
+      const { substitutes } = runOptions(repository, services, 7)
+      // As in a private repository.
+      const refused = () => Promise.reject(new Error('Feature not available'))
+      const again = {
+        ...tag,
+        attempt: 2,
+        substitutes: { ...substitutes, 'actions/attest-build-provenance': refused },
+      }
       const run = succeeded(await calling('appliance-release.yml', input, 7, async () => machine, again))
       expect(services.calls.filter((call) => call.startsWith('CacheService'))).toEqual([])
       const [published] = services.releases.releases
       expect(published).toMatchObject({ tag_name: 'v1.4.0', draft: false })
+      expect(run.jobs['appliance / release']!.summary).toContain('GitHub has not attested')
       expect(run.jobs['appliance / release']!.outputs.url).toContain('/releases/v1.4.0')
       expect(published!.assets.map(({ name }) => name).sort()).toEqual([
         'README.txt',
