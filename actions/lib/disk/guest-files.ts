@@ -21,6 +21,9 @@ export interface Piece {
 
 const MOST_LINKS = 20
 const MOST_ENTRIES = 100_000
+/** Bytes read at a time of a large file, and at most of its holes. */
+const PIECE = 1 << 20
+const MOST_ZEROS = 1 << 30
 
 /**
  * Reads files of a guest's file system where it lies, in a disk image or inside an OVA, with nothing but reads: without
@@ -74,16 +77,21 @@ export abstract class GuestFiles<Inode extends GuestInode = GuestInode> {
     return (await this.find(path)) !== undefined
   }
 
-  /** Reads a large file in pieces; a hole is left out. */
+  /** Reads a large file in pieces, holes as zeros; it ends early where that is damaged. */
   async *stream(path: string): AsyncGenerator<Buffer> {
     const inode = await this.find(path)
     if (!inode || kindOf(inode.mode) !== 'file') return
-    for (const piece of await this.pieces(inode))
-      for (let at = 0; at < piece.length; at += 1 << 20) {
-        const left = Math.min(1 << 20, piece.length - at, inode.size - piece.at - at)
-        if (left <= 0) return
-        yield await this.at(piece.start + at, left)
-      }
+    let position = 0
+    let zeros = 0
+    for (const { at, start, length } of await this.pieces(inode)) {
+      zeros += at - position
+      if (at < position || at > inode.size || zeros > MOST_ZEROS) return
+      for (; position < at; position += Math.min(PIECE, at - position))
+        yield Buffer.alloc(Math.min(PIECE, at - position))
+      const end = Math.min(at + length, inode.size)
+      for (; position < end; position += Math.min(PIECE, end - position))
+        yield await this.at(start + position - at, Math.min(PIECE, end - position))
+    }
   }
 
   /** The file at a path, links followed; undefined where there is none. */

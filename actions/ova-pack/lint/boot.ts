@@ -63,6 +63,18 @@ export const bootRules = {
     what: 'The initramfs lacks the driver of a hypervisor’s default controller, or of the one that the descriptor names: the root is not found.',
     fix: 'MODULES=most in /etc/initramfs-tools/initramfs.conf, update-initramfs -u; dracut --no-hostonly.',
   },
+  'boot-initramfs-damaged': {
+    severity: 'error',
+    concerns: ['everyone'],
+    what: 'The initramfs cannot be unpacked: the kernel finds no root.',
+    fix: 'update-initramfs -u, or dracut --force, with room in /boot; then shut down, do not cut the power.',
+  },
+  'boot-initramfs-unread': {
+    severity: 'note',
+    concerns: ['everyone'],
+    what: 'The initramfs could not be unpacked here: whether it is whole, and has the drivers it needs, was not looked at.',
+    fix: 'Install the program it takes and lint again, or boot the OVA once with each hypervisor (appliance vm-validate).',
+  },
   'boot-fstab': {
     severity: 'error',
     concerns: ['everyone'],

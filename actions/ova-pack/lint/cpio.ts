@@ -1,42 +1,52 @@
 const HEADER = 110
+const MAGIC = 6
 const LONGEST_NAME = 4096
 const MOST_NAMES = 50_000
 
 /**
- * Names in a cpio archive of the kernel's kind ("newc"), from its bytes as they come.
+ * Names in cpio archives of the kernel's kind ("newc"), one after the other, from their bytes as they come.
  *
- * @see https://www.kernel.org/doc/html/latest/driver-api/early-userspace/buffer-format.html
+ * @see https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
  */
 export class CpioNames {
   readonly names: string[] = []
   #pending: Buffer = Buffer.alloc(0)
   /** Bytes of content that are passed over. */
   #skip = 0
-  #ended = false
+  #between = true
 
-  /** @returns once the archive has ended: what follows it (another archive, compressed or not), without the zeros between */
+  /** Whether each archive that has begun has ended, with nothing left over. */
+  get whole(): boolean {
+    return this.#between && this.#pending.length === 0
+  }
+
+  /**
+   * @returns what is no cpio archive, from where it begins, zeros before it left out: whatever follows a whole one
+   * (compressed as a rule), or damage within one that is not
+   */
   add(piece: Buffer): Buffer | undefined {
     let bytes = this.#pending.length > 0 ? Buffer.concat([this.#pending, piece]) : piece
+    this.#pending = Buffer.alloc(0)
     for (;;) {
       const skipped = Math.min(this.#skip, bytes.length)
       bytes = bytes.subarray(skipped)
       this.#skip -= skipped
-      if (this.#ended) {
+      if (this.#between) {
         const begin = bytes.findIndex((byte) => byte !== 0)
-        this.#pending = Buffer.alloc(0)
-        return begin < 0 ? undefined : bytes.subarray(begin)
+        bytes = bytes.subarray(begin < 0 ? bytes.length : begin)
       }
-      if (bytes.length >= 6 && !/^07070[12]/.test(bytes.toString('latin1', 0, 6))) return bytes
-      if (this.#skip > 0 || bytes.length < HEADER) break
+      if (this.#skip > 0 || bytes.length < MAGIC) break
+      if (!/^07070[12]/.test(bytes.toString('latin1', 0, MAGIC))) return bytes
+      if (bytes.length < HEADER) break
       const field = (index: number) =>
         Number.parseInt(bytes.toString('latin1', 6 + index * 8, 14 + index * 8), 16)
       const [fileSize, nameSize] = [field(6), field(11)]
-      if (!(nameSize > 0 && nameSize <= LONGEST_NAME) || !(fileSize >= 0)) return bytes.subarray(HEADER)
+      if (!(nameSize > 0 && nameSize <= LONGEST_NAME) || !(fileSize >= 0)) return bytes
       const nameEnd = Math.ceil((HEADER + nameSize) / 4) * 4
       if (bytes.length < nameEnd) break
       const name = bytes.toString('utf8', HEADER, HEADER + nameSize - 1)
-      if (name === 'TRAILER!!!') this.#ended = true
-      else if (this.names.length < MOST_NAMES) this.names.push(name)
+      this.#between = name === 'TRAILER!!!'
+      if (!this.#between && this.names.length < MOST_NAMES) this.names.push(name)
       bytes = bytes.subarray(nameEnd)
       this.#skip = Math.ceil(fileSize / 4) * 4
     }

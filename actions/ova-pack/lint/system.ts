@@ -1,6 +1,6 @@
 import type { GuestFiles } from '../../lib/disk/guest-files.ts'
 import type { bootRules, LintedRoot } from './boot.ts'
-import { initramfsModules } from './initramfs.ts'
+import { initramfsAt } from './initramfs.ts'
 import type { Find } from './rule.ts'
 
 /** Controllers and cards by default: VMware's LSI Logic (mptspi) and PVSCSI, VirtualBox' AHCI and e1000. */
@@ -74,10 +74,14 @@ async function lintKernels(
     if (lacking.length > 0) find('boot-drivers', place(folder), `no ${lacking.join(', ')} (${kernel})`)
     const initrd = [`/boot/initrd.img-${kernel}`, `/boot/initramfs-${kernel}.img`]
     for (const path of initrd) {
-      const modules = await initramfsModules(files, path, signal)
-      if (modules === undefined) continue
+      const initramfs = await initramfsAt(files, path, signal)
+      if (!initramfs) continue
+      if (initramfs.is !== 'read') {
+        find(`boot-initramfs-${initramfs.is}`, place(path), initramfs.evidence)
+        continue
+      }
       const missing = controllers.filter(
-        (module) => !lacking.includes(module) && !has(builtIn, module) && !modules.has(module),
+        (module) => !lacking.includes(module) && !has(builtIn, module) && !initramfs.modules.has(module),
       )
       if (missing.length > 0) find('boot-initramfs', place(path), `no ${missing.join(', ')}`)
     }

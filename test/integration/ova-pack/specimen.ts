@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { cp, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { memoryBytes } from '../../../actions/lib/files/bytes.ts'
 import { ustarHeader } from '../../../actions/lib/files/ustar.ts'
 import { type Description, descriptor } from '../../../actions/lib/ovf/descriptor.ts'
@@ -9,6 +8,7 @@ import { run } from '../../../actions/lib/process/command.ts'
 import { writeVmdk } from '../../../actions/lib/vmdk/file.ts'
 import { type LintOptions, lintBytes } from '../../../actions/ova-pack/lint/lint.ts'
 import type { Finding } from '../../../actions/ova-pack/lint/rule.ts'
+import { initramfs } from '../../fixtures/initramfs.ts'
 import { quietLog } from './quiet-log.ts'
 import { debugfs, type Files, ROOT, sampleDisk, withBootCode } from './sample-disk.ts'
 
@@ -17,31 +17,6 @@ export const DISK_SIZE = 48 * MIB
 
 /** An archive's members in their order, and what can be odd about them. */
 export type Parts = { name: string; content: Buffer; type?: string }[]
-
-/** `cpio -o -H newc` of empty files. */
-function cpio(names: readonly string[]): Buffer {
-  const record = (name: string) => {
-    const field = (value: number) => value.toString(16).padStart(8, '0')
-    const fields = [0, 0o100644, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.length + 1, 0].map(field).join('')
-    const head = Buffer.from(`070701${fields}${name}\0`)
-    return Buffer.concat([head, Buffer.alloc((4 - (head.length % 4)) % 4)])
-  }
-  return Buffer.concat([...names, 'TRAILER!!!'].map(record))
-}
-
-export function initramfs(...modules: string[]): Buffer {
-  const microcode = Buffer.concat([cpio(['kernel/x86/microcode/GenuineIntel.bin']), Buffer.alloc(300)])
-  return Buffer.concat([microcode, gzipSync(cpio(modules.map((name) => `usr/lib/modules/6.1/${name}.ko`)))])
-}
-
-/** One without microcode before it, of some MiB: firmware comes first. */
-export function largeInitramfs(...modules: string[]): Buffer {
-  const firmware = Array.from({ length: 20_000 }, (_, index) =>
-    `usr/lib/firmware/${index}`.padEnd(100, '.bin'),
-  )
-  const names = modules.map((name) => `usr/lib/modules/6.1/${name}.ko`)
-  return gzipSync(cpio([...firmware, ...names]), { level: 0 })
-}
 
 /** A FAT12 with EFI/BOOT/BOOTX64.EFI in it, 1 MiB. */
 export function espImage(loader = 'BOOTX64 EFI'): Buffer {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { run } from '../../../../actions/lib/process/command.ts'
-import { espImage, initramfs, largeInitramfs, ovfOf, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
+import { initramfs, largeInitramfs } from '../../../fixtures/initramfs.ts'
+import { espImage, ovfOf, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
 import { bytesAt, disk, footerAt, holding, vmdk, withDisk, withVmdk, type Zoo } from './keeper.ts'
 
 export const disks: Zoo = {
@@ -162,6 +163,14 @@ export const disks: Zoo = {
   'one of MODULES=dep that is larger than what is read at a time': [
     'boot-initramfs',
     holding('/boot/initrd.img-6.1', largeInitramfs('ahci', 'virtio_blk')),
+  ],
+  'an initramfs that a full /boot cut short': [
+    'boot-initramfs-damaged',
+    holding('/boot/initrd.img-6.1', largeInitramfs('mptspi', 'vmw_pvscsi', 'ahci').subarray(0, 1_500_000)),
+  ],
+  'an initramfs of no bytes, from a power cut while it was written': [
+    'boot-initramfs-damaged',
+    holding('/boot/initrd.img-6.1', ''),
   ],
   'lsilogicsas with a kernel that has no mptsas, as that of EL 8': [
     'boot-drivers',
