@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { Spec } from '../lib/spec/spec.ts'
 import { type Needle, publicKey, secretText } from './secrets.ts'
 
@@ -33,7 +34,7 @@ export async function searchedSecrets(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<Searched> {
   const found: Searched = { needles: [publicKey(await readFile(`${buildKey}.pub`, 'utf8'))], unsearched: [] }
-  for (const { name, source, key } of [...secretsOf(spec), buildSecret(buildKey)]) {
+  for (const { name, source, key } of distinct([...secretsOf(spec), buildSecret(buildKey)])) {
     const variable = source.startsWith('env:') ? source.slice('env:'.length) : undefined
     const value = variable === undefined ? await readFile(source, 'utf8') : environment[variable]
     if (!value) {
@@ -43,10 +44,16 @@ export async function searchedSecrets(
     // A hash is on the disk by right.
     if (/^\$(y|gy|7|6|5|2[aby])\$/.test(value)) continue
     const texts = key ? keyLines(value) : textsOf(value)
-    if (texts.length === 0) found.unsearched.push(`${name}: it has fewer than ${SHORTEST} characters`)
+    if (texts.length === 0)
+      found.unsearched.push(`${name}: ${variable ?? basename(source)} has fewer than ${SHORTEST} characters`)
     found.needles.push(...texts.map((text) => secretText(name, text)))
   }
   return found
+}
+
+/** Several steps may open their data bags with one secret. */
+function distinct(all: readonly Secret[]): Secret[] {
+  return [...new Map(all.map((secret) => [`${secret.name} ${secret.source}`, secret])).values()]
 }
 
 function buildSecret(path: string): Secret {

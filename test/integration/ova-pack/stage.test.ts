@@ -299,7 +299,7 @@ describe('what is searched for secrets', () => {
     const second = (Number(/block (\d+): .*-disk2/.exec(stdout)![1]) + 1) * 512
     await flip(ova, second + 128 * 512 + 40)
     expect((await verified())?.fault).toContain('sample-1.2.3-disk2.vmdk: vmdk-')
-    expect(report.unsearched).toEqual(['pack.root.password: it has fewer than 8 characters'])
+    expect(report.unsearched).toEqual(['pack.root.password: OVA_PACK_TEST_SHORT has fewer than 8 characters'])
     const allowed = 'seal: { allow: [{ path: data.raw, reason: No secret of the spec is }] }'
     await expect(withDataDisk('x correct horse battery', allowed)).rejects.toThrow('the secret admin')
   })

@@ -23,6 +23,9 @@ basebox:
 provision:
   - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[x]"], data_bag_secret: bag.secret }
   - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[x]"], data_bag_secret: env:BAG }
+  - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[x]"], data_bag_secret: bag.secret }
+  - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[x]"], data_bag_secret: env:SHORT }
+  - chef_solo: { cookbooks: cookbooks, run_list: ["recipe[x]"], data_bag_secret: env:SHORT }
 pack:
   root: { password: env:ROOT }
   sign: { key: env:SIGN, certificate: certificate.pem }
@@ -98,9 +101,14 @@ test('others’ keys and a password’s hash are not taken for the spec’s', ()
   expect(namesIn(pem('rsa') + pem('ec') + environment.BOB)).toEqual([])
 })
 
-test('what cannot be looked for is told', () => {
+test('what cannot be looked for is told, once', () => {
   expect(searched.unsearched).toEqual([
-    'the secret short: it has fewer than 8 characters',
+    'the secret short: SHORT has fewer than 8 characters',
     'the secret unset: UNSET is not set in the environment',
+    'the secret of the data bags: SHORT has fewer than 8 characters',
   ])
+})
+
+test('what several steps share is looked for once', () => {
+  expect(searched.needles.filter(({ bytes }) => bytes.toString() === 'secret in a file')).toHaveLength(1)
 })
