@@ -77,7 +77,7 @@ by_networkmanager() {
 by_ifupdown() {
   file=/etc/network/interfaces
   if [ -z "$address" ]; then
-    [ ! -e "$root$file.before-appliance" ] || mv "$root$file.before-appliance" "$root$file"
+    [ ! -e "$root$file.before-appliance" ] || { mv "$root$file.before-appliance" "$root$file"; relabel "$root$file"; }
   else
     [ -e "$root$file.before-appliance" ] || cp -p "$root$file" "$root$file.before-appliance"
     family=inet

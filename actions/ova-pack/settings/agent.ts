@@ -81,10 +81,17 @@ properties() {
     }'
 }
 
-# put PATH MODE: standard input becomes the file, all at once.
+# What is renamed keeps the label that SELinux gave it under its first name; nothing where nobody asks SELinux.
+relabel() {
+  live && command -v restorecon >/dev/null && restorecon "$@"
+  return 0
+}
+
+# put PATH MODE: standard input becomes the file, all at once. Who reads it need not be root.
 put() {
-  mkdir -p "$(dirname "$root$1")"
-  cat >"$root$1.new" && chmod "$2" "$root$1.new" && mv "$root$1.new" "$root$1"
+  folder=$(dirname "$root$1")
+  [ -d "$folder" ] || { (umask 022; mkdir -p "$folder"); relabel "$folder"; }
+  cat >"$root$1.new" && chmod "$2" "$root$1.new" && mv "$root$1.new" "$root$1" && relabel "$root$1"
 }
 
 # block PATH COMMENTS: standard input becomes the first lines of a file, in place of those from last time; none: they go.

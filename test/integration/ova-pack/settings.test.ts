@@ -190,6 +190,8 @@ test('name, time, proxy', async () => {
   expect(await content('etc/systemd/timesyncd.conf.d/appliance.conf')).toBe(
     '[Time]\nNTP=ntp1.example.com ntp2.example.com\n',
   )
+  // timesyncd is not root.
+  expect((await stat(at('etc/systemd/timesyncd.conf.d'))).mode & 0o777).toBe(0o755)
   expect(await content('etc/environment')).toBe(
     'PATH="/usr/bin"\nhttp_proxy=http://proxy.example.com:3128\nhttps_proxy=http://proxy.example.com:3128\nno_proxy=localhost,.example.com\n',
   )
