@@ -3,7 +3,7 @@ import { GPT_HEAD, isGpt, type Partition, partitions } from '../../lib/disk/gpt.
 import type { GuestFiles } from '../../lib/disk/guest-files.ts'
 import { mbrPartitions } from '../../lib/disk/mbr.ts'
 import { openGuestFiles } from '../../lib/disk/open-files.ts'
-import { rootAmong } from '../../lib/disk/root-partition.ts'
+import { type FoundRoot, rootAmong } from '../../lib/disk/root-partition.ts'
 import { isZero } from '../../lib/files/archive.ts'
 import type { Bytes } from '../../lib/files/bytes.ts'
 import type { Find, Rules } from './rule.ts'
@@ -135,7 +135,10 @@ export interface LintedRoot {
   files: GuestFiles
   /** What the disk is called in places: `x-disk1.vmdk`. */
   disk: string
-  hasOwnBoot: boolean
+  /** Whether there are partitions beside it that may be /boot. */
+  hasOthers: boolean
+  /** The one with a kernel. */
+  boot: GuestFiles | undefined
 }
 
 const ESP = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'ef']
@@ -190,7 +193,15 @@ async function readableRoot(
   const root = await rootAmong(all, disk)
   const files = root && (await openGuestFiles(disk, root.partition.start, root.partition.length))
   if (!files || (await files.list('/etc')).length === 0) return undefined
-  return { files, hasOwnBoot: root.others.length > 0 }
+  return { files, hasOthers: root.others.length > 0, boot: await bootAmong(root.others, disk) }
+}
+
+async function bootAmong(others: FoundRoot['others'], disk: Bytes): Promise<GuestFiles | undefined> {
+  for (const { partition } of others) {
+    const files = await openGuestFiles(disk, partition.start, partition.length)
+    if (files && (await files.list('/')).some(({ name }) => name.startsWith('vmlinuz-'))) return files
+  }
+  return undefined
 }
 
 async function tableOf(disk: Bytes, head: Buffer): Promise<Partition[] | undefined> {

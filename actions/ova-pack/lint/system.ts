@@ -14,15 +14,16 @@ const MOST_FILES = 100
  * @param controller the driver of the controller that the descriptor plugs its disk into, where that is known
  */
 export async function lintSystem(
-  { files, disk, hasOwnBoot }: LintedRoot,
+  root: LintedRoot,
   controller: string | undefined,
   find: Find<typeof bootRules>,
   signal: AbortSignal,
 ): Promise<void> {
-  const place = (path: string) => `${disk}:${path}`
+  const { files } = root
+  const place = (path: string) => `${root.disk}:${path}`
   const wanted = [...new Set([...storage, ...(controller ? [controller] : [])])]
-  await lintKernels(files, hasOwnBoot, wanted, place, find, signal)
-  await lintMounts(files, place, find)
+  await lintKernels(root, wanted, place, find, signal)
+  await lintMounts(root, place, find)
   await lintNetwork(files, place, find)
   const machineId = (await files.text('/etc/machine-id'))?.trim()
   if (machineId && machineId !== 'uninitialized')
@@ -39,22 +40,27 @@ export async function lintSystem(
     )
 }
 
+/** The file system with what lies in /boot, and the folder it has there. */
+const bootOf = ({ files, boot }: LintedRoot) =>
+  boot ? { files: boot, folder: '' } : { files, folder: '/boot' }
+
 async function lintKernels(
-  files: GuestFiles,
-  hasOwnBoot: boolean,
+  root: LintedRoot,
   controllers: readonly string[],
   place: (path: string) => string,
   find: Find<typeof bootRules>,
   signal: AbortSignal,
 ): Promise<void> {
-  const boot = await files.list('/boot')
-  const kernels = boot.flatMap(({ name }) => (/^vmlinuz-(?!0-rescue)/.test(name) ? [name.slice(8)] : []))
+  const { files } = root
+  const boot = bootOf(root)
+  const inBoot = await boot.files.list(boot.folder)
+  const kernels = inBoot.flatMap(({ name }) => (/^vmlinuz-(?!0-rescue)/.test(name) ? [name.slice(8)] : []))
   if (kernels.length === 0) {
-    if (!hasOwnBoot && boot.length > 0)
+    if (!root.hasOthers && inBoot.length > 0)
       find(
         'boot-kernel',
         place('/boot'),
-        boot
+        inBoot
           .map(({ name }) => name)
           .slice(0, 5)
           .join(', '),
@@ -72,9 +78,9 @@ async function lintKernels(
       (module) => !has(builtIn, module) && !has(order, module),
     )
     if (lacking.length > 0) find('boot-drivers', place(folder), `no ${lacking.join(', ')} (${kernel})`)
-    const initrd = [`/boot/initrd.img-${kernel}`, `/boot/initramfs-${kernel}.img`]
-    for (const path of initrd) {
-      const initramfs = await initramfsAt(files, path, signal)
+    for (const name of [`initrd.img-${kernel}`, `initramfs-${kernel}.img`]) {
+      const path = `/boot/${name}`
+      const initramfs = await initramfsAt(boot.files, `${boot.folder}/${name}`, signal)
       if (!initramfs) continue
       if (initramfs.is !== 'read') {
         find(`boot-initramfs-${initramfs.is}`, place(path), initramfs.evidence)
@@ -89,10 +95,12 @@ async function lintKernels(
 }
 
 async function lintMounts(
-  files: GuestFiles,
+  root: LintedRoot,
   place: (path: string) => string,
   find: Find<typeof bootRules>,
 ): Promise<void> {
+  const { files } = root
+  const boot = bootOf(root)
   const fstab = (await files.text('/etc/fstab')) ?? ''
   for (const line of fstab.split('\n')) {
     const [device = '', folder, type] = line.trim().split(/\s+/)
@@ -107,10 +115,14 @@ async function lintMounts(
     if (folder === '/' && uuid && uuid.toLowerCase() !== files.uuid)
       find('boot-root', place('/etc/fstab'), `${uuid}; it is ${files.uuid}`)
   }
-  for (const path of ['/boot/grub/grub.cfg', '/boot/grub2/grub.cfg', '/etc/kernel/cmdline']) {
-    const text = (await files.text(path)) ?? ''
-    const root = /^\s*(?:linux\S*\s[^\n]*?|[^#\n]*?)\broot=(\/dev\/(?:[shv]d|xvd|nvme)\S*)/m.exec(text)
-    if (root) find('boot-command-line', place(path), `root=${root[1]}`)
+  const commandLines = {
+    '/boot/grub/grub.cfg': await boot.files.text(`${boot.folder}/grub/grub.cfg`),
+    '/boot/grub2/grub.cfg': await boot.files.text(`${boot.folder}/grub2/grub.cfg`),
+    '/etc/kernel/cmdline': await files.text('/etc/kernel/cmdline'),
+  }
+  for (const [path, text = ''] of Object.entries(commandLines)) {
+    const named = /^\s*(?:linux\S*\s[^\n]*?|[^#\n]*?)\broot=(\/dev\/(?:[shv]d|xvd|nvme)\S*)/m.exec(text)
+    if (named) find('boot-command-line', place(path), `root=${named[1]}`)
   }
 }
 

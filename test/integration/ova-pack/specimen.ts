@@ -10,7 +10,7 @@ import { type LintOptions, lintBytes } from '../../../actions/ova-pack/lint/lint
 import type { Finding } from '../../../actions/ova-pack/lint/rule.ts'
 import { initramfs } from '../../fixtures/initramfs.ts'
 import { quietLog } from './quiet-log.ts'
-import { debugfs, type Files, ROOT, sampleDisk, withBootCode } from './sample-disk.ts'
+import { debugfs, type Files, placeFiles, ROOT, sampleDisk, withBootCode } from './sample-disk.ts'
 
 const MIB = 2 ** 20
 export const DISK_SIZE = 48 * MIB
@@ -82,6 +82,15 @@ export async function put(disk: string, path: string, content: string | Buffer):
   await writeFile(from, content)
   const cut = path.lastIndexOf('/')
   await debugfs(disk, `rm ${path}`, `cd ${path.slice(0, cut)}`, `write ${from} ${path.slice(cut + 1)}`)
+}
+
+/** Gives a sample disk a partition for /boot, in the place of its ESP. */
+export async function ownBoot(disk: string, files: Files): Promise<void> {
+  const tree = `${disk}.boot`
+  await placeFiles(tree, files)
+  const features = ['-b', '1024', '-O', '^has_journal', '-E', `offset=${2 * MIB},root_owner=0:0`]
+  await run('mke2fs', ['-q', '-F', '-t', 'ext4', ...features, '-d', tree, disk, '1M'])
+  await debugfs(disk, 'rm /boot/vmlinuz-6.1', 'rm /boot/initrd.img-6.1', 'rm /boot/grub/grub.cfg')
 }
 
 /** A changed copy. */

@@ -2,13 +2,24 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { rules } from '../../../actions/ova-pack/lint/lint.ts'
 import type { Finding } from '../../../actions/ova-pack/lint/rule.ts'
-import { checksummed, description, lintOf, manifestOf, ovfOf, type Parts, parts, tar } from './specimen.ts'
+import { initramfs } from '../../fixtures/initramfs.ts'
+import {
+  checksummed,
+  description,
+  lintOf,
+  manifestOf,
+  ovfOf,
+  ownBoot,
+  type Parts,
+  parts,
+  tar,
+} from './specimen.ts'
 import { virtualBoxExport } from './virtualbox-export.ts'
 import { archives } from './zoo/archives.ts'
 import { descriptors } from './zoo/descriptors.ts'
 import { disks } from './zoo/disks.ts'
 import { hardware } from './zoo/hardware.ts'
-import { byTar, clean, good, prepare, signed, vmdk, type Zoo } from './zoo/keeper.ts'
+import { byTar, clean, good, prepare, signed, vmdk, withDisk, type Zoo } from './zoo/keeper.ts'
 import { rare } from './zoo/rare.ts'
 
 beforeAll(prepare)
@@ -30,6 +41,12 @@ describe('is silent on', () => {
 
   test('one of GNU tar, with its long record of zeros at the end', async () => {
     expect(await lintOf(await byTar('--format=ustar'))).toEqual([])
+  })
+
+  test('one whose /boot is a partition, but for the ESP that it lacks', async () => {
+    const boot = { 'vmlinuz-6.1': 'kernel', 'initrd.img-6.1': initramfs('mptspi', 'vmw_pvscsi', 'ahci') }
+    const ova = await withDisk('good-boot', (copy) => ownBoot(copy, boot))
+    expect(ids(await lintOf(ova))).toEqual(['boot-one-firmware'])
   })
 
   test('what VirtualBox exports: judged for VirtualBox, since it says so', async () => {

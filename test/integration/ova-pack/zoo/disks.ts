@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { run } from '../../../../actions/lib/process/command.ts'
 import { initramfs, largeInitramfs } from '../../../fixtures/initramfs.ts'
-import { espImage, ovfOf, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
+import { espImage, ovfOf, ownBoot, parts, put, tar, variant, vmdkOf } from '../specimen.ts'
 import { bytesAt, disk, footerAt, holding, vmdk, withDisk, withVmdk, type Zoo } from './keeper.ts'
 
 export const disks: Zoo = {
@@ -167,6 +167,20 @@ export const disks: Zoo = {
   'an initramfs that a full /boot cut short': [
     'boot-initramfs-damaged',
     holding('/boot/initrd.img-6.1', largeInitramfs('mptspi', 'vmw_pvscsi', 'ahci').subarray(0, 1_500_000)),
+  ],
+  'a damaged one in a partition that is /boot': [
+    'boot-initramfs-damaged',
+    () =>
+      withDisk('own-boot', (copy) =>
+        ownBoot(copy, { 'vmlinuz-6.1': 'kernel', 'initrd.img-6.1': 'not found' }),
+      ),
+  ],
+  'root=/dev/sda1 in the grub.cfg of such a partition': [
+    'boot-command-line',
+    () =>
+      withDisk('own-grub', (copy) =>
+        ownBoot(copy, { 'vmlinuz-6.1': 'kernel', 'grub/grub.cfg': 'linux /vmlinuz root=/dev/sda1\n' }),
+      ),
   ],
   'an initramfs of no bytes, from a power cut while it was written': [
     'boot-initramfs-damaged',
