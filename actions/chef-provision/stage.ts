@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { faultsIn } from '../lib/errors/fault.ts'
@@ -7,7 +7,6 @@ import { buildKey } from '../lib/guest/key.ts'
 import type { Machine } from '../lib/hypervisor/hypervisor.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import { mirrorAccess } from '../lib/mirror/guest-access.ts'
-import { run } from '../lib/process/command.ts'
 import { versionsOf } from '../lib/process/version.ts'
 import { flag, text } from '../lib/stage/input.ts'
 import { lockOf } from '../lib/stage/project.ts'
@@ -21,6 +20,7 @@ import { keptFor, leaveRunning } from './debugging.ts'
 import { leaveNothing } from './farewell.ts'
 import { installFirstBoot } from './first-boot.ts'
 import { positionOf } from './from-step.ts'
+import { flatten } from './layers/flat.ts'
 import { Shelf } from './layers/shelf.ts'
 import { machineFits, provisioningMachine, serialConsole } from './machine.ts'
 import { prepare } from './prepare.ts'
@@ -136,11 +136,7 @@ export const chefProvision: Stage<typeof inputs> = {
         )
 
       const disk = join(outDirectory, 'provisioned.qcow2')
-      await work.timed('flatten', async () => {
-        const flat = join(workDirectory, 'flat.qcow2')
-        await run('qemu-img', ['convert', '-q', '-O', 'qcow2', ended.disk, flat], { signal })
-        await rename(flat, disk)
-      })
+      await work.timed('flatten', () => flatten(ended.disk, disk, workDirectory, signal))
       if (shelf) {
         const { layers, bytes, memory } = await shelf.prune(course, cache)
         log.info(`${layers} layers kept, ${formatSize(bytes)}, ${formatSize(memory)} of it memory`)

@@ -56,7 +56,7 @@ function layers(): void {
   ]
 
   const course = <T>(provision: ProvisionStep[], look: (guest: Guest) => Promise<T>, from?: number) =>
-    smallCourse(project, provision, look, from)
+    smallCourse(project, provision, look, { from })
   const state = async (guest: Guest) =>
     (await guest.run('cat /root/steps /run/kept /root/colour; stat -c "%U %a" /opt/app/bin/run')).stdout
       .split('\n')
