@@ -43,7 +43,7 @@ test('a cancelled job leaves nothing running, and what it had fetched of the mir
 
   stalls = true
   const cancelled = await runs()
-  const job = cancelled.jobs.j!
+  const job = cancelled.jobs.appliance!
   expect(job.steps.map(({ outcome, signalled }) => [outcome, signalled])).toEqual([
     ['success', undefined],
     ['cancelled', 'SIGINT'],
@@ -60,7 +60,7 @@ test('a cancelled job leaves nothing running, and what it had fetched of the mir
     'success',
     expect.stringMatching(/cache: restored appliance-mirror-2-tiny\.part-[0-9a-f]{64}-1-1/),
   ])
-  expect(next.jobs.j!.summary).toMatch(/\| file first \| 1 \| 5 B \| 0 \| 1 \|/)
+  expect(next.jobs.appliance!.summary).toMatch(/\| file first \| 1 \| 5 B \| 0 \| 1 \|/)
   expect(next.log).toMatch(/cache: saved appliance-mirror-2-tiny\.[0-9a-f]{64}-1$/m)
   server.closeAllConnections()
   server.close()
@@ -99,7 +99,7 @@ const why = await cannotMakeSmallDisk()
       },
     })
     await watched
-    const { steps: done, leftovers } = cancelled.jobs.j!
+    const { steps: done, leftovers } = cancelled.jobs.appliance!
     expect(done.slice(0, 3).map(({ outcome }) => outcome)).toEqual(['success', 'success', 'cancelled'])
     expect(leftovers).toEqual([])
     expect(await readdir(join(workspace, 'build'))).not.toContain('.work')

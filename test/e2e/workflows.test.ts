@@ -22,6 +22,7 @@ import {
   repositoryOf,
   runCalled,
   runOptions,
+  runText,
   seededRunner,
   succeeded,
 } from '../fixtures/workflow-runs.ts'
@@ -139,32 +140,16 @@ describe('appliance-fleet.yml', () => {
         ...(stage === 'ova-pack' && { upload: false }),
       },
     }))
-    const folder = await mkdtemp('/tmp/appliance-carrying-')
     const checkout = { uses: 'actions/checkout@v5', with: { clean: false } }
-    const text = JSON.stringify({
-      on: 'push',
-      jobs: {
-        all: {
-          'runs-on': 'x',
-          outputs: Object.fromEntries(
-            stages.map((stage) => [stage, `\${{ toJSON(steps.${stage}.outputs) }}`]),
-          ),
-          steps: [checkout, ...steps],
-        },
-      },
-    })
-    await writeFile(join(folder, 'w.yml'), text)
-    const carried = await runWorkflow({
-      ...runOptions(repository, services, 2),
-      workflow: join(folder, 'w.yml'),
-      machineFor: async () => machine,
-    })
-    await rm(folder, { recursive: true })
+    const outputs = stages.map((stage) => [stage, `\${{ toJSON(steps.${stage}.outputs) }}`])
+    const job = { 'runs-on': 'x', outputs: Object.fromEntries(outputs), steps: [checkout, ...steps] }
+    const options = { ...runOptions(repository, services, 2), machineFor: async () => machine }
+    const carried = await runText(job, options)
     expect([carried.result, carried.log]).toEqual([
       'success',
       expect.stringContaining('ova-pack: carried as'),
     ])
-    await outputsHold(carried.jobs.all!.outputs)
+    await outputsHold(carried.jobs.appliance!.outputs)
     const names = services.artifacts.filter(({ run }) => run === 'run-2').map(({ name }) => name)
     expect(names.map((name) => name.replace(/-[0-9a-f]{20}/, ''))).toEqual([
       'appliance-veewee-basebox.tar.zst',

@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { run } from '../../../actions/lib/process/command.ts'
-import { checkout } from '../../fixtures/workflow-runs.ts'
+import { type CallingOptions, checkout, runText } from '../../fixtures/workflow-runs.ts'
 import { node24 } from '../emulator/step.ts'
 import { RunnerMachine } from './machine.ts'
-import { type RunOptions, type RunResult, runWorkflow } from './run.ts'
+import type { RunResult } from './run.ts'
 
 export const PRODUCT = 'someone/tiny'
 
@@ -41,15 +41,11 @@ export class Product implements AsyncDisposable {
     return product
   }
 
-  /** Runs a workflow of this one job, `j`, by default on a runner that holds nothing and is thrown away. */
-  async runs(job: Record<string, unknown>, options: Partial<RunOptions> = {}): Promise<RunResult> {
-    const workflow = join(this.#base, 'w.yml')
-    await writeFile(workflow, JSON.stringify({ on: 'push', jobs: { j: job } }))
+  /** Runs a workflow of this one job, `appliance`, by default on a runner that holds nothing and is thrown away. */
+  async runs(job: Record<string, unknown>, options: Partial<CallingOptions> = {}): Promise<RunResult> {
     await using machine = await RunnerMachine.create({ APPLIANCE_CACHE: 'off' })
-    return await runWorkflow({
+    return await runText(job, {
       repository: { name: PRODUCT, folder: this.folder },
-      workflow,
-      event: { name: 'push', ref: 'refs/heads/main' },
       machineFor: async () => machine,
       others: { 'org/appliance': resolve('.') },
       substitutes: { 'actions/checkout': checkout(this.folder) },
