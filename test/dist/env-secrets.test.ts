@@ -1,7 +1,10 @@
 import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type { CallingOptions } from '../fixtures/workflow-runs.ts'
 import { Services } from './emulator/services.ts'
 import { Product } from './runner/product.ts'
 import type { RunOptions, RunResult } from './runner/run.ts'
@@ -32,7 +35,11 @@ afterAll(async () => {
 })
 
 /** Runs one of our workflows until it has a mirror. */
-async function mirrored(workflow: string, secrets: Record<string, string>): Promise<RunResult> {
+async function mirrored(
+  workflow: string,
+  secrets: Record<string, string>,
+  more: Partial<CallingOptions> = {},
+): Promise<RunResult> {
   sent.length = 0
   await using services = await Services.start()
   const onLine: RunOptions['onLine'] = (_, { step, cancel }) =>
@@ -47,21 +54,56 @@ async function mirrored(workflow: string, secrets: Record<string, string>): Prom
       services: services.environment,
       apiUrl: services.api,
       onLine,
+      ...more,
     },
   )
 }
 
 const workflows = ['appliance-build.yml', 'appliance-fleet.yml', 'appliance-release.yml']
 
-describe.each(workflows)('%s', (workflow) => {
-  test('what it is handed of secrets reaches the stage, and never the log', async () => {
+/** An action of someone else: checks out, and notes the environment it was given, in its main step and its post step. */
+async function prying(folder: string): Promise<string> {
+  const noted = join(folder, 'noted')
+  const action = join(folder, 'action')
+  await mkdir(action)
+  const runs = { using: 'node24', main: 'index.cjs', post: 'index.cjs' }
+  const inputs = { 'persist-credentials': {}, clean: {} }
+  await writeFile(join(action, 'action.yml'), JSON.stringify({ inputs, runs }))
+  const [to, from] = [noted, product.folder].map((path) => JSON.stringify(path))
+  const code = `const { appendFileSync, cpSync } = require('node:fs')
+appendFileSync(${to}, JSON.stringify(process.env) + '\\n')
+cpSync(${from}, process.env.GITHUB_WORKSPACE, { recursive: true })
+`
+  await writeFile(join(action, 'index.cjs'), code)
+  return noted
+}
+
+test.each(workflows)(
+  '%s: what it is handed of secrets reaches the stages, and neither the log nor the action of someone else',
+  async (workflow) => {
     const secret = '$' + '{{ secrets.EVERYTHING }}\nOTHER<<END\nof two\nlines\nEND\n'
-    const { log } = await mirrored(workflow, { 'env-secrets': secret })
-    expect([sent, log]).toEqual([[`Bearer ${TOKEN}`], expect.stringContaining('downloaded 21 B')])
-    expect(log).not.toContain(TOKEN)
-    expect(log).toMatch(/file about-\*\*\*\.txt/)
-  })
-})
+    const folder = await mkdtemp('/tmp/appliance-prying-')
+    try {
+      const noted = await prying(folder)
+      const others = { 'org/appliance': resolve('.'), 'actions/checkout': join(folder, 'action') }
+      const { log, jobs } = await mirrored(workflow, { 'env-secrets': secret }, { others })
+      expect([sent, log]).toEqual([[`Bearer ${TOKEN}`], expect.stringContaining('downloaded 21 B')])
+      expect(log).not.toContain(TOKEN)
+      expect(log).toMatch(/file about-\*\*\*\.txt/)
+      const checkouts = Object.values(jobs).flatMap(({ steps }) =>
+        steps.filter(({ name }) => /^(Post )?actions\/checkout@/.test(name)),
+      )
+      const seen = (await readFile(noted, 'utf8')).trim().split('\n')
+      expect(seen).toHaveLength(checkouts.length)
+      for (const environment of seen) {
+        expect(environment).not.toContain(TOKEN)
+        expect(JSON.parse(environment)).not.toHaveProperty('APPLIANCE_ENV_SECRETS')
+      }
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  },
+)
 
 test('without them, the stage says what is not set', async () => {
   const { result, log } = await mirrored('appliance-build.yml', {})

@@ -1,11 +1,12 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { parse } from 'yaml'
-import { checkout, outcomes } from '../fixtures/workflow-runs.ts'
+import { withoutStages } from '../fixtures/without-stages.ts'
+import { checkout, outcomes, runText } from '../fixtures/workflow-runs.ts'
 import { RunnerMachine } from './runner/machine.ts'
-import { type RunOptions, type RunResult, runWorkflow } from './runner/run.ts'
+import type { RunOptions, RunResult } from './runner/run.ts'
 import type { Substitute } from './runner/setting.ts'
+import { readWorkflow } from './runner/workflow.ts'
 
 // Who may have our workflows run on a machine, and what a release finds there: as far as that needs no appliance.
 
@@ -26,13 +27,9 @@ async function calling(
   more: Partial<RunOptions>,
   inputs: Record<string, unknown> = {},
 ): Promise<RunResult> {
-  const path = join(folder, 'w.yml')
   const job = { uses: `./.github/workflows/${workflow}`, with: inputs }
-  await writeFile(path, JSON.stringify({ on: 'push', jobs: { appliance: job } }))
-  return await runWorkflow({
+  return await runText(job, {
     repository: { name: 'org/appliance', folder: resolve('.') },
-    workflow: path,
-    event: { name: 'push', ref: 'refs/heads/main' },
     machineFor: async () => machine,
     substitutes: { 'actions/checkout': checkout(join(folder, 'empty')) },
     ...more,
@@ -47,6 +44,26 @@ function pullRequestFrom(repository: string): RunOptions['event'] {
     payload: { pull_request: { head, base: { ref: 'main' } } },
   }
 }
+
+const shipped = ['appliance-build.yml', 'appliance-fleet.yml', 'appliance-release.yml']
+
+describe.each(shipped)('%s hands secrets', (workflow) => {
+  const secrets = /\bsecrets\b/
+
+  test('to steps of ours, every stage and plan, and to no other step, nor to a job', async () => {
+    const { jobs, env } = await readWorkflow(join('.github/workflows', workflow))
+    expect(env).toBeUndefined()
+    for (const [id, { steps = [], ...job }] of Object.entries(jobs)) {
+      expect([id, JSON.stringify(job)]).toEqual([id, expect.not.stringMatching(secrets)])
+      for (const { env: given, ...step } of steps) {
+        expect(JSON.stringify(step)).not.toMatch(secrets)
+        const ours = step.uses?.startsWith('$/actions/') && step.uses !== '$/actions/publish'
+        if (ours) expect(given).toMatchObject({ APPLIANCE_ENV_SECRETS: '$' + '{{ secrets.env-secrets }}' })
+        else expect(JSON.stringify(given ?? {})).not.toMatch(secrets)
+      }
+    }
+  })
+})
 
 const asked = new Error('a runner was asked for')
 const machineFor = () => Promise.reject(asked)
@@ -106,22 +123,13 @@ describe('appliance-release.yml', () => {
     const refuses = () => Promise.reject(refused)
     const agrees = async () => undefined
 
-    /** The workflow alone: each of our actions says its name, and that is all it does. */
     async function attesting(
       attest: string | undefined,
       attestation: Substitute,
       repository = { default_branch: 'main', private: false },
     ) {
       const files = join(folder, 'without-stages')
-      await cp('.github', join(files, '.github'), { recursive: true })
-      for (const name of await readdir('actions')) {
-        const text = await readFile(join('actions', name, 'action.yml'), 'utf8').catch(() => undefined)
-        if (text === undefined) continue
-        const { inputs } = parse(text) as { inputs: object }
-        const runs = { using: 'composite', steps: [{ run: `echo "this is ${name}"`, shell: 'bash' }] }
-        await mkdir(join(files, 'actions', name), { recursive: true })
-        await writeFile(join(files, 'actions', name, 'action.yml'), JSON.stringify({ inputs, runs }))
-      }
+      await withoutStages(files)
       const options = {
         repository: { name: 'org/appliance', folder: files },
         event: { ...event, payload: { repository } },
