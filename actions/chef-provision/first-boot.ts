@@ -6,6 +6,8 @@ import type { StageWork } from '../lib/stage/stage.ts'
 
 const LIB = '/usr/lib'
 const UNIT = 'appliance-first-boot.service'
+/** @see systemd.unit(5) [Install] WantedBy=multi-user.target */
+const WANTS = '/etc/systemd/system/multi-user.target.wants'
 
 /** Where the customer's machine finds what it does once, and the mark that it is done. */
 export const FIRST_BOOT = '/usr/lib/appliance/first-boot.d'
@@ -109,8 +111,8 @@ export async function installFirstBoot(
   await stage(`${LIB}/appliance/first-boot`, 0o755, firstBootRunner())
   await stage(`${LIB}/systemd/system/${UNIT}`, 0o644, firstBootUnit())
   await run('find', [staged, '-type', 'd', '-exec', 'chmod', '755', '{}', '+'], { signal })
-  await guest.run(`rm -rf ${FIRST_BOOT}`, { signal })
+  // As `systemctl enable` does it, without its starting up. The machine is about to be shut down: its systemd need not know.
+  const enable = `mkdir -p ${WANTS} && ln -sfn ${LIB}/systemd/system/${UNIT} ${WANTS}/${UNIT}`
+  await guest.run(`rm -rf ${FIRST_BOOT} && ${enable}`, { signal, title: 'enabling the first boot’s scripts' })
   await guest.upload(staged, LIB, { owner: 'root', group: 'root', signal })
-  // The machine is about to be shut down: its systemd need not know.
-  await guest.run(`systemctl enable -q --no-reload ${UNIT}`, { signal })
 }
