@@ -16,7 +16,6 @@ import { quote } from './quote.ts'
  */
 export async function uploadPath(
   connection: Connection,
-  guest: Guest,
   from: string,
   to: string,
   options: UploadOptions,
@@ -36,9 +35,13 @@ export async function uploadPath(
   const { owner, group } = options
   const known = [
     owner && `id -u ${quote(owner)} >/dev/null`,
-    group && `getent group ${quote(group)} >/dev/null`,
+    group &&
+      `{ getent group ${quote(group)} >/dev/null || { echo ${quote(`there is no group ${group}`)} >&2; exit 1; }; }`,
   ]
-  await guest.run([...known.filter(Boolean), `${sudo}mkdir -p ${quote(parent)}`].join(' && '), what)
+  // Asked in the same breath: each question to an emulated guest takes its time.
+  const ready = [...known.filter(Boolean), `${sudo}mkdir -p ${quote(parent)}`].join(' && ')
+  const send = async (args: readonly string[], place: string) =>
+    await through('tar', args, [...connection.args, `exec /bin/sh -c ${quote(`${ready} && ${place}`)}`], what)
 
   const pack = [
     '--create',
@@ -58,9 +61,9 @@ export async function uploadPath(
     // A folder that is there already stays whose it is; one that is made here becomes like the original.
     const target = quote(to)
     const fresh = `${sudo}mkdir ${target} && ${unpack} --directory=${target}`
-    const remote = `if test -d ${target}; then ${unpack} --no-overwrite-dir --directory=${target}; else ${fresh}; fi`
+    const there = `${unpack} --no-overwrite-dir --directory=${target}`
     // Waited for here: the list lies there until tar has read it.
-    return await through('tar', args, [...connection.args, `exec /bin/sh -c ${quote(remote)}`], what)
+    return await send(args, `if test -d ${target}; then ${there}; else ${fresh}; fi`)
   }
   const mode = (options.mode ?? status.mode & 0o7777).toString(8)
   const partial = `.appliance-${randomBytes(6).toString('hex')}`
@@ -68,8 +71,7 @@ export async function uploadPath(
   // The name in the archive must be one that can stand beside the final one until all is there.
   const renamed = [`--transform=s,.*,${partial},`, '--', basename(from)]
   const place = `${sudo}mv -fT ${quote(posix.join(parent, partial))} ${quote(to)}`
-  const remote = `${unpack} --directory=${quote(parent)} && ${place}`
-  await through('tar', [...args, ...renamed], [...connection.args, `exec /bin/sh -c ${quote(remote)}`], what)
+  await send([...args, ...renamed], `${unpack} --directory=${quote(parent)} && ${place}`)
 }
 
 /** A file with names for tar, each ended by NUL. */

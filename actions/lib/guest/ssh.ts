@@ -21,7 +21,7 @@ export function guestOver(connection: Connection): Guest {
   const guest: Guest = {
     run: (commandLine, options = {}) => runOver(connection, commandLine, options),
     terminal: (commandLine, options = {}) => terminalOver(connection, guest, commandLine, options),
-    upload: (from, to, options = {}) => uploadPath(connection, guest, from, to, options),
+    upload: (from, to, options = {}) => uploadPath(connection, from, to, options),
     download: (from, to, signal) => downloadPath(connection, guest, from, to, signal),
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
   }
