@@ -1,9 +1,10 @@
 import { mkdir, rename } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { ApplianceError } from '../errors/error.ts'
 import { sha256 } from '../files/digest.ts'
 import { exists } from '../files/exists.ts'
-import type { Lock, LockedGem } from '../lock/lock.ts'
+import type { Lock } from '../lock/lock.ts'
 import { bootstrapRoot } from '../mirror/bootstrap.ts'
 import { compilerPackages, rpmPackages, toolsPackages, xfsPackages } from '../mirror/packages.ts'
 import { mirrorTree } from '../mirror/tree-place.ts'
@@ -13,7 +14,7 @@ import type { StageWork } from '../stage/stage.ts'
 import type { ToolsRoot } from './tools.ts'
 
 /** Raise it when a root made of the same packages would come out differently. */
-const RECIPE = '1'
+const RECIPE = '2'
 
 /** Digest of everything the tools root is made of; for fingerprints. */
 export function toolsKey(lock: Lock): string {
@@ -86,24 +87,34 @@ async function unpack(lock: Lock, root: string, tree: string, signal: AbortSigna
   })
 }
 
-/** Installs the tools' gems (Chef's) by RubyGems itself, in the root, from the mirror's gem source. */
+/**
+ * Installs the tools' gems (Chef's) in the root, from the mirror's gem source. By Bundler, since it builds several at
+ * once, in the order that they need each other; the lock has settled their versions.
+ *
+ * @see bundle-install(1); bundle-config(1): path.system
+ */
 async function installGems(lock: Lock, root: string, tree: string, signal: AbortSignal): Promise<void> {
   for (const source of lock.tools.gem) {
     const from = join(tree, 'tools', 'gem', source.name)
-    await asRoot('cp', ['-al', from, join(root, 'mirror')], { signal })
-    const wanted = source.gems.map((gem: LockedGem) => `${gem.name}:${gem.version}`)
-    const install = [
-      'gem',
+    const mirror = join(root, 'mirror')
+    await asRoot('cp', ['-al', from, mirror], { signal })
+    const gems = new Map(source.gems.map(({ name, version }) => [name, version]))
+    const lines = [...gems].map(([name, version]) => `gem '${name}', '${version}'\n`)
+    const input = `source 'file:///mirror/'\n${lines.join('')}`
+    await asRoot('tee', [join(mirror, 'Gemfile')], { input, signal })
+    const bundle = [
+      'env',
+      'BUNDLE_GEMFILE=/mirror/Gemfile',
+      'BUNDLE_PATH__SYSTEM=true',
+      'BUNDLE_SILENCE_ROOT_WARNING=true',
+      'bundle',
       'install',
       '--quiet',
-      '--no-document',
-      '--clear-sources',
-      '--source',
-      'file:///mirror/',
-      ...wanted,
+      '--full-index',
+      `--jobs=${availableParallelism()}`,
     ]
-    await chroot(root, install, { signal })
-    await asRoot('rm', ['-rf', join(root, 'mirror')], { signal })
+    await chroot(root, bundle, { signal })
+    await asRoot('rm', ['-rf', mirror], { signal })
   }
 }
 
