@@ -10,6 +10,7 @@ export async function flatten(
   signal: AbortSignal,
 ): Promise<void> {
   const flat = join(workDirectory, 'flat.qcow2')
-  await run('qemu-img', ['convert', '-q', '-O', 'qcow2', disk, flat], { signal })
+  // Written out of order: a good deal quicker, and nobody reads a qcow2 from front to back.
+  await run('qemu-img', ['convert', '-q', '-W', '-m', '16', '-O', 'qcow2', disk, flat], { signal })
   await rename(flat, to)
 }
