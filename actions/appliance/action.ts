@@ -125,9 +125,9 @@ function bringsItsOwn({ ova, disk }: Record<string, unknown>): boolean {
   return ova !== undefined || disk !== undefined
 }
 
-function carrierOf(values: Record<string, unknown>, { log }: Door): Carrier | undefined {
+function carrierOf(values: Record<string, unknown>, { log, signal }: Door): Carrier | undefined {
   const { carry: how, token } = values as { carry?: string; token?: string }
-  return how === undefined ? undefined : carrier(how, token, log)
+  return how === undefined ? undefined : carrier(how, token, log, signal)
 }
 
 async function fromRelease(
@@ -250,7 +250,7 @@ async function comparable(
 async function uploadOva({ record, outputs }: Execution, door: Door): Promise<string | undefined> {
   const ova = record.outputs.ova
   if (!ova || !('path' in ova)) return undefined
-  return await uploadFile(outputs.path('ova'), outputs.sha256('ova'), door.log)
+  return await uploadFile(outputs.path('ova'), outputs.sha256('ova'), door.log, door.signal)
 }
 
 function sayWhyNoArtifacts({ log }: Door): void {

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { exitStatus, toApplianceError } from '../lib/errors/error.ts'
+import { type ApplianceError, exitStatus, toApplianceError } from '../lib/errors/error.ts'
 import { jsonLog } from '../lib/log/json.ts'
 import { type DoorLog, plainLog, standardLines } from '../lib/log/plain.ts'
 import { terminalLog } from '../lib/log/terminal.ts'
@@ -34,7 +34,9 @@ export async function runAction(name: ActionName): Promise<void> {
   const directory = () => dirname(resolve(working, spec || 'appliance.yml'))
   // The pipeline's outer process shows each stage as a group; runners' groups do not nest.
   const open = name === 'appliance' && isInside() ? 1 : 0
-  await through(workflowLog(directory, open), [], (door) => act(name, door))
+  const failure = await through(workflowLog(directory, open), [], (door) => act(name, door))
+  // A request to GitHub that nobody waits for any more must not keep a cancelled step until the runner kills it.
+  if (failure?.code === 'interrupted') process.exit(exitStatus(failure))
 }
 
 /** What follows a job, for each action that ran in it: the door of `dist/post/index.js`. */
@@ -46,22 +48,28 @@ export async function runPost(): Promise<void> {
   )
 }
 
-/** Opens a door: the same program is the outer process and, started again by itself, the inner one. */
+/**
+ * Opens a door: the same program is the outer process and, started again by itself, the inner one.
+ *
+ * @returns how the work failed, if it did
+ */
 async function through(
   log: DoorLog,
   args: readonly string[],
   work: (door: Door) => Promise<void>,
-): Promise<void> {
+): Promise<ApplianceError | undefined> {
   // Whoever reads our output may have had enough (`appliance help | head -1`).
   process.stdout.on('error', () => process.exit(141))
-  if (isKeeper()) return keep(log)
-  if (isInside()) return serveInside(log)
+  if (isKeeper()) return void (await keep(log))
+  if (isInside()) return void (await serveInside(log))
   using stopped = interruption()
   try {
     await work({ log, signal: stopped.signal, entry: [process.argv[1]!, ...args] })
+    return undefined
   } catch (thrown) {
     const error = toApplianceError(thrown)
     log.failure(error)
     process.exitCode = exitStatus(error)
+    return error
   }
 }

@@ -25,7 +25,7 @@ export async function lastReleaseArchive(
   const folder = join(buildDirectory, 'last-release')
   await rm(folder, { recursive: true, force: true })
   try {
-    const releases = new Releases(new GithubApi(token), log)
+    const releases = new Releases(new GithubApi(token, { signal }), log)
     const release = await releases.latest()
     const assets = release ? archiveAssets(release) : []
     if (!release || assets.length === 0) {

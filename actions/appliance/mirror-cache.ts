@@ -25,7 +25,7 @@ export async function withMirrorCache<T>(
     log.info('cache: a release takes nothing from it')
     return await work()
   }
-  const cache = new FolderCache(log)
+  const cache = new FolderCache(log, signal)
   const before = await projectOf(values)
   const restored = before.lock && (await restore(before, before.lock))
   const result = await work()
@@ -39,6 +39,8 @@ export async function withMirrorCache<T>(
     const { whole, part, own } = cacheKeys(project)
     // A runner that keeps its workspace.
     if (await isWhole(folder, lock)) return void log.info('cache: not needed, the store is whole')
+    // What was known of the files that were there is not known of those that are, even if this is cut short.
+    await rm(join(folder, '..', 'verified.json'), { force: true })
     let foreign = 0
     const key = await cache.restore({ folder, beginnings: [whole, part, own] }, async () => {
       foreign = await distrust(project, lock)
@@ -48,10 +50,7 @@ export async function withMirrorCache<T>(
 
   /** @returns how many names in it are no mirror's */
   async function distrust(project: Project, lock: Lock): Promise<number> {
-    const folder = storeOf(project)
-    // What was known of the files that were there is not known of those that are.
-    await rm(join(folder, '..', 'verified.json'), { force: true })
-    const { kept, unneeded, foreign } = await keepOnlyLocked(folder, lock, signal)
+    const { kept, unneeded, foreign } = await keepOnlyLocked(storeOf(project), lock, signal)
     log.info(`cache: has ${kept} artefacts of the lock, every byte of which is read now`)
     if (unneeded.length > 0)
       log.info(`cache: ${unneeded.length} artefacts that the lock does not name are taken out`)
@@ -63,9 +62,11 @@ export async function withMirrorCache<T>(
   async function save(project: Project, lock: Lock): Promise<void> {
     const folder = storeOf(project)
     const { whole } = cacheKeys(project)
+    const now = await artefactsIn(folder, lock)
+    // A spec that needs nothing: the toolkit refuses to save what is not there.
+    if (now.size === 0) return
     const number = numberOf(restored?.key, whole)
     if (restored && number !== undefined) {
-      const now = await artefactsIn(folder, lock)
       const mended = [...now].filter(([path, state]) => restored.gave.get(path) !== state).length
       if (mended + restored.foreign === 0) return
       log.info(`cache: what ${restored.key} has is damaged, or not all; the mended mirror takes its place`)
@@ -89,10 +90,10 @@ export async function savePartialMirror(project: Project, { log, signal }: Door)
   if (isRelease() || !lock) return
   const folder = storeOf(project)
   const { whole, part } = cacheKeys(project)
-  const cache = new FolderCache(log)
-  if ((await cache.newest(folder, whole)) !== undefined) return
+  const cache = new FolderCache(log, signal)
+  // It may have been cancelled in the middle of restoring, and nobody has looked at what that gave.
   const { kept } = await keepOnlyLocked(folder, lock, signal)
-  if (kept === 0) return
+  if (kept === 0 || (await cache.newest(folder, whole)) !== undefined) return
   const { GITHUB_RUN_ID: run = '0', GITHUB_RUN_ATTEMPT: attempt = '1' } = process.env
   log.info(`cache: ${kept} artefacts of the mirror are saved for the next run`)
   await cache.save(folder, `${part}${run}-${attempt}`)

@@ -58,7 +58,7 @@ export async function publish(
   signal: AbortSignal,
 ): Promise<Published> {
   const { tag, partSize } = understood(values)
-  const releases = new Releases(new GithubApi(values.token), log)
+  const releases = new Releases(new GithubApi(values.token, { signal }), log)
   const scratch = join(project.buildDirectory, '.work', 'publish')
   await rm(scratch, { recursive: true, force: true })
   await mkdir(scratch, { recursive: true })
@@ -121,7 +121,10 @@ async function filesOf(project: Project, values: PublishValues, signal: AbortSig
   const { buildDirectory, directory, lockFile } = project
   const folder = join(buildDirectory, 'ova-pack')
   const record = await readRecord(folder)
-  if (!record) throw new ApplianceError('stale', `ova-pack has not been run yet in ${buildDirectory}`)
+  if (!record)
+    throw new ApplianceError('stale', `ova-pack has not been run yet in ${buildDirectory}`, {
+      hint: 'Use ova-pack in a step before this one, in the same job and working-directory.',
+    })
   const broken = await firstNotIntact(folder, record, true)
   if (broken)
     throw new ApplianceError('digest-mismatch', `ova-pack's output ${broken} is not as it was packed`)

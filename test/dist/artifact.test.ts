@@ -20,6 +20,18 @@ test('an OVA of several blocks arrives byte for byte, with no zip around it', as
   expect(uploaded!.content.equals(content)).toBe(true)
 })
 
+test('an upload that hangs ends when the job is cancelled', async () => {
+  const ova = join(at.folder, 'a.ova')
+  await writeFile(ova, 'an OVA')
+  const cancelled = new AbortController()
+  at.services.hangs = (method) => {
+    cancelled.abort()
+    return method === 'ArtifactService/CreateArtifact'
+  }
+  const uploading = uploadFile(ova, sha256('an OVA'), log, cancelled.signal)
+  await expect(uploading).rejects.toMatchObject({ name: 'AbortError' })
+})
+
 test('an OVA that changed since it was made is refused', async () => {
   const ova = join(at.folder, 'a.ova')
   await writeFile(ova, 'changed')

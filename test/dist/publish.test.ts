@@ -7,7 +7,7 @@ import { sha256 } from '../../actions/lib/files/digest.ts'
 import { run } from '../../actions/lib/process/command.ts'
 import { workflowLog } from '../../actions/lib/runner/workflow-log.ts'
 import type { Spec } from '../../actions/lib/spec/spec.ts'
-import { writeRecord } from '../../actions/lib/stage/record.ts'
+import { packed, packedFiles, packedSpec } from '../fixtures/packed.ts'
 import { Services } from './emulator/services.ts'
 import { Workspace } from './emulator/step.ts'
 
@@ -36,28 +36,10 @@ afterEach(async () => {
   await services[Symbol.asyncDispose]()
 })
 
-/** What the stages leave behind, small. */
 async function built(): Promise<void> {
-  await writeFile(workspace.path('appliance.yml'), 'name: tiny\nversion: 1.2.3\nproduct: { title: Tiny }\n')
+  await writeFile(workspace.path('appliance.yml'), packedSpec)
   await writeFile(workspace.path('appliance.lock.json'), await emptyLock())
-  const folder = workspace.path('build/ova-pack')
-  await mkdir(folder, { recursive: true })
-  await mkdir(workspace.path('build/vm-validate/ova'), { recursive: true })
-  await writeFile(join(folder, 'tiny-1.2.3.ova'), ova)
-  await writeFile(join(folder, 'report.md'), '# Tiny\n')
-  await writeFile(workspace.path('build/vm-validate/report.xml'), '<testsuites/>\n')
-  await writeFile(workspace.path('build/vm-validate/ova/report.xml'), '<testsuites name="ova"/>\n')
-  await writeFile(workspace.path('build/mirror.tar.zst'), randomBytes(1_100_000))
-  const files = [{ name: 'tiny-1.2.3.ova', path: 'build/ova-pack/tiny-1.2.3.ova' }]
-  await writeRecord(
-    folder,
-    'ova-pack',
-    {},
-    {
-      outputs: { ova: { path: join(folder, 'tiny-1.2.3.ova') }, files: { value: JSON.stringify(files) } },
-      tools: {},
-    },
-  )
+  await packed(workspace.directory, ova)
 }
 
 async function emptyLock(): Promise<string> {
@@ -65,22 +47,12 @@ async function emptyLock(): Promise<string> {
   return await readFile(workspace.path('appliance.lock.json'), 'utf8')
 }
 
-const all = [
-  'SHA256SUMS.release',
-  'appliance.lock.json',
-  'mirror.tar.zst',
-  'pack-report.md',
-  'tiny-1.2.3.ova',
-  'validation-disk-report.xml',
-  'validation-ova-report.xml',
-]
-
 test('a draft, everything uploaded and compared, and only then published', async () => {
   const { status, outputs, summary, stdout } = await workspace.run('publish', inputs)
   expect([status, stdout]).toEqual([0, expect.not.stringContaining('::error')])
   const [release] = services.releases.releases
   expect(release).toMatchObject({ tag_name: 'v1.2.3', name: 'Tiny 1.2.3', draft: false, prerelease: false })
-  expect(release!.assets.map(({ name }) => name).sort()).toEqual(all)
+  expect(release!.assets.map(({ name }) => name).sort()).toEqual(packedFiles)
   expect(release!.assets.find(({ name }) => name === 'tiny-1.2.3.ova')!.content.equals(ova)).toBe(true)
   expect(services.releases.calls.at(-1)).toMatch(/^PATCH/)
   expect(outputs.url).toBe('https://github.com/someone/product/releases/v1.2.3')
@@ -195,7 +167,7 @@ describe('a release that failed', () => {
 
     expect(await workspace.run('publish', inputs)).toMatchObject({ status: 0 })
     expect(services.releases.releases).toHaveLength(1)
-    expect(services.releases.releases[0]!.assets.map(({ name }) => name).sort()).toEqual(all)
+    expect(services.releases.releases[0]!.assets.map(({ name }) => name).sort()).toEqual(packedFiles)
   })
 
   test('is never published with other bytes than were built, and says which file', async () => {

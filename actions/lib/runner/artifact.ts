@@ -4,6 +4,7 @@ import { DefaultArtifactClient } from '@actions/artifact'
 import { ApplianceError } from '../errors/error.ts'
 import type { Log } from '../log/log.ts'
 import { formatSize } from '../units/size.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Why artifacts cannot be uploaded from here; undefined when they can. */
 export function noArtifacts(env: NodeJS.ProcessEnv = process.env): string | undefined {
@@ -32,22 +33,30 @@ function artifactUrl(id: number | undefined): string | undefined {
  * Uploads one file as it is, without a zip around it, and proves that it arrived: the service's digest must be ours.
  *
  * @param sha256 hex, as recorded when the file was made
+ * @param signal ends it
  * @returns where it can be downloaded
  */
-export async function uploadFile(path: string, sha256: string, log: Log): Promise<string | undefined> {
+export async function uploadFile(
+  path: string,
+  sha256: string,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   const reason = noArtifacts()
   if (reason !== undefined)
     return void log.warn(`${basename(path)} stays in the workspace (${path}): ${reason}`)
   const { size } = await stat(path)
   log.info(`uploading ${basename(path)} (${formatSize(size)})`)
-  const { digest, id } = await new DefaultArtifactClient()
-    .uploadArtifact(basename(path), [path], dirname(path), { skipArchive: true })
-    .catch((cause: Error) => {
-      throw new ApplianceError('unreachable', `${basename(path)} could not be uploaded: ${cause.message}`, {
-        hint: `It is finished all the same, at ${path}. Run the job again, or set upload: false.`,
-        cause,
-      })
-    })
+  const { digest, id } = await untilAborted(signal, () =>
+    new DefaultArtifactClient()
+      .uploadArtifact(basename(path), [path], dirname(path), { skipArchive: true })
+      .catch((cause: Error) => {
+        throw new ApplianceError('unreachable', `${basename(path)} could not be uploaded: ${cause.message}`, {
+          hint: `It is finished all the same, at ${path}. Run the job again, or set upload: false.`,
+          cause,
+        })
+      }),
+  )
   if (digest !== undefined && digest.replace(/^sha256:/, '') !== sha256)
     throw new ApplianceError(
       'digest-mismatch',

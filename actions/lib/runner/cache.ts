@@ -2,6 +2,7 @@ import { lstat, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import * as cache from '@actions/cache'
 import type { Log } from '../log/log.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** One folder of the workspace that outlives the run. */
 export interface CachedFolder {
@@ -17,10 +18,13 @@ export interface CachedFolder {
 /** The Actions cache during one step. When it fails that is said once, and the step goes on without it. */
 export class FolderCache {
   private readonly log: Log
+  private readonly signal: AbortSignal
   private down = false
 
-  constructor(log: Log) {
+  /** @param signal ends what is under way; what has been restored until then, nobody has looked at */
+  constructor(log: Log, signal: AbortSignal) {
     this.log = log
+    this.signal = signal
   }
 
   /**
@@ -88,8 +92,9 @@ export class FolderCache {
       return true
     }) as typeof write
     try {
-      return await work()
+      return await untilAborted(this.signal, work)
     } catch (error) {
+      this.signal.throwIfAborted()
       complaints.push(error instanceof Error ? error.message : String(error))
       return undefined
     } finally {

@@ -10,6 +10,7 @@ import type { Log } from '../log/log.ts'
 import { noArtifacts, uploadFile } from './artifact.ts'
 import { isRelease } from './cache.ts'
 import { GithubApi } from './github-api.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Takes files from job to job of a run, and from run to run, by name. What it gives back is for the caller to prove. */
 export interface Carrier {
@@ -24,11 +25,15 @@ export interface Carrier {
   discard(name: string): Promise<void>
 }
 
-/** By artifacts, or through a folder that all runners share. */
-export function carrier(how: string, token: string | undefined, log: Log): Carrier {
+/**
+ * By artifacts, or through a folder that all runners share.
+ *
+ * @param signal ends what is under way
+ */
+export function carrier(how: string, token: string | undefined, log: Log, signal?: AbortSignal): Carrier {
   if (how !== 'artifact') return new SharedFolder(how)
   const reason = noArtifacts()
-  if (reason === undefined) return new Artifacts(token, log)
+  if (reason === undefined) return new Artifacts(token, log, signal)
   throw new ApplianceError('input', `input carry: artifact does not work here: ${reason}`, {
     hint: 'Give a folder that all runners share, or run all stages in one job.',
   })
@@ -105,10 +110,12 @@ class Artifacts implements Carrier {
   readonly #client = new DefaultArtifactClient()
   readonly #token: string | undefined
   readonly #log: Log
+  readonly #signal: AbortSignal | undefined
 
-  constructor(token: string | undefined, log: Log) {
+  constructor(token: string | undefined, log: Log, signal: AbortSignal | undefined) {
     this.#token = token
     this.#log = log
+    this.#signal = signal
   }
 
   async has(name: string): Promise<boolean> {
@@ -124,13 +131,15 @@ class Artifacts implements Carrier {
       run === undefined
         ? {}
         : { findBy: { token: this.#token!, workflowRunId: run, repositoryOwner, repositoryName } }
-    const { digestMismatch } = await this.#client
-      .downloadArtifact(id, { path: folder, ...(digest && { expectedHash: digest }), ...findBy })
-      .catch((cause: Error) => {
-        throw new ApplianceError('unreachable', `${name} could not be downloaded: ${cause.message}`, {
-          cause,
-        })
-      })
+    const { digestMismatch } = await untilAborted(this.#signal, () =>
+      this.#client
+        .downloadArtifact(id, { path: folder, ...(digest && { expectedHash: digest }), ...findBy })
+        .catch((cause: Error) => {
+          throw new ApplianceError('unreachable', `${name} could not be downloaded: ${cause.message}`, {
+            cause,
+          })
+        }),
+    )
     if (digestMismatch)
       throw new ApplianceError('digest-mismatch', `${name} arrived as another file than was uploaded`, {
         hint: 'Run the job again.',
@@ -142,7 +151,7 @@ class Artifacts implements Carrier {
     const there = await this.#ofThisRun(basename(path))
     // A job that is run again: artifacts of one run have names of their own.
     if (there) return
-    await uploadFile(path, sha256, this.#log)
+    await uploadFile(path, sha256, this.#log, this.#signal)
   }
 
   /**
@@ -157,7 +166,7 @@ class Artifacts implements Carrier {
     try {
       const text = `What has the name ${name} and is older than this is damaged.\n`
       await writeFile(join(folder, mark), text)
-      await uploadFile(join(folder, mark), sha256(text), this.#log)
+      await uploadFile(join(folder, mark), sha256(text), this.#log, this.#signal)
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -168,7 +177,8 @@ class Artifacts implements Carrier {
   }
 
   async #ofThisRun(name: string): Promise<Found | undefined> {
-    const found = await this.#client.getArtifact(name).catch(() => undefined)
+    const asked = () => this.#client.getArtifact(name).catch(() => undefined)
+    const found = await untilAborted(this.#signal, asked)
     return found && { id: found.artifact.id, digest: found.artifact.digest ?? undefined }
   }
 
@@ -186,9 +196,10 @@ class Artifacts implements Carrier {
 
   /** Newest first. */
   async #listed(name: string): Promise<ListedArtifact[]> {
-    const listed = await new GithubApi(this.#token!)
+    const listed = await new GithubApi(this.#token!, { ...(this.#signal && { signal: this.#signal }) })
       .get<{ artifacts: ListedArtifact[] }>(`/actions/artifacts?per_page=30&name=${encodeURIComponent(name)}`)
       .catch((error: Error) => {
+        this.#signal?.throwIfAborted()
         this.#log.warn(`earlier runs are not looked at: ${error.message}`)
         return undefined
       })

@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { HttpClient } from '@actions/http-client'
 import { ApplianceError } from '../errors/error.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** A range of a file: bytes from `start` to before `end`. */
 export interface FileRange {
@@ -18,9 +19,16 @@ export class GithubApi {
   readonly #client = new HttpClient('appliance', [], { allowRetries: true, maxRetries: 3 })
   readonly #token: string
   readonly #url: string
+  readonly #signal: AbortSignal | undefined
 
-  /** @throws ApplianceError `input` when there is no token, or this is no workflow */
-  constructor(token: string | undefined, env: NodeJS.ProcessEnv = process.env) {
+  /**
+   * @param signal ends whatever is under way
+   * @throws ApplianceError `input` when there is no token, or this is no workflow
+   */
+  constructor(
+    token: string | undefined,
+    { signal, env = process.env }: { signal?: AbortSignal; env?: NodeJS.ProcessEnv } = {},
+  ) {
     if (!token)
       throw new ApplianceError('input', 'input token: there is none, and GitHub answers nobody without', {
         hint: 'Leave the input out (its default is the token of the run), and give the job the permission it needs.',
@@ -30,6 +38,7 @@ export class GithubApi {
     this.repository = env.GITHUB_REPOSITORY
     this.#url = env.GITHUB_API_URL ?? 'https://api.github.com'
     this.#token = token
+    this.#signal = signal
   }
 
   /**
@@ -64,13 +73,14 @@ export class GithubApi {
       'content-length': end - start,
     })
     try {
-      const response = await this.#client.sendStream('POST', url, stream, headers)
-      const text = await response.readBody()
-      const status = response.message.statusCode!
+      const { status, text } = await untilAborted(this.#signal, async () => {
+        const response = await this.#client.sendStream('POST', url, stream, headers)
+        return { status: response.message.statusCode!, text: await response.readBody() }
+      })
       if (status >= 300) throw this.#refused('POST', new URL(url).pathname, status, text)
       return JSON.parse(text) as T
     } catch (cause) {
-      if (cause instanceof ApplianceError) throw cause
+      if (cause instanceof ApplianceError || this.#signal?.aborted) throw cause
       throw brokeOff(`the upload of ${path} broke off`, cause)
     } finally {
       stream.destroy()
@@ -81,12 +91,14 @@ export class GithubApi {
   async download(path: string, file: string): Promise<void> {
     const url = `${this.#url}/repos/${this.repository}${path}`
     try {
-      const response = await this.#client.get(url, this.#headers({ accept: 'application/octet-stream' }))
-      const status = response.message.statusCode!
-      if (status !== 200) throw this.#refused('GET', path, status, await response.readBody())
-      await pipeline(response.message, createWriteStream(file))
+      await untilAborted(this.#signal, async () => {
+        const response = await this.#client.get(url, this.#headers({ accept: 'application/octet-stream' }))
+        const status = response.message.statusCode!
+        if (status !== 200) throw this.#refused('GET', path, status, await response.readBody())
+        await pipeline(response.message, createWriteStream(file))
+      })
     } catch (cause) {
-      if (cause instanceof ApplianceError) throw cause
+      if (cause instanceof ApplianceError || this.#signal?.aborted) throw cause
       throw brokeOff(`the download of ${path} broke off`, cause)
     }
   }
@@ -95,11 +107,12 @@ export class GithubApi {
     const url = `${this.#url}/repos/${this.repository}${path}`
     const data = body === undefined ? '' : JSON.stringify(body)
     const headers = this.#headers(body === undefined ? {} : { 'content-type': 'application/json' })
-    const response = await this.#client.request(method, url, data, headers).catch((cause: Error) => {
-      throw brokeOff(`GitHub does not answer (${method} ${path})`, cause)
+    const { status, text } = await untilAborted(this.#signal, async () => {
+      const response = await this.#client.request(method, url, data, headers).catch((cause: Error) => {
+        throw brokeOff(`GitHub does not answer (${method} ${path})`, cause)
+      })
+      return { status: response.message.statusCode!, text: await response.readBody() }
     })
-    const text = await response.readBody()
-    const status = response.message.statusCode!
     if (status === 404) return undefined
     if (status >= 300) throw this.#refused(method, path, status, text)
     return (text === '' ? {} : JSON.parse(text)) as T

@@ -39,6 +39,8 @@ export class Services implements AsyncDisposable {
   /** Methods that answer 400 from now on, e.g. `CacheService/CreateCacheEntry`. */
   readonly broken = new Set<string>()
   readonly releases = new ReleasesApi()
+  /** Which requests get no answer, ever: a Twirp method, or `GET /actions/artifacts`. */
+  hangs: (asked: string) => boolean = () => false
   /** Milliseconds that every Twirp method takes. */
   delay = 0
   /** Artifacts whose content is another one when it is downloaded. */
@@ -91,6 +93,7 @@ export class Services implements AsyncDisposable {
     const url = new URL(request.url!, this.#url)
     const method = /^\/twirp\/github\.actions\.results\.api\.v1\.(\w+\/\w+)$/.exec(url.pathname)?.[1]
     const [, place, path] = /^\/(api|upload)\/repos\/[^/]+\/[^/]+(\/.*)$/.exec(url.pathname) ?? []
+    if (this.hangs(method ?? `${request.method} ${path}`)) return
     if (place !== undefined) {
       if (!/^(Bearer|token) ./.test(request.headers.authorization ?? ''))
         return json(response, 401, { message: 'Requires authentication' })
