@@ -202,8 +202,17 @@ async function completed(project: Project, stage: StageName): Promise<EarlierSta
 
 function notRun({ buildDirectory }: Project, stage: StageName): ApplianceError {
   return new ApplianceError('stale', `${stage} has not been run yet in ${buildDirectory}`, {
-    hint: `Run \`appliance ${stage}\` first, or \`appliance build\`, which runs all stages in order.`,
+    hint: process.env.GITHUB_ACTIONS === 'true' ? stepBefore(stage) : commandBefore(stage),
   })
+}
+
+function commandBefore(stage: StageName): string {
+  return `Run \`appliance ${stage}\` first, or \`appliance build\`, which runs all stages in order.`
+}
+
+function stepBefore(stage: StageName): string {
+  const elsewhere = stage === 'mirror-deps' ? '' : ', or have both jobs say the same `carry`'
+  return `Use ${stage} in a step before this one, in the same job and working-directory${elsewhere}.`
 }
 
 function whatChanged(record: StageRecord, dependsOn: Record<string, string>): string {

@@ -43,6 +43,6 @@ export async function openProject(
 export function lockOf({ lock }: Pick<Project, 'lock'>): Lock {
   if (lock) return lock
   throw new ApplianceError('stale', 'there is no appliance.lock.json yet', {
-    hint: 'Run `appliance mirror-deps` first.',
+    hint: 'Run `appliance lock` (in a workflow: before, on your own computer), and commit the lock.',
   })
 }

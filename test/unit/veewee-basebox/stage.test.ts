@@ -112,7 +112,7 @@ describe('the base machine is made again', () => {
   test('only once there is a lock', async () => {
     await expect(dependsOn(same, undefined)).rejects.toMatchObject({
       code: 'stale',
-      hint: expect.stringContaining('appliance mirror-deps'),
+      hint: expect.stringContaining('appliance lock'),
     })
   })
 })
