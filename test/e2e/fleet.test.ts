@@ -87,6 +87,7 @@ async function fleetUntil(
     onLine: cancelling(cancelled, runners),
   })
   await leftInOrder(first, cancelled, runners)
+  fromCache(first, ['appliance / mirror', `appliance / ${cancelled.job}`])
   expect(services.artifacts.filter(({ run }) => run === 'run-2')).toEqual([])
 
   const onLine: RunOptions['onLine'] = (_, at) =>
@@ -152,6 +153,21 @@ async function leftInOrder(
   const build = buildOf(await runners[name]!)
   expect(await readdir(build)).not.toContain('.work')
   expect(await readdir(join(build, stage)).catch(() => [])).not.toContain('stage.json')
+}
+
+/** In workspaces that held nothing, the mirror of these jobs came out of the Actions cache, all of it. */
+function fromCache({ log, jobs }: RunResult, names: string[]): void {
+  const withMirror = Object.values(jobs).filter(({ steps }) =>
+    steps.some(({ name, outcome }) => name === '$/actions/mirror-deps' && outcome === 'success'),
+  )
+  expect(withMirror.map(({ id }) => id)).toEqual(names)
+  const lines = log.split('\n')
+  for (const { id, steps } of withMirror) {
+    const said = lines.filter((line) => line.startsWith(`${id} | `)).join('\n')
+    expect(said).toMatch(/cache: restored appliance-mirror-2-license-server\.[0-9a-f]{64}-\d+$/m)
+    const { outputs } = steps.find(({ name }) => name === '$/actions/mirror-deps')!
+    expect(outputs).toMatchObject({ 'cache-hit': 'true', 'downloaded-bytes': '0' })
+  }
 }
 
 full('basebox: made from the mirror in the cache, the same as anywhere', async () => {
