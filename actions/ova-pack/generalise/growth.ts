@@ -47,6 +47,7 @@ export async function cannotGrow(
   return 'nothing on the disk can make a partition larger: where a customer enlarges the disk, the room stays unused (install systemd-repart or cloud-guest-utils, or leave growth out by pack.seal.skip)'
 }
 
+/** By the shell's name for SELinux: see the settings' agent. */
 const unit = `[Unit]
 Description=Let the root fill the disk
 Before=appliance-first-boot.service
@@ -54,7 +55,7 @@ Before=appliance-first-boot.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=${GROW}
+ExecStart=/bin/sh ${GROW}
 StandardOutput=journal+console
 
 [Install]

@@ -6,9 +6,10 @@ export const DEFAULTS = '/usr/lib/appliance/properties'
 
 /**
  * The unit that runs it, at every boot, before any network: a customer who changes a property in vSphere gets the
- * change at the next boot; where nothing has changed it does nothing.
+ * change at the next boot; where nothing has changed it does nothing. By the shell's name, since SELinux' policies
+ * leave a service unconfined that begins there, but not in /usr/lib.
  *
- * @see systemd.special(7) network-pre.target
+ * @see systemd.special(7) network-pre.target; unconfined_service_selinux(8) ENTRYPOINTS
  */
 export const agentUnit = `[Unit]
 Description=Apply the settings given on import
@@ -22,7 +23,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=${AGENT}
+ExecStart=/bin/sh ${AGENT}
 StandardOutput=journal+console
 TimeoutStartSec=5min
 
