@@ -176,6 +176,12 @@ test.each(['etc/chrony/chrony.conf', 'etc/chrony.conf'])(
   },
 )
 
+test('time servers that nobody asks are told', async () => {
+  expect(await applied({ ntp: 'ntp.example.com' })).toContain('ntp: nothing here takes time servers')
+  await put('usr/lib/systemd/systemd-timesyncd')
+  expect(await applied({ ntp: 'ntp2.example.com' })).not.toContain('nothing here takes')
+})
+
 test('name, time, proxy', async () => {
   await put('etc/apt/x')
   await put('etc/environment', 'PATH="/usr/bin"\nhttp_proxy=http://old\n')
