@@ -22,6 +22,8 @@ export interface Course {
   readonly guest: Guest
   /** The disk that is written to from now on. */
   readonly disk: string
+  /** The last layer's, which lies under it; undefined where none was kept. */
+  readonly under: string | undefined
 }
 
 export interface CourseOptions {
@@ -109,7 +111,7 @@ export async function runCourse(options: CourseOptions): Promise<Course> {
       })
     }
     signal.throwIfAborted()
-    return { machine, guest, disk }
+    return { machine, guest, disk, under: shelf?.disk(keyAt(plan, plan.steps.length)) }
   } catch (error) {
     await options.onFailure?.(machine, error)
     await machine[Symbol.asyncDispose]()

@@ -20,7 +20,7 @@ import { keptFor, leaveRunning } from './debugging.ts'
 import { leaveNothing } from './farewell.ts'
 import { installFirstBoot } from './first-boot.ts'
 import { positionOf } from './from-step.ts'
-import { flatten } from './layers/flat.ts'
+import { beginFlattening, flatten } from './layers/flat.ts'
 import { Shelf } from './layers/shelf.ts'
 import { machineFits, provisioningMachine, serialConsole } from './machine.ts'
 import { prepare } from './prepare.ts'
@@ -117,6 +117,7 @@ export const chefProvision: Stage<typeof inputs> = {
         throw error
       })
       await using machine = ended.machine
+      await using begun = ended.under ? beginFlattening(ended.under, workDirectory, signal) : undefined
       await work
         .timed('cleaning up', async () => {
           await installFirstBoot(ended.guest, work)
@@ -136,7 +137,9 @@ export const chefProvision: Stage<typeof inputs> = {
         )
 
       const disk = join(outDirectory, 'provisioned.qcow2')
-      await work.timed('flatten', () => flatten(ended.disk, disk, workDirectory, signal))
+      await work.timed('flatten', () =>
+        begun ? begun.finish(ended.disk, disk) : flatten(ended.disk, disk, workDirectory, signal),
+      )
       if (shelf) {
         const { layers, bytes, memory } = await shelf.prune(course, cache)
         log.info(`${layers} layers kept, ${formatSize(bytes)}, ${formatSize(memory)} of it memory`)
