@@ -1,11 +1,10 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { run } from '../../actions/lib/process/command.ts'
 import { type BootedBase, bootDisk } from '../fixtures/booted-base.ts'
-import { command } from '../fixtures/command.ts'
 import { isInside, testsInside } from '../fixtures/inside.ts'
 import { settingsIso } from '../fixtures/ovf-environment.ts'
+import { diskOf, packDisk } from '../fixtures/packed-disk.ts'
 
 // What the customer says on import, applied by whatever the guest has for its network and its time: real machines with
 // NetworkManager, netplan and ifupdown. The example's (e2e/license-server) has networkd and timesyncd.
@@ -80,21 +79,8 @@ const packed = (system: string) => join(folder, `${system}.ova`)
 if (process.env.APPLIANCE_TESTS !== 'full')
   test.skip('skipped, because it makes and boots three machines, some nine minutes: script/test full', () => {})
 else if (!isInside()) {
-  const appliance = command({ folder })
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'appliance.yml'), spec)
   for (const [system, { provision }] of Object.entries(systems)) {
-    await writeFile(
-      join(folder, 'provision.sh'),
-      `set -e\nexport DEBIAN_FRONTEND=noninteractive\n${provision}\n`,
-    )
-    for (const args of [
-      ['build', '--renew-lock', '--until', 'chef-provision'],
-      ['ova-pack', '--unvalidated'],
-    ]) {
-      const { status, output } = await appliance(...args)
-      if (status !== 0) throw new Error(`${system}: ${output.slice(-4000)}`)
-    }
+    await packDisk(folder, spec, provision)
     await rename(join(folder, 'build/ova-pack/settled-1.0.0.ova'), packed(system))
   }
   await testsInside(import.meta.url)
@@ -136,10 +122,3 @@ else if (!isInside()) {
       expect(await machine!.said('systemctl --failed --plain --no-legend')).toBe('')
     })
   })
-
-/** The disk in an OVA, unpacked. */
-async function diskOf(ova: string, scratch: string): Promise<{ path: string; format: 'vmdk' }> {
-  await run('tar', ['-xf', ova, '-C', scratch])
-  const name = (await readdir(scratch)).find((file) => file.endsWith('.vmdk'))!
-  return { path: join(scratch, name), format: 'vmdk' }
-}

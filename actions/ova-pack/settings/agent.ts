@@ -39,7 +39,8 @@ environment() {
   modprobe -q sr_mod 2>/dev/null
   modprobe -q isofs 2>/dev/null
   udevadm settle --timeout=15 2>/dev/null
-  at=/run/appliance-ovf
+  # In /var/lib, since SELinux' policies do not let mount(8) mount anywhere in /run.
+  at=$state/ovf
   mkdir -p $at
   for device in /dev/sr[0-9]* /dev/disk/by-label/OVF*; do
     [ -b "$device" ] || continue
@@ -47,6 +48,7 @@ environment() {
     for file in $at/[oO][vV][fF]-[eE][nN][vV].[xX][mM][lL]; do [ -f "$file" ] && cat "$file"; done
     umount $at
   done
+  rmdir $at
 }
 
 # Writes each property of an OVF environment into a file of its name below $1.
