@@ -24,6 +24,8 @@ const LOG = '/var/lib/appliance/first-boot.log'
  * import. A script that a power cut interrupted is run again at the next boot (it is to be idempotent), those before it
  * are not; a failure is a failed unit in plain sight, and is tried again at the next boot, too.
  *
+ * By the shell, since what systemd begins of /usr/lib itself runs in its own domain where SELinux enforces.
+ *
  * @see systemd.service(5) Type=oneshot; systemd.unit(5) ConditionPathExists
  */
 export function firstBootUnit(): string {
@@ -36,7 +38,7 @@ Before=multi-user.target getty@tty1.service serial-getty@ttyS0.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/lib/appliance/first-boot
+ExecStart=/bin/sh /usr/lib/appliance/first-boot
 StandardOutput=journal+console
 TimeoutStartSec=infinity
 

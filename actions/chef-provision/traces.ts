@@ -83,13 +83,16 @@ export function settingsTraces(mirrorUrl: string, publicKey: string): Trace[] {
   ]
 }
 
-/** The secrets that data bags were opened with. */
+/** The secrets that data bags were opened with, each once: several steps may use the same. */
 async function secretTraces(steps: Spec['provision'], log: Log): Promise<Trace[]> {
-  const found: Trace[] = []
+  const texts = new Set<string>()
   for (const step of steps) {
     if (step.kind !== 'chef_solo' || !step.dataBagSecret) continue
     const { env, file } = step.dataBagSecret
-    const text = env === undefined ? await readFile(file!, 'utf8') : (process.env[env] ?? '')
+    texts.add(env === undefined ? await readFile(file!, 'utf8') : (process.env[env] ?? ''))
+  }
+  const found: Trace[] = []
+  for (const text of texts) {
     const lines = text.split('\n').map((line) => line.trim())
     // Of one in several lines any that nobody else has; the frame of a PEM file anybody may have.
     const pattern = lines.filter((line) => line.length >= SHORTEST && !line.startsWith('-----')).join('\n')
