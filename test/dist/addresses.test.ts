@@ -32,7 +32,7 @@ test('the tree of a release is the same twice, and is the work tree with the act
 /** What each stage says without anything to work on: it was started, and read the spec. */
 const says: Record<string, string> = {
   'mirror-deps': 'appliance.lock.json, and none is written in a workflow',
-  'veewee-basebox': 'mirror-deps',
+  'veewee-basebox': 'there is no appliance.lock.json yet',
   'chef-provision': 'veewee-basebox',
   'vm-validate': 'chef-provision',
   'ova-pack': 'chef-provision',
