@@ -106,7 +106,7 @@ if command -v apt-get >/dev/null; then apt-get clean && rm -rf /var/lib/apt/list
 rm -rf ${leftovers.join(' ')}
 getent passwd | cut -d: -f6 | sort -u | while IFS= read -r home; do
   for cache in ${gemCaches.join(' ')}; do
-    if [ -e "$home/$cache" ]; then printf '%s\\0' "$home/$cache"; fi
+    if [ -e "$home/$cache" ] || [ -L "$home/$cache" ]; then printf '%s\\0' "$home/$cache"; fi
   done
 done | xargs -0 -r rm -rf
 ${fetched} || true
@@ -124,7 +124,7 @@ const foundChefs = `ls -d ${chefs.join(' ')} 2>/dev/null`
  * @returns false: something is left, or could not be looked for in time; nothing was removed
  */
 async function leavesIfClean(guest: Guest, traces: readonly Trace[], signal: AbortSignal): Promise<boolean> {
-  const looking = `gems=$(mktemp -p /run)
+  const looking = `gems=$(mktemp -p /run) || exit 1
 ${chefGems} >"$gems" &
 left=$(${foundChefs}; ${grepSettings})
 wait $!

@@ -264,11 +264,12 @@ the secret of the data bags stayed on the disk, in /boot/in a line, /srv/data/se
       `mkdir -p /srv/shop/repo /srv/other && echo "1234 branch 'main' of http://mirror.internal/git/shop" > /srv/shop/repo/FETCH_HEAD && echo "1234 branch 'main' of https://example.com/other" > /srv/other/FETCH_HEAD`,
     )
     await inGuest(
-      'useradd -m bundling; cd /home/bundling; mkdir -p .local/share/gem/specs/mirror.internal%80/gem/app .bundle/cache/compact_index; touch .bundle/config',
+      'useradd -m bundling; cd /home/bundling; mkdir -p .local/share/gem/specs/mirror.internal%80/gem/app .bundle/cache/compact_index .gem; touch .bundle/config; ln -s /nowhere .gem/specs',
     )
     await leave()
     expect(await inGuest('cd /home/bundling; find .local .bundle')).not.toMatch(/mirror|cache/)
     expect(await inGuest('ls -A /home/bundling/.bundle')).toBe('config\n')
+    expect(await inGuest('ls -A /home/bundling/.gem')).toBe('')
     const there = (path: string) =>
       stat(join(root, path)).then(
         () => true,
