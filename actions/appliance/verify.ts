@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises'
+import { X509Certificate } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { ApplianceError } from '../lib/errors/error.ts'
 import { refuse } from '../lib/errors/fault.ts'
@@ -20,6 +21,7 @@ export async function verify(values: Record<string, unknown>, { log, signal, ent
   for (const file of certificate ? [ova, certificate] : [ova])
     if (!(await stat(file).catch(() => undefined))?.isFile())
       refuse([{ message: `${file}: there is no such file` }])
+  if (certificate) await refuseUnlessCertificate(certificate)
   const checks = await verifyOva(resolve(ova), { ...(certificate && { certificate }), log, signal })
   for (const check of checks)
     console.log(entry.includes('--json') ? JSON.stringify({ level: 'check', ...check }) : line(check))
@@ -33,6 +35,14 @@ export async function verify(values: Record<string, unknown>, { log, signal, ent
       },
     )
   log.info(`${basename(ova)}: everything that is there is right`)
+}
+
+async function refuseUnlessCertificate(path: string): Promise<void> {
+  try {
+    new X509Certificate(await readFile(path))
+  } catch {
+    refuse([{ message: `--certificate: ${path} is no PEM certificate (openssl x509 -in ${path} shows one)` }])
+  }
 }
 
 function line({ title, fault, absent, says }: Check): string {

@@ -113,6 +113,11 @@ test('what is no OVA at all is met with sentences, not with ids of rules', async
       /^error: data\.txt is not as its maker made it, or not whole: archive, manifest, disk\n/,
     ),
   })
+  expect(await appliance('verify', 'data.txt', '--certificate', 'data.txt')).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^error: --certificate: \S*data\.txt is no PEM certificate/),
+  })
 })
 
 test('whoever reads the output may stop listening', async () => {

@@ -15,7 +15,7 @@ import { packagesCheck } from './packages-check.ts'
 import { fingerprintOf } from './write.ts'
 
 export interface VerifyOptions {
-  /** A PEM certificate that the customer has from elsewhere: the signatures have to be by it. */
+  /** A PEM certificate that the customer has from elsewhere: there have to be signatures, and by it. */
   certificate?: string
   log: Log
   signal: AbortSignal
@@ -29,14 +29,16 @@ export async function verifyOva(path: string, { certificate, log, signal }: Veri
   const digest = await sha256File(path, signal)
   checks.push({ title: 'SHA-256', says: digest })
   checks.push(await checkSums(folder, basename(path), digest, signal))
-  checks.push(await checkSumsSignature(folder, trusted))
+  const stem = path.replace(/\.ova$/, '')
+  const statements = await statementsAt(stem)
+  const vouched = Object.values(statements).some((text) => text !== undefined)
+  checks.push(await checkSumsSignature(folder, trusted, vouched))
   await using file = await open(path)
   const ova = fileBytes(file, 0, (await file.stat()).size)
   const { checks: inside, disk, capacity } = await checkInside(ova, trusted, signal)
   checks.push(...inside)
-  const stem = path.replace(/\.ova$/, '')
   checks.push(
-    ...(await checkStatements(stem, basename(path), digest, disk && { disk, capacity }, log, signal)),
+    ...(await checkStatements(statements, basename(path), digest, disk && { disk, capacity }, log, signal)),
   )
   return checks
 }
@@ -61,7 +63,12 @@ async function checkSums(folder: string, name: string, digest: string, signal: A
   return { title, ...(faults.length > 0 ? { fault: faults.join('; ') } : { says: `${checked} files` }) }
 }
 
-async function checkSumsSignature(folder: string, trusted: string | undefined): Promise<Check> {
+/** @param vouched whether a provenance or SBOM lies there, which SHA256SUMS alone signs */
+async function checkSumsSignature(
+  folder: string,
+  trusted: string | undefined,
+  vouched: boolean,
+): Promise<Check> {
   const title = 'signature of SHA256SUMS'
   const [sums, signature, beside] = await Promise.all(
     ['SHA256SUMS', 'SHA256SUMS.sig', 'certificate.pem'].map((file) =>
@@ -69,7 +76,8 @@ async function checkSumsSignature(folder: string, trusted: string | undefined): 
     ),
   )
   const pem = trusted ?? beside?.toString()
-  if (!sums || !signature || !pem) return { title, absent: true }
+  if (!sums || !signature || !pem)
+    return trusted && (sums || vouched) ? { title, fault: NOT_SIGNED } : { title, absent: true }
   try {
     const key = createPublicKey(new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'pem' }))
     if (!verifySignature('sha256', sums, key, signature))
@@ -79,6 +87,9 @@ async function checkSumsSignature(folder: string, trusted: string | undefined): 
     return { title, fault: (error as Error).message }
   }
 }
+
+/** Whoever changes what is signed leaves the signature out: for those who ask by whom it is, none is a wrong one. */
+const NOT_SIGNED = 'there is none, so nothing shows that it is by the certificate given'
 
 function bySubject(pem: string, trusted: string | undefined): string {
   const { subject } = new X509Certificate(pem)
@@ -132,7 +143,11 @@ async function checkInside(ova: Bytes, trusted: string | undefined, signal: Abor
           ? { fault: 'it is by another certificate' }
           : { says: bySubject(pem!, trusted) }),
     })
-  } else checks.push({ title: 'signature of the manifest', absent: true })
+  } else
+    checks.push({
+      title: 'signature of the manifest',
+      ...(trusted ? { fault: NOT_SIGNED } : { absent: true }),
+    })
 
   const members = files.filter(({ name }) => name.endsWith('.vmdk'))
   if (members.length === 0) checks.push({ title: 'disk', fault: 'there is none' })
@@ -152,20 +167,26 @@ async function checkInside(ova: Bytes, trusted: string | undefined, signal: Abor
 /** What some importer would not like, though every byte of the disk can be read. */
 const toleratedInDisks = ['vmdk-version', 'vmdk-slack', 'vmdk-order', 'vmdk-content-id']
 
+interface Statements {
+  provenance: string | undefined
+  cdx: string | undefined
+  spdx: string | undefined
+}
+
+async function statementsAt(stem: string): Promise<Statements> {
+  const at = (kind: string) => readFile(`${stem}.${kind}.json`, 'utf8').catch(() => undefined)
+  return { provenance: await at('provenance'), cdx: await at('cdx'), spdx: await at('spdx') }
+}
+
 /** Provenance and SBOMs: about this very file, this very disk, and what is on it. */
 async function checkStatements(
-  stem: string,
+  { provenance, cdx, spdx }: Statements,
   name: string,
   digest: string,
   inside: { disk: Bytes; capacity: number } | undefined,
   log: Log,
   signal: AbortSignal,
 ): Promise<Check[]> {
-  const [provenance, cdx, spdx] = await Promise.all(
-    ['provenance', 'cdx', 'spdx'].map((kind) =>
-      readFile(`${stem}.${kind}.json`, 'utf8').catch(() => undefined),
-    ),
-  )
   const raw = inside && (provenance || cdx || spdx) ? await rawDigest(inside.disk, log, signal) : undefined
   return [
     judged('provenance', provenance, (text) => {

@@ -493,6 +493,37 @@ describe('a customer', () => {
     ])
     await rm(other, { recursive: true })
   })
+
+  test('who has the certificate is told when the signatures were taken out; nobody else can know', async () => {
+    const name = 'sample-1.2.3'
+    const stripped = async (folder: string) => {
+      const ova = join(folder, `${name}.ova`)
+      await run(
+        'sh',
+        [
+          '-ec',
+          `tar -xf ${name}.ova
+         tar --format=ustar -cf ${name}.ova ${name}.ovf ${name}.mf $(tar -tf ${name}.ova | grep vmdk)
+         rm SHA256SUMS.sig certificate.pem; sha256sum ${name}.ova >SHA256SUMS`,
+        ],
+        { cwd: folder },
+      )
+      const provenance = join(folder, `${name}.provenance.json`)
+      const said = JSON.parse(await readFile(provenance, 'utf8'))
+      said.subject[0].digest.sha256 = await sha256File(ova)
+      await writeFile(provenance, JSON.stringify(said))
+    }
+    expect(faults(await lines(stripped))).toEqual([])
+    expect(faults(await lines(stripped, join(project.directory, 'certificate.pem')))).toEqual([
+      'signature of SHA256SUMS',
+      'signature of the manifest',
+    ])
+    const alone = async (folder: string) => {
+      const others = (await readdir(folder)).filter((file) => file !== `${name}.ova`)
+      for (const file of others) await rm(join(folder, file))
+    }
+    expect(faults(await lines(alone, join(project.directory, 'certificate.pem')))).toEqual([])
+  })
 })
 
 async function flip(path: string, at: number): Promise<void> {
