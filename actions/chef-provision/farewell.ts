@@ -126,7 +126,7 @@ const foundChefs = `ls -d ${chefs.join(' ')} 2>/dev/null`
 async function leavesIfClean(guest: Guest, traces: readonly Trace[], signal: AbortSignal): Promise<boolean> {
   const looking = `gems=$(mktemp -p /run) || exit 1
 ${chefGems} >"$gems" &
-left=$(${foundChefs}; ${grepSettings})
+left=$(${foundChefs}; ${grepSettings}) || exit 1
 wait $!
 left=$left$(cat "$gems")
 rm -f "$gems"

@@ -147,7 +147,6 @@ async function left(
         input: `${pattern}\n`,
         signal,
         timeout: SEARCH,
-        allowFailure: true,
         title: 'looking for what the build left',
       })
       const files = [...new Set(stdout.split('\n').filter(Boolean))].sort()
@@ -162,9 +161,9 @@ async function left(
   return found
 }
 
-/** But for root's authorized_keys, which goes last. */
+/** But for root's authorized_keys, which goes last. Its status is not 0 where it could not look. */
 function grepFor({ places, except, only, grep }: Search): string {
-  return `patterns=$(mktemp -p /run) && cat > "$patterns"
+  return `patterns=$(mktemp -p /run) && cat > "$patterns" || exit
 LC_ALL=C find ${places.join(' ')} ${pruned(except)} -o -type f ! -path /root/.ssh/authorized_keys ${only} -print0 2>/dev/null | LC_ALL=C xargs -0 -r -n 400 -P 2 grep -sl ${grep} -f "$patterns"
 rm -f "$patterns"`
 }

@@ -9,6 +9,7 @@ import type { Log } from '../lib/log/log.ts'
 import { GithubApi } from '../lib/runner/github-api.ts'
 import { ASSET_LIMIT, type AssetSource, Releases } from '../lib/runner/releases.ts'
 import { flag, path, text } from '../lib/stage/input.ts'
+import { notRun } from '../lib/stage/not-run.ts'
 import { earlierStage, firstNotIntact, readRecord } from '../lib/stage/record.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import { formatSize, parseSize } from '../lib/units/size.ts'
@@ -121,10 +122,7 @@ async function filesOf(project: Project, values: PublishValues, signal: AbortSig
   const { buildDirectory, directory, lockFile } = project
   const folder = join(buildDirectory, 'ova-pack')
   const record = await readRecord(folder)
-  if (!record)
-    throw new ApplianceError('stale', `ova-pack has not been run yet in ${buildDirectory}`, {
-      hint: 'Use ova-pack in a step before this one, in the same job and working-directory.',
-    })
+  if (!record) throw notRun(buildDirectory, 'ova-pack', false)
   const broken = await firstNotIntact(folder, record, true)
   if (broken)
     throw new ApplianceError('digest-mismatch', `ova-pack's output ${broken} is not as it was packed`)

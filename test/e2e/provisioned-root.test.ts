@@ -266,6 +266,12 @@ the secret of the data bags stayed on the disk, in /boot/in a line, /srv/data/se
     await inGuest(
       'useradd -m bundling; cd /home/bundling; mkdir -p .local/share/gem/specs/mirror.internal%80/gem/app .bundle/cache/compact_index .gem; touch .bundle/config; ln -s /nowhere .gem/specs',
     )
+    await inGuest('rm -rf /run/appliance; mount --bind /run /run && mount -o remount,bind,ro /run')
+    await expect(leave()).rejects.toMatchObject({
+      code: 'guest-failed',
+      message: expect.stringMatching(/looking for what the build left.*mktemp/s),
+    })
+    await inGuest('umount /run')
     await leave()
     expect(await inGuest('cd /home/bundling; find .local .bundle')).not.toMatch(/mirror|cache/)
     expect(await inGuest('ls -A /home/bundling/.bundle')).toBe('config\n')
@@ -279,6 +285,7 @@ the secret of the data bags stayed on the disk, in /boot/in a line, /srv/data/se
     for (const path of ['etc/chef', 'var/tmp/appliance', 'root/.ssh', 'srv/shop/repo/FETCH_HEAD'])
       expect([path, await there(path)]).toEqual([path, false])
   })
+
   test('apt asks at the customer’s whom the spec says, and nobody else', async () => {
     const set = (sources: Project['spec']['packageSources']) =>
       setPackageSources(opened.guest, sources, signal)

@@ -196,7 +196,7 @@ class Artifacts implements Carrier {
 
   /** Newest first. */
   async #listed(name: string): Promise<ListedArtifact[]> {
-    const listed = await new GithubApi(this.#token!, { ...(this.#signal && { signal: this.#signal }) })
+    const listed = await new GithubApi(this.#token!, { signal: this.#signal })
       .get<{ artifacts: ListedArtifact[] }>(`/actions/artifacts?per_page=30&name=${encodeURIComponent(name)}`)
       .catch((error: Error) => {
         this.#signal?.throwIfAborted()

@@ -27,7 +27,7 @@ export class GithubApi {
    */
   constructor(
     token: string | undefined,
-    { signal, env = process.env }: { signal?: AbortSignal; env?: NodeJS.ProcessEnv } = {},
+    { signal, env = process.env }: { signal?: AbortSignal | undefined; env?: NodeJS.ProcessEnv } = {},
   ) {
     if (!token)
       throw new ApplianceError('input', 'input token: there is none, and GitHub answers nobody without', {

@@ -7,6 +7,7 @@ import type { Log } from '../log/log.ts'
 import type { MachineNetwork } from '../network/network.ts'
 import type { InputDeclarations, InputValues } from './input.ts'
 import { missingFiles } from './missing.ts'
+import { notRun } from './not-run.ts'
 import { earlierStage, fingerprint, firstNotIntact, forgetRecord, readRecord, writeRecord } from './record.ts'
 import type {
   EarlierStage,
@@ -90,7 +91,7 @@ export async function execute<I extends InputDeclarations>(
   const record = await readRecord(folder)
   const force = options.force || stage.insists?.(inputs)
   if (proves) {
-    if (!record) throw notRun(project, stage.name)
+    if (!record) throw lacking(project, stage.name)
     await inWorkDirectory(work.workDirectory, () => stage.prove!(work))
     return done('up-to-date', record)
   }
@@ -197,22 +198,12 @@ async function completed(project: Project, stage: StageName): Promise<EarlierSta
   const folder = join(project.buildDirectory, stage)
   const record = await readRecord(folder)
   if (record) return earlierStage(folder, record)
-  throw notRun(project, stage)
+  throw lacking(project, stage)
 }
 
-function notRun({ buildDirectory }: Project, stage: StageName): ApplianceError {
-  return new ApplianceError('stale', `${stage} has not been run yet in ${buildDirectory}`, {
-    hint: process.env.GITHUB_ACTIONS === 'true' ? stepBefore(stage) : commandBefore(stage),
-  })
-}
-
-function commandBefore(stage: StageName): string {
-  return `Run \`appliance ${stage}\` first, or \`appliance build\`, which runs all stages in order.`
-}
-
-function stepBefore(stage: StageName): string {
-  const elsewhere = stage === 'mirror-deps' ? '' : ', or have both jobs say the same `carry`'
-  return `Use ${stage} in a step before this one, in the same job and working-directory${elsewhere}.`
+/** The mirror goes from job to job by the cache; what the other stages make, by `carry`. */
+function lacking({ buildDirectory }: Project, stage: StageName): ApplianceError {
+  return notRun(buildDirectory, stage, stage !== 'mirror-deps')
 }
 
 function whatChanged(record: StageRecord, dependsOn: Record<string, string>): string {
