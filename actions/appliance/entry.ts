@@ -3,6 +3,7 @@ import { type ApplianceError, exitStatus, toApplianceError } from '../lib/errors
 import { jsonLog } from '../lib/log/json.ts'
 import { type DoorLog, plainLog, standardLines } from '../lib/log/plain.ts'
 import { terminalLog } from '../lib/log/terminal.ts'
+import { settleProxies } from '../lib/network/proxies.ts'
 import { endedStep } from '../lib/runner/post.ts'
 import { interruption } from '../lib/runner/signals.ts'
 import { workflowLog } from '../lib/runner/workflow-log.ts'
@@ -62,6 +63,7 @@ async function through(
   process.stdout.on('error', () => process.exit(141))
   if (isKeeper()) return void (await keep(log))
   if (isInside()) return void (await serveInside(log))
+  settleProxies(process.env)
   using stopped = interruption()
   try {
     await work({ log, signal: stopped.signal, entry: [process.argv[1]!, ...args] })

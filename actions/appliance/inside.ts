@@ -11,6 +11,7 @@ import { mirrorTree } from '../lib/mirror/tree-place.ts'
 import { type WatchedNetwork, watched } from '../lib/network/attempts.ts'
 import { canEnter, enter } from '../lib/network/enter.ts'
 import { privateNetwork } from '../lib/network/private.ts'
+import { withoutProxies } from '../lib/network/proxies.ts'
 import { userNetwork } from '../lib/network/user.ts'
 import { ending, launch } from '../lib/process/command.ts'
 import { peakMemory, stageFolder, stageWork, type WorkDone } from '../lib/stage/execute.ts'
@@ -91,7 +92,7 @@ export async function runInside(
   const prefix = network === 'private' ? enter() : []
   const node = [process.execPath, ...process.execArgv, YOUNG]
   const [command, ...args] = [...prefix, ...node, ...door.entry] as [string, ...string[]]
-  const child = launch(command, args, { env: { ...ONE_ARENA, [MARK]: '1' } }, [
+  const child = launch(command, args, { env: { ...withoutProxies, ...ONE_ARENA, [MARK]: '1' } }, [
     'ignore',
     'inherit',
     'inherit',

@@ -7,6 +7,7 @@ import { InputError } from '../lib/errors/fault.ts'
 import { qemu } from '../lib/hypervisor/qemu/hypervisor.ts'
 import type { Log } from '../lib/log/log.ts'
 import { enter } from '../lib/network/enter.ts'
+import { withoutProxies } from '../lib/network/proxies.ts'
 import { detach } from '../lib/process/detach.ts'
 import { openProject } from '../lib/stage/project.ts'
 import { readRecord } from '../lib/stage/record.ts'
@@ -72,7 +73,7 @@ export async function startKeeper(
     ...(network === 'private' ? enter() : []),
     ...[process.execPath, ...process.execArgv, ...entry],
   ] as [string, ...string[]]
-  const keeper = detach(command, args, { [MARK]: JSON.stringify(order) }, output.fd)
+  const keeper = detach(command, args, { ...withoutProxies, [MARK]: JSON.stringify(order) }, output.fd)
   const stop = () => keeper.kill()
   signal.addEventListener('abort', stop, { once: true })
   log.info('booting; this takes as long as the machine does')

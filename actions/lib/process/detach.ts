@@ -13,7 +13,7 @@ export interface Detached {
 export function detach(
   command: string,
   args: readonly string[],
-  env: Record<string, string>,
+  env: Record<string, string | undefined>,
   output: number,
 ): Detached {
   const child = spawn(command, args, {

@@ -54,13 +54,19 @@ export class Services implements AsyncDisposable {
   })
   #url = ''
 
-  static async start(): Promise<Services> {
+  /** @param as the address by which clients know it, where that is another: `https://results.test` */
+  static async start({ as }: { as?: string } = {}): Promise<Services> {
     const services = new Services()
     services.#server.listen(0, '127.0.0.1')
     await once(services.#server, 'listening')
     await services.releases.storage.start()
-    services.#url = `http://127.0.0.1:${(services.#server.address() as AddressInfo).port}`
+    services.#url = as ?? `http://127.0.0.1:${services.port}`
     return services
+  }
+
+  /** Of the loopback, where it is. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
   }
 
   /** What the runner gives an action so that it finds the services. */

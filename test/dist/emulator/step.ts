@@ -101,9 +101,9 @@ export class Workspace implements AsyncDisposable {
   }
 
   /** On a laptop, before the commit: in a workflow no lock is written. Nothing but the lock is left. */
-  async lock(folder = '.'): Promise<void> {
+  async lock(folder = '.', environment: Record<string, string> = {}): Promise<void> {
     const args = [join(dist, 'cli/index.js'), 'lock', '--working-directory', this.path(folder)]
-    await run(node24, args, { env: { APPLIANCE_CACHE: 'off', GITHUB_ACTIONS: undefined } })
+    await run(node24, args, { env: { APPLIANCE_CACHE: 'off', GITHUB_ACTIONS: undefined, ...environment } })
     await rm(this.path(folder, 'build'), { recursive: true, force: true })
   }
 

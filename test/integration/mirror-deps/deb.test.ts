@@ -1,14 +1,17 @@
 import { appendFile, cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { get } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import type { LockedDebRepository } from '../../../actions/lib/lock/lock.ts'
 import { serveTree } from '../../../actions/lib/mirror/serve.ts'
 import { objectPath } from '../../../actions/lib/mirror/store.ts'
+import { settleProxies } from '../../../actions/lib/network/proxies.ts'
 import { PrivateApt } from '../../../actions/mirror-deps/deb/apt.ts'
 import { type DebSource, resolveDebs, wantedOfRepository } from '../../../actions/mirror-deps/deb/source.ts'
 import { writeDebRepository } from '../../../actions/mirror-deps/deb/tree.ts'
 import { fetchAll } from '../../../actions/mirror-deps/fetch/fetch.ts'
 import { mirrorKey } from '../../../actions/mirror-deps/mirror-key.ts'
+import { cannotProxy, companyProxy } from '../../fixtures/company-proxy.ts'
 import { contentsOf, publish } from './archive.ts'
 import { scratch } from './folder.ts'
 import { Lines } from './lines.ts'
@@ -70,6 +73,8 @@ const listed = (repositories: LockedDebRepository[]) =>
     ...packages.map((deb) => `${deb.name} ${deb.version}`).sort(),
   ])
 
+const why = await cannotProxy()
+
 describe('resolving', () => {
   test('is one transaction over all repositories from an empty system: essentials in, recommendations out', async () => {
     const [repositories] = await resolved(['web'])
@@ -101,6 +106,36 @@ describe('resolving', () => {
         await readFile(join(folder, 'served/debian', path)),
       )
   })
+
+  ;(why ? test.skip : test)(
+    `through a proxy whose name stands in capitals, which apt does not read${why ? ` (skipped: ${why})` : ''}`,
+    async () => {
+      await using proxy = await companyProxy(
+        {},
+        {
+          'debian.test': ({ url }, response) => {
+            get(`${server.url}${new URL(url!).pathname}`, (answer) => {
+              response.writeHead(answer.statusCode!, answer.headers)
+              answer.pipe(response)
+            })
+          },
+        },
+      )
+      const before = { ...process.env }
+      process.env.HTTP_PROXY = proxy.address
+      settleProxies(process.env)
+      try {
+        const [repositories] = await resolved(
+          ['web'],
+          sources.map((source) => ({ ...source, uri: source.uri.replace(server.url, 'http://debian.test') })),
+        )
+        expect(listed(repositories)[0]).toContain('web 1.22-9')
+        expect(proxy.asked).toContain('GET http://debian.test/debian/dists/bookworm/InRelease')
+      } finally {
+        process.env = before
+      }
+    },
+  )
 
   test('what cannot be installed is told in apt’s own words', async () => {
     await expect(resolved(['broken'])).rejects.toMatchObject({
