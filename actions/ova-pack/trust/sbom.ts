@@ -1,4 +1,7 @@
+import parseExpression from 'spdx-expression-parse'
 import { uuidOf } from '../../lib/disk/uuid.ts'
+import { sha256 } from '../../lib/files/digest.ts'
+import { NOASSERTION } from '../../lib/lock/lock.ts'
 import type { OsRelease } from '../os-release.ts'
 import { type Part, purl } from './parts.ts'
 
@@ -28,7 +31,7 @@ export function cycloneDx(facts: SbomFacts): string {
     name: part.name,
     version: part.version,
     ...(part.sha256 && part.kind !== 'git' && { hashes: [{ alg: 'SHA-256', content: part.sha256 }] }),
-    ...(part.license !== 'NOASSERTION' && { licenses: [license(part.license)] }),
+    ...(part.license !== NOASSERTION && { licenses: [license(part.license)] }),
     purl: purl(part, os),
     properties: [
       { name: 'appliance:locked', value: String(part.locked) },
@@ -69,12 +72,33 @@ function license(text: string): object {
   return isExpression(text) ? { expression: text } : { license: { name: text } }
 }
 
-/** @see SPDX 2.3, annex D: identifiers joined by AND, OR, WITH; what looks like one of SPDX' list */
+/** Whether a text is one of SPDX' expressions: identifiers of its list, and exceptions, joined by AND, OR, WITH. */
 export function isExpression(text: string): boolean {
-  const words = text.replaceAll(/[()]/g, ' ').trim().split(/\s+/)
-  const listed =
-    /^(?:[A-Z][A-Za-z]*(?:-[A-Za-z]*)*-?\d+(?:\.\d+)*(?:-[A-Za-z0-9.]+)*\+?|MIT|ISC|Zlib|X11|Ruby|curl|Unlicense|PostgreSQL|OpenSSL|Vim|NCSA|Python-[\d.]+|ICU|NTP|W3C|TCL|Info-ZIP|Beerware|WTFPL|FSFAP|FSFUL|FSFULLR|0BSD|bzip2-1\.0\.6|FTL|HPND|JSON|libpng|libtiff|Sleepycat|TCP-wrappers)$/
-  return words.every((word, index) => (index % 2 === 0 ? listed.test(word) : /^(?:AND|OR|WITH)$/.test(word)))
+  try {
+    parseExpression(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Ids for licences that SPDX does not list: no two texts share one, as `GPL-2, MIT` and `GPL-2+ MIT` would. */
+class OwnLicences {
+  readonly #ids = new Map<string, string>()
+
+  idOf(text: string): string {
+    const known = this.#ids.get(text)
+    if (known !== undefined) return known
+    const plain = `LicenseRef-${text.replaceAll(/[^A-Za-z0-9.-]+/g, '-')}`
+    const taken = [...this.#ids.values()].includes(plain)
+    const id = taken ? `${plain}-${sha256(text).slice(0, 8)}` : plain
+    this.#ids.set(text, id)
+    return id
+  }
+
+  infos(): object[] {
+    return [...this.#ids].map(([text, licenseId]) => ({ licenseId, extractedText: text, name: text }))
+  }
 }
 
 /**
@@ -84,24 +108,19 @@ export function isExpression(text: string): boolean {
  */
 export function spdx(facts: SbomFacts): string {
   const { name, version, vendor, disk, os, parts } = facts
-  const extracted = new Map<string, string>()
-  const declared = (text: string) => {
-    if (text === 'NOASSERTION' || isExpression(text)) return text
-    const id = `LicenseRef-${text.replaceAll(/[^A-Za-z0-9.-]+/g, '-')}`
-    extracted.set(id, text)
-    return id
-  }
+  const own = new OwnLicences()
+  const declared = (text: string) => (text === NOASSERTION || isExpression(text) ? text : own.idOf(text))
   const packages = parts.map((part, index) => ({
     SPDXID: `SPDXRef-part-${index + 1}`,
     name: part.name,
     versionInfo: part.version,
-    downloadLocation: part.origin && /^\w+:\/\//.test(part.origin) ? part.origin : 'NOASSERTION',
+    downloadLocation: part.origin && /^\w+:\/\//.test(part.origin) ? part.origin : NOASSERTION,
     filesAnalyzed: false,
     ...(part.sha256 &&
       part.kind !== 'git' && { checksums: [{ algorithm: 'SHA256', checksumValue: part.sha256 }] }),
-    licenseConcluded: 'NOASSERTION',
+    licenseConcluded: NOASSERTION,
     licenseDeclared: declared(part.license),
-    copyrightText: 'NOASSERTION',
+    copyrightText: NOASSERTION,
     externalRefs: [
       {
         referenceCategory: 'PACKAGE-MANAGER',
@@ -126,12 +145,12 @@ export function spdx(facts: SbomFacts): string {
         name,
         versionInfo: version,
         ...(vendor && { supplier: `Organization: ${vendor}` }),
-        downloadLocation: 'NOASSERTION',
+        downloadLocation: NOASSERTION,
         filesAnalyzed: false,
         checksums: [{ algorithm: 'SHA256', checksumValue: disk }],
-        licenseConcluded: 'NOASSERTION',
-        licenseDeclared: 'NOASSERTION',
-        copyrightText: 'NOASSERTION',
+        licenseConcluded: NOASSERTION,
+        licenseDeclared: NOASSERTION,
+        copyrightText: NOASSERTION,
         primaryPackagePurpose: 'OPERATING-SYSTEM',
       },
       ...packages,
@@ -154,13 +173,7 @@ export function spdx(facts: SbomFacts): string {
             ],
       ),
     ],
-    ...(extracted.size > 0 && {
-      hasExtractedLicensingInfos: [...extracted].map(([licenseId, text]) => ({
-        licenseId,
-        extractedText: text,
-        name: text,
-      })),
-    }),
+    ...(own.infos().length > 0 && { hasExtractedLicensingInfos: own.infos() }),
   })
 }
 
