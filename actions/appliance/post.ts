@@ -1,6 +1,5 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exists } from '../lib/files/exists.ts'
 import { endedStep, killLeftovers } from '../lib/runner/post.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import type { Door } from './inside.ts'
@@ -22,7 +21,9 @@ export async function afterStep(door: Door): Promise<void> {
   if (!project) return
   await using _ = await occupy(project.buildDirectory)
   const scratch = join(project.buildDirectory, '.work')
-  if (await exists(scratch)) {
+  // A step that failed by itself has cleared up already, and leaves the empty folder.
+  const left = await readdir(scratch).catch(() => [])
+  if (left.length > 0) {
     await rm(scratch, { recursive: true, force: true })
     door.log.info(`${action} did not come to its end: ${scratch} is taken away`)
   }
