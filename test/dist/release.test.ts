@@ -15,11 +15,14 @@ const root = resolve('.')
 let folder: string
 let clone: string
 let origin: string
+/** The part of release.yml that moves a tag. */
+let moves: string
 let machine: RunnerMachine
 
 beforeAll(async () => {
   folder = await mkdtemp('/tmp/appliance-releasing-')
   clone = join(folder, 'clone')
+  moves = join(folder, 'moves.yml')
   origin = join(folder, 'origin.git')
   await run('git', ['clone', '-q', '--bare', '--shared', root, origin])
   await run('git', ['clone', '-q', '--shared', origin, clone])
@@ -111,23 +114,41 @@ test('the tag of the major version follows the newest release, and never goes ba
   const { steps = [], ...publish } = text.jobs.publish!
   const offline = steps.filter(({ run: script = '' }) => !/\bgh /.test(script))
   expect(offline.map(({ name }) => name)).toHaveLength(2)
-  const workflow = join(folder, 'moves.yml')
   await writeFile(
-    workflow,
+    moves,
     JSON.stringify({ on: 'push', jobs: { publish: { ...publish, needs: [], steps: offline } } }),
   )
-  const moves = async (tag: string) => {
-    const { result, log } = await runs(workflow, tag)
+  const moved = async (tag: string) => {
+    const { result, log } = await runs(moves, tag)
     expect([result, log]).toEqual(['success', expect.any(String)])
     const { stdout } = await run('git', ['tag', '--points-at', 'v9^{}', '--list', 'v9.*'], { cwd: origin })
     return [stdout.trim(), log.includes('stays: it is')]
   }
-  expect(await moves('v9.9.9')).toEqual(['v9.9.9', false])
+  expect(await moved('v9.9.9')).toEqual(['v9.9.9', false])
   await released('9.10.0')
-  expect(await moves('v9.10.0')).toEqual(['v9.10.0', false])
+  expect(await moved('v9.10.0')).toEqual(['v9.10.0', false])
   // An older line's release, and a job that is run again.
-  expect(await moves('v9.9.9')).toEqual(['v9.10.0', true])
-  expect(await moves('v9.10.0')).toEqual(['v9.10.0', false])
+  expect(await moved('v9.9.9')).toEqual(['v9.10.0', true])
+  expect(await moved('v9.10.0')).toEqual(['v9.10.0', false])
   await released('9.11.0-rc.1')
-  expect(await moves('v9.11.0-rc.1')).toEqual(['v9.10.0', false])
+  expect(await moved('v9.11.0-rc.1')).toEqual(['v9.10.0', false])
+})
+
+test('where GitHub does not let the job move it, the run says how to do that by hand, and that works', async () => {
+  const said = 'refusing to allow a GitHub App to create or update workflow without `workflows` permission'
+  const hook = join(origin, 'hooks/update')
+  await mkdir(join(origin, 'hooks'), { recursive: true })
+  await writeFile(hook, `#!/bin/sh\n[ "$1" != refs/tags/v9 ] || { echo '${said}' >&2; exit 1; }\n`)
+  await chmod(hook, 0o755)
+  await released('9.12.0')
+  const { result, jobs, log } = await runs(moves, 'v9.12.0')
+  const [annotation] = jobs.publish!.steps.flatMap(({ annotations }) => annotations)
+  const { message } = annotation!
+  expect([result, log]).toEqual(['failure', expect.stringContaining(said)])
+  expect(message).toMatch(/^v9\.12\.0 is published, but v9 was not moved to it: git says why above\./)
+  await rm(hook)
+  await run('sh', ['-c', /git fetch .*/.exec(message)![0]], { cwd: clone })
+  expect(await git('ls-remote', 'origin', 'refs/tags/v9')).toContain(
+    await git('rev-parse', 'v9.12.0^{commit}'),
+  )
 })
