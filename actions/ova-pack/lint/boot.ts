@@ -39,6 +39,12 @@ export const bootRules = {
     what: 'The machine boots by UEFI, and no EFI system partition holds EFI/BOOT/BOOTX64.EFI.',
     fix: 'grub-install --target=x86_64-efi --removable',
   },
+  'firmware-efi-only': {
+    severity: 'warning',
+    concerns: ['virtualbox'],
+    what: 'VirtualBox ignores firmware=efi and boots by BIOS, which this disk does not.',
+    fix: 'Make the disk bootable by both, or add a vbox:Machine with <Firmware type="EFI"/>.',
+  },
   'boot-one-firmware': {
     severity: 'note',
     concerns: ['virtualbox', 'vmware'],
@@ -144,11 +150,18 @@ export interface LintedRoot {
 const ESP = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'ef']
 const MAC_BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649'
 
+/** What the descriptor says of how the machine boots. */
+export interface StatedFirmware {
+  firmware: string
+  /** Whether it has a word on it for VirtualBox, which reads no other. */
+  forVirtualBox: boolean
+}
+
 /** Partition table and boot loaders of the first disk. @returns its root, if it is one that can be read */
 export async function lintBoot(
   disk: Bytes,
   name: string,
-  firmware: string,
+  { firmware, forVirtualBox }: StatedFirmware,
   find: Find<typeof bootRules>,
 ): Promise<LintedRoot | undefined> {
   const head = await disk.read(0, GPT_HEAD)
@@ -170,6 +183,8 @@ export async function lintBoot(
   if (firmware === 'efi' && !uefi) find('boot-uefi', name, 'no EFI/BOOT/BOOTX64.EFI')
   else if (firmware !== 'efi' && !bios)
     find('boot-bios', `${name}@0`, uefi ? 'only a UEFI loader' : 'no boot code')
+  else if (firmware === 'efi' && !bios && !forVirtualBox)
+    find('firmware-efi-only', `${name}@0`, 'firmware=efi, and no boot code for BIOS')
   else if (bios !== uefi) find('boot-one-firmware', name, bios ? 'BIOS' : 'UEFI')
 
   const root = await readableRoot(disk, found)

@@ -133,7 +133,10 @@ async function lintDisks(
   signal: AbortSignal,
 ): Promise<void> {
   const config = childrenOf(childOf(described?.system, 'VirtualHardwareSection'), 'Config')
-  const firmware = config.find(({ attributes }) => attributes.key === 'firmware')?.attributes.value ?? 'bios'
+  const stated = {
+    firmware: config.find(({ attributes }) => attributes.key === 'firmware')?.attributes.value ?? 'bios',
+    forVirtualBox: childOf(described?.system, 'Machine') !== undefined,
+  }
   const files = filesOf(archive)
   const first = described?.disks.find(({ file }) => file !== undefined)?.file
   const disks = files.filter(
@@ -156,7 +159,7 @@ async function lintDisks(
       faults.some(({ kind }) => kind === 'vmdk-table' || kind === 'vmdk-grain')
     )
       continue
-    const root = await lintBoot(disk, name, firmware, find)
+    const root = await lintBoot(disk, name, stated, find)
     if (root) await lintSystem(root, controllerDriver(described?.system), find, signal)
   }
 }

@@ -8,12 +8,6 @@ export const settingRules = {
     what: 'A firmware other than bios and efi.',
     fix: 'vmw:Config key="firmware" value="bios" or "efi".',
   },
-  'firmware-efi-only': {
-    severity: 'warning',
-    concerns: ['virtualbox'],
-    what: 'VirtualBox ignores firmware=efi and boots by BIOS.',
-    fix: 'Make the disk bootable by both, or add a vbox:Machine with <Firmware type="EFI"/>.',
-  },
   'boot-order': {
     severity: 'warning',
     concerns: ['vmware'],
@@ -114,8 +108,6 @@ export function lintSettings(
     if (required !== 'false') find('config-required', place(config), `${config.name} ${key}`)
     if (key !== 'firmware') continue
     if (value !== 'bios' && value !== 'efi') find('firmware-value', place(config), value)
-    if (value === 'efi' && !childOf(system, 'Machine'))
-      find('firmware-efi-only', place(config), 'firmware=efi')
   }
   const order = childOf(system, 'BootOrderSection') ?? childOf(hardware, 'BootOrderSection')
   if (order) find('boot-order', place(order), order.name)

@@ -39,6 +39,10 @@ describe('is silent on', () => {
     expect(await lintOf(tar(await signed()))).toEqual([])
   })
 
+  test('one of EFI whose disk boots by BIOS, too, as VirtualBox has it', async () => {
+    expect(await lintOf(tar(parts(ovfOf(vmdk, { firmware: 'efi' }), vmdk)))).toEqual([])
+  })
+
   test('one of GNU tar, with its long record of zeros at the end', async () => {
     expect(await lintOf(await byTar('--format=ustar'))).toEqual([])
   })

@@ -145,6 +145,13 @@ export const disks: Zoo = {
       return tar(parts(ovfOf(changed, { firmware: 'efi' }), changed))
     },
   ],
+  'EFI alone, which VirtualBox does not take from here': [
+    'firmware-efi-only',
+    async () => {
+      const changed = await vmdkOf(await variant(disk, 'efi-only', bytesAt(0, Buffer.alloc(440))))
+      return tar(parts(ovfOf(changed, { firmware: 'efi' }), changed))
+    },
+  ],
   'a disk for one firmware only': [
     'boot-one-firmware',
     () => withDisk('one', bytesAt(2 * 2 ** 20, espImage('GRUBX64 EFI'))),

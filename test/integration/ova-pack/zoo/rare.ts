@@ -132,10 +132,6 @@ export const rare: Zoo = {
   'a network card and no network': ['network-section', swap(/<NetworkSection>[\s\S]*<\/NetworkSection>/, '')],
   'a licence in no language': ['message-missing', swap('<License>', '<License ovf:msgid="gone">')],
   'a system of no kind': ['os-section', swap(/<OperatingSystemSection[\s\S]*<\/OperatingSystemSection>/, '')],
-  'EFI, which VirtualBox does not take from here': [
-    'firmware-efi-only',
-    () => tar(parts(ovfOf(vmdk, { firmware: 'efi' }), vmdk)),
-  ],
   // Hardware
   'no memory': ['memory-missing', swap('<rasd:ResourceType>4<', '<rasd:ResourceType>21<')],
   'an item that nobody named': ['item-name', swap(/<rasd:ElementName>[^<]*memory</, '<rasd:ElementName><')],
