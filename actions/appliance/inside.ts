@@ -14,6 +14,7 @@ import { privateNetwork } from '../lib/network/private.ts'
 import { withoutProxies } from '../lib/network/proxies.ts'
 import { userNetwork } from '../lib/network/user.ts'
 import { ending, launch } from '../lib/process/command.ts'
+import { manyMayListen } from '../lib/runner/signals.ts'
 import { peakMemory, stageFolder, stageWork, type WorkDone } from '../lib/stage/execute.ts'
 import { openProject } from '../lib/stage/project.ts'
 import { fingerprint } from '../lib/stage/record.ts'
@@ -169,6 +170,7 @@ export function isInside(): boolean {
 export async function serveInside(log: Log): Promise<void> {
   for (const name of Object.keys(ONE_ARENA)) delete process.env[name]
   const stopped = new AbortController()
+  manyMayListen(stopped.signal)
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stopped.abort())
   process.on('disconnect', () => stopped.abort())
   const request = await new Promise<Request>((resolve) => {

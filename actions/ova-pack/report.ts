@@ -58,12 +58,16 @@ Each operation was proved by reading the disk again.
 |---|---|---:|
 ${seal.operations.map(({ name, reason, changed }) => `| ${name} | ${reason} | ${changed.length} |`).join('\n')}
 
-Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
+${skippedSection(seal)}Free space of the root file system: ${Math.round(seal.free / 2 ** 20)} MiB, all zeros.
 ${seal.partitions.length > 0 ? `\n${seal.partitions.map((line) => `- ${line}\n`).join('')}` : ''}${loginsSection(seal)}${toleratedSection(seal)}${unsearchedSection(report)}${driversSection(seal)}${lintSection(report)}${trustSection(report)}
 Packed with ${Object.entries(tools)
     .map(([tool, version]) => `${tool} ${version}`)
     .join(', ')}.
 `
+}
+
+function skippedSection({ skipped }: PackReport['seal']): string {
+  return skipped.length === 0 ? '' : `**Left out**, as \`pack.seal.skip\` says: ${skipped.join(', ')}.\n\n`
 }
 
 function lintSection({ lint, files }: PackReport): string {

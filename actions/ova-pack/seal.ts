@@ -42,6 +42,8 @@ export interface SealReport {
   capacity: number
   /** Every operation, with the paths it changed; each was proved by reading the disk again. */
   operations: { name: string; reason: string; changed: string[] }[]
+  /** Names of operations that the spec does not want. */
+  skipped: readonly string[]
   /** Bytes of the root file system that are free, and zero on the disk. */
   free: number
   /** What was done to the partitions beside the root, a line each. */
@@ -102,6 +104,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
       reason,
       changed: changedPaths(changes),
     })),
+    skipped: generalisation.skip ?? [],
     free,
     partitions,
     tolerated: suspects,

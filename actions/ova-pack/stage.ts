@@ -16,7 +16,7 @@ import { describing, type Guest, hardwareOf, iconOf, propertiesOf, wordsOf } fro
 import { packFormat, zlibLevels } from './formats/formats.ts'
 import { inputDigests } from './inputs.ts'
 import { lintOva } from './lint/lint.ts'
-import { atLeast, findingLines } from './lint/present.ts'
+import { atLeast, sentenceOf } from './lint/present.ts'
 import type { Finding } from './lint/rule.ts'
 import { packOva } from './ova.ts'
 import { rawSha256, toRaw } from './raw-disk.ts'
@@ -232,8 +232,7 @@ async function packAsOva(
 async function linted({ project, log, signal }: Work, path: string): Promise<Finding[]> {
   const { ignore } = project.spec.pack.lint
   const { findings } = await lintOva(path, { ignore, now: Date.now() / 1000, signal })
-  for (const finding of findings.filter(atLeast('warning')))
-    for (const line of findingLines(finding)) log.warn(line)
+  for (const finding of findings.filter(atLeast('warning'))) log.warn(`lint: ${sentenceOf(finding)}`)
   const errors = findings.filter(atLeast('error'))
   if (errors.length > 0)
     throw new ApplianceError(

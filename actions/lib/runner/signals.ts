@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /** One abort signal for Ctrl-C, a closing terminal and the runner's cancellation. */
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal
@@ -12,6 +14,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export function interruption(): Interruption {
   const controller = new AbortController()
+  manyMayListen(controller.signal)
   let began = 0
   const stop = (name: NodeJS.Signals) => {
     const now = performance.now()
@@ -27,4 +30,9 @@ export function interruption(): Interruption {
       for (const name of signals) process.off(name, stop)
     },
   }
+}
+
+/** Every download and every file that is hashed listens: Node 20 takes more than ten for a leak, and says so on stderr. */
+export function manyMayListen(signal: AbortSignal): void {
+  setMaxListeners(0, signal)
 }

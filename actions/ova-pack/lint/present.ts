@@ -14,6 +14,12 @@ export function findingLines(finding: Finding): string[] {
   ]
 }
 
+/** The same in one line, for a log that has a word of its own for how bad it is; a workflow shows few of its lines. */
+export function sentenceOf({ rule, place, concerns, what, evidence, fix }: Finding): string {
+  const found = evidence ? ` Found: ${evidence}.` : ''
+  return `${rule}${place ? ` ${place}` : ''} (${concerns.join(', ')}): ${what}${found} Fix: ${fix}`
+}
+
 /** `2 errors, 1 warning`; `nothing found`. */
 export function summaryOf({ findings }: Lint): string {
   const counts = (['error', 'warning', 'note'] as const).flatMap((severity) => {

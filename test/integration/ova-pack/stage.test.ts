@@ -30,6 +30,7 @@ pack:
   formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]
   hardware: { memory: 2 GiB, disk: 96 MiB }
   eula: EULA.txt
+  seal: { skip: [mail, journals] }
   sign: { key: env:OVA_PACK_TEST_KEY, certificate: certificate.pem }
 `
 const DEFINITION = "Veewee::Definition.declare({ :ssh_user => 'vagrant', :ssh_password => 'vagrant' })\n"
@@ -188,6 +189,7 @@ test('the definition’s user is let in no more, and the report says who is', as
 | root | no | no |  |
 | ada | yes | no | asks for its password |
 `)
+  expect(report).toContain('**Left out**, as `pack.seal.skip` says: mail, journals.\n')
 })
 
 test('packing again is up to date; by force it gives the same bytes, of every format', async () => {
@@ -250,10 +252,12 @@ describe('what is searched for secrets', () => {
     await writeFile(join(project.directory, 'data.raw'), content)
     await writeFile(
       join(project.directory, 'data.yml'),
-      SPEC.replace('disk: 96 MiB }', 'disk: 96 MiB, data_disks: [{ file: data.raw }] }').replace(
-        'formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]',
-        `formats: [ova]\n  root: { password: env:OVA_PACK_TEST_SHORT }\n  ${allow}`,
-      ),
+      SPEC.replace('disk: 96 MiB }', 'disk: 96 MiB, data_disks: [{ file: data.raw }] }')
+        .replace(/ {2}seal: .*\n/, '')
+        .replace(
+          'formats: [ova, qcow2, vmdk, vhdx, raw.zst, box]',
+          `formats: [ova]\n  root: { password: env:OVA_PACK_TEST_SHORT }\n  ${allow}`,
+        ),
     )
     const spec = await readSpec(join(project.directory, 'data.yml'), {})
     const folder = join(project.buildDirectory, 'ova-pack')

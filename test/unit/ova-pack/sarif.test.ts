@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { rules } from '../../../actions/ova-pack/lint/lint.ts'
-import { sarif } from '../../../actions/ova-pack/lint/present.ts'
+import { sarif, sentenceOf } from '../../../actions/ova-pack/lint/present.ts'
 import type { Finding } from '../../../actions/ova-pack/lint/rule.ts'
 
 function finding(rule: string, place: string): Finding {
@@ -76,4 +76,10 @@ test('a place that is no line is the first, and an alert outlives its offset', (
 
 test('nothing found is a run without results, which closes the alerts of earlier ones', () => {
   expect(written().results).toEqual([])
+})
+
+test('in the log of a stage a finding is one line, whole', () => {
+  expect(sentenceOf(finding('nic-mac', 'x.ovf:12'))).toBe(
+    'nic-mac x.ovf:12 (everyone): A fixed MAC address: two installations in one network collide. Found: found so. Fix: Leave Address out, the hypervisor gives one.',
+  )
 })
