@@ -42,8 +42,12 @@ describe.each(pages)('%s', (page) => {
   const blocks = blocksOf(page)
 
   test('its links lead somewhere', () => {
-    const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, link]) => link!)
-    expect(links.filter((link) => !existsSync(resolve(dirname(page), link)))).toEqual([])
+    const links = [...text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)#?([^)\s]*)\)/g)]
+    const broken = links.filter(([, path, anchor]) => {
+      const target = path === '' ? page : join(dirname(page), path!)
+      return !existsSync(target) || (anchor !== '' && !anchorsOf(target).includes(anchor!))
+    })
+    expect(broken.map(([link]) => link)).toEqual([])
   })
 
   test('the commands and flags it names are there', () => {
@@ -60,8 +64,21 @@ describe.each(pages)('%s', (page) => {
   })
 })
 
+/** As GitHub makes them of a page's headings. */
+function anchorsOf(page: string): string[] {
+  const text = readFileSync(page, 'utf8').replace(/^```[\s\S]*?^```$/gm, '')
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replace(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
 /** `appliance gc --yess` → what is not there. */
-function unknownWords(line: string): string[] {
+function unknownWords(text: string): string[] {
+  const line = text.trim().replace(/^- run: /, '')
   const [, word, rest = ''] =
     /(?:^|[\s/])appliance ([a-z][a-z-]+)((?: .*)?)$/.exec(line.replace(/#.*/, '').trimEnd()) ?? []
   if (word === undefined || !/^(?:\$ |\S*\/)?appliance /.test(line.trim())) return []
@@ -76,29 +93,21 @@ function unknownWords(line: string): string[] {
 }
 
 const schemas = publishedSchemas()
-const specKeys = Object.keys((schemas['appliance.schema.json'] as { properties: object }).properties)
 
 /** A part of a spec, a scenario, a workflow, or the steps of one; `…` stands for what was left out. */
 async function checkYaml(page: string, { text, line }: Block): Promise<void> {
   const value = parse(text) as unknown
+  const where = `${page}:${line}`
   if (Array.isArray(value)) {
-    // Steps of a workflow, which name actions that there are.
-    for (const { uses } of value as { uses?: string }[]) {
-      const [, action] = /^org\/appliance\/?([^@]*)@v1$/.exec(uses ?? '') ?? []
-      if (action)
-        expect([page, line, existsSync(join('actions', action, 'action.yml'))]).toEqual([page, line, true])
-    }
-    return
+    const ofWorkflow = value.some((step) => Object.hasOwn(step as object, 'uses'))
+    if (ofWorkflow) return checkSteps(value as Step[], where)
+    return matches('scenario.schema.json', { name: 'x', steps: value }, where)
   }
   const keys = Object.keys(value as object)
-  if (keys.includes('jobs')) return await checkWorkflow(text)
-  if (keys.includes('steps')) return matches('scenario.schema.json', value, `${page}:${line}`)
-  if (keys.every((key) => specKeys.includes(key)))
-    return matches(
-      'appliance.schema.json',
-      { name: 'x', version: '1.0.0', ...(value as object) },
-      `${page}:${line}`,
-    )
+  if (keys.includes('jobs')) return await checkWorkflow(text, where)
+  if (keys.includes('steps')) return matches('scenario.schema.json', value, where)
+  if (keys.includes('driver')) return // of test-kitchen: test/e2e/kitchen.test.ts
+  matches('appliance.schema.json', { name: 'x', version: '1.0.0', ...(value as object) }, where)
 }
 
 function matches(schema: string, value: unknown, where: string): void {
@@ -116,16 +125,42 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   )
 }
 
-async function checkWorkflow(text: string): Promise<void> {
+interface Reusable {
+  on: { workflow_call: { inputs: object; secrets: object } }
+}
+
+interface Step {
+  uses?: string
+  with?: object
+}
+
+/** Steps of a workflow: those that are ours name actions that there are, and inputs that those take. */
+function checkSteps(steps: readonly Step[], where: string): void {
+  for (const { uses, with: given = {} } of steps) {
+    const [ours, action] = /^org\/appliance(?:\/(?:actions\/)?([^@]*))?@v1$/.exec(uses ?? '') ?? []
+    if (ours === undefined) continue
+    const file = action === undefined ? 'action.yml' : join('actions', action, 'action.yml')
+    expect([where, uses, existsSync(file)]).toEqual([where, uses, true])
+    const { inputs } = parse(readFileSync(file, 'utf8')) as { inputs: object }
+    expect([where, Object.keys(inputs)]).toEqual([where, expect.arrayContaining(Object.keys(given))])
+  }
+}
+
+async function checkWorkflow(text: string, where: string): Promise<void> {
   const folder = mkdtempSync('/tmp/appliance-docs-')
   try {
     writeFileSync(join(folder, 'w.yml'), /^on:/m.test(text) ? text : `on: push\n${text}`)
     const { jobs } = await readWorkflow(join(folder, 'w.yml'))
-    for (const { uses, with: given = {} } of Object.values(jobs)) {
+    for (const { uses, with: given = {}, secrets = {}, steps = [] } of Object.values(jobs)) {
+      checkSteps(steps, where)
       const [, file] = /^org\/appliance\/(\.github\/workflows\/.*)@v1$/.exec(uses ?? '') ?? []
       if (!file) continue
-      const { on } = parse(readFileSync(file, 'utf8')) as { on: { workflow_call: { inputs: object } } }
-      expect(Object.keys(on.workflow_call.inputs)).toEqual(expect.arrayContaining(Object.keys(given)))
+      const { workflow_call: call } = (parse(readFileSync(file, 'utf8')) as Reusable).on
+      expect([where, Object.keys(call.inputs)]).toEqual([where, expect.arrayContaining(Object.keys(given))])
+      expect([where, Object.keys(call.secrets)]).toEqual([
+        where,
+        expect.arrayContaining(Object.keys(secrets)),
+      ])
     }
   } finally {
     rmSync(folder, { recursive: true })
