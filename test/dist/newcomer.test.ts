@@ -32,8 +32,10 @@ test.each(['minimal', 'license-server'])(
     expect(names).not.toContain('appliance.lock.json')
     const { status, said } = await appliance('check')
     expect([status, said]).toEqual([0, expect.stringContaining('no fault found')])
-    for (const name of await readdir(join(folder, '.github/workflows')))
-      await readWorkflow(join(folder, '.github/workflows', name))
+    for (const name of await readdir(join(folder, '.github/workflows'))) {
+      const { jobs } = await readWorkflow(join(folder, '.github/workflows', name))
+      expect(Object.values(jobs).map((job) => job.with)).toEqual([undefined])
+    }
     const spec = await readFile(join(folder, 'appliance.yml'), 'utf8')
     const [, schema] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(spec)!
     expect(JSON.parse(await readFile(join(folder, schema!), 'utf8'))).toHaveProperty('properties.mirror')
@@ -70,6 +72,26 @@ test('a README and a .gitignore that are there stay; the latter gets build/', as
   expect(await appliance('init')).toMatchObject({ status: 0 })
   expect(await readFile(join(folder, 'README.md'), 'utf8')).toBe('mine')
   expect(await readFile(join(folder, '.gitignore'), 'utf8')).toBe('*.log\nbuild/\n')
+})
+
+test('below the top of a repository the workflows say so, and one is told where GitHub looks for them', async () => {
+  await mkdir(join(folder, '.git'))
+  const product = join(folder, 'products/one')
+  const { status, stdout, stderr } = await run(
+    node24,
+    [resolve('dist/cli/index.js'), 'init', '--working-directory', product],
+    { env: { GITHUB_ACTIONS: undefined } },
+  )
+  expect([status, stdout + stderr]).toEqual([
+    0,
+    expect.stringContaining(`top of a repository alone: move .github/workflows to ${folder}\n`),
+  ])
+  for (const name of ['appliance', 'release']) {
+    const { jobs } = await readWorkflow(join(product, `.github/workflows/${name}.yml`))
+    expect(Object.values(jobs)).toEqual([
+      expect.objectContaining({ with: { 'working-directory': 'products/one' } }),
+    ])
+  }
 })
 
 test('gc names what may go with its size, takes it only when told, and nothing that is in use', async () => {
