@@ -3,6 +3,7 @@ import { openRoot } from '../lib/disk/open-root.ts'
 import type { Tools } from '../lib/disk/root-file-system.ts'
 import { partitionNumbered } from '../lib/disk/root-partition.ts'
 import { ApplianceError } from '../lib/errors/error.ts'
+import type { Lock } from '../lib/lock/lock.ts'
 import type { Log } from '../lib/log/log.ts'
 import { type DiskSize, resizeDisk } from './disk-size.ts'
 import { missingDrivers } from './drivers.ts'
@@ -33,6 +34,8 @@ export interface SealOrder {
   size?: DiskSize | undefined
   /** Where the spec says that keys may stay. */
   allowed: readonly Allowed[]
+  /** What is in it says its licence there. */
+  lock?: Lock | undefined
   log: Log
   signal: AbortSignal
 }
@@ -111,7 +114,7 @@ export async function seal(order: SealOrder): Promise<SealReport> {
     missingDrivers: lacking,
     os: await osRelease(root),
     logins: who,
-    installed: await installedOn(root, tools, scratch),
+    installed: await installedOn(root, tools, scratch, order.lock),
   }
 }
 

@@ -30,7 +30,7 @@ import { certificateFile, openSigner, type Signer } from './trust/signer.ts'
 import { writeTrust } from './trust/write.ts'
 import { permission } from './verdict.ts'
 
-const RECIPE = '6'
+const RECIPE = '7'
 
 /** The mirror as guests see it: by name, in the private network, and in QEMU's own. */
 const MIRROR_URLS = ['http://mirror.internal', 'http://mirror', 'http://10.77.0.1', 'http://10.0.2.100']
@@ -160,6 +160,7 @@ async function sealDisk(
     needles,
     size: hardwareOf(project.spec).disk,
     allowed: allow,
+    lock: project.lock,
     log,
     signal,
   })

@@ -2,9 +2,9 @@ import { lstat, mkdir, readFile, readlink, rm } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { writeJson } from '../../lib/files/atomic.ts'
 import { type LockedDeb, type LockedDebRepository, NOASSERTION } from '../../lib/lock/lock.ts'
+import { licenceIn } from '../../lib/mirror/deb-copyright.ts'
 import { objectPath } from '../../lib/mirror/store.ts'
 import { ending, launch } from '../../lib/process/command.ts'
-import { licenceIn } from './copyright.ts'
 
 export interface LicenceOptions {
   store: string

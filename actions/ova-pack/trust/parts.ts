@@ -1,4 +1,4 @@
-import type { Lock } from '../../lib/lock/lock.ts'
+import { type Lock, NOASSERTION } from '../../lib/lock/lock.ts'
 import type { OsRelease } from '../os-release.ts'
 
 export type PartKind = 'deb' | 'rpm' | 'gem' | 'git' | 'file'
@@ -19,6 +19,8 @@ export interface Part {
   /** Whether it is in the lock, and on the disk; a git repository or file is looked for by nobody. */
   locked: boolean
   found?: boolean
+  /** The package that brought it, for a gem that is part of one: `deb libruby3.1`. */
+  within?: string
 }
 
 /** A package found on the disk. */
@@ -27,6 +29,10 @@ export interface Installed {
   name: string
   version: string
   arch?: string
+  /** As the disk states it. */
+  license?: string
+  /** {@link Part.within} */
+  within?: string
 }
 
 /** Everything the lock brings into the guest, and all that is on the disk besides, sorted; each once. */
@@ -36,8 +42,10 @@ export function partsOf(lock: Lock | undefined, installed: readonly Installed[])
   for (const part of byKey.values()) if (part.kind !== 'git' && part.kind !== 'file') part.found = false
   for (const one of installed) {
     const known = byKey.get(keyOf(one))
-    if (known) known.found = true
-    else byKey.set(keyOf(one), { ...one, license: 'NOASSERTION', locked: false, found: true })
+    if (!known) byKey.set(keyOf(one), { license: NOASSERTION, ...one, locked: false, found: true })
+    // A package's gem is not that of the lock, though it be called the same: a distribution makes its own of it.
+    else if (one.within === undefined) known.found = true
+    else known.within = one.within
   }
   return [...byKey.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, part]) => part)
 }
@@ -85,10 +93,11 @@ export interface Differences {
 }
 
 export function differences(parts: readonly Part[]): Differences {
-  const named = (list: readonly Part[]) => list.map(({ kind, name, version }) => `${kind} ${name} ${version}`)
+  const named = ({ kind, name, version }: Part) => `${kind} ${name} ${version}`
+  const absent = parts.filter(({ locked, found }) => locked && found === false)
   return {
-    notInstalled: named(parts.filter(({ locked, found }) => locked && found === false)),
-    notLocked: named(parts.filter(({ locked }) => !locked)),
+    notInstalled: absent.map((part) => `${named(part)}${part.within ? ` (${part.within} has it)` : ''}`),
+    notLocked: parts.filter(({ locked, within }) => !locked && within === undefined).map(named),
   }
 }
 

@@ -35,6 +35,7 @@ export function cycloneDx(facts: SbomFacts): string {
     purl: purl(part, os),
     properties: [
       { name: 'appliance:locked', value: String(part.locked) },
+      ...(part.within === undefined ? [] : [{ name: 'appliance:part-of', value: part.within }]),
       ...(part.found === undefined ? [] : [{ name: 'appliance:on-disk', value: String(part.found) }]),
       ...(part.kind === 'git' && part.sha256
         ? [{ name: 'appliance:objects-sha256', value: part.sha256 }]
@@ -128,9 +129,7 @@ export function spdx(facts: SbomFacts): string {
         referenceLocator: purl(part, os),
       },
     ],
-    ...(part.locked && part.found !== false
-      ? {}
-      : { comment: part.locked ? 'in the lock, not on the disk' : 'on the disk, not in the lock' }),
+    ...commentOn(part),
   }))
   return json({
     spdxVersion: 'SPDX-2.3',
@@ -175,6 +174,14 @@ export function spdx(facts: SbomFacts): string {
     ],
     ...(own.infos().length > 0 && { hasExtractedLicensingInfos: own.infos() }),
   })
+}
+
+function commentOn({ locked, found, within }: Part): { comment?: string } {
+  const part = within === undefined ? '' : `part of ${within}`
+  if (locked && found === false)
+    return { comment: `in the lock, not on the disk${part && `, which has ${part}`}` }
+  if (!locked) return { comment: part || 'on the disk, not in the lock' }
+  return {}
 }
 
 function json(value: object): string {

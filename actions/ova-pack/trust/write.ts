@@ -23,7 +23,7 @@ export interface TrustOrder {
 }
 
 /** Stages whose records say how the disk came about. */
-const earlier = ['mirror-deps', 'veewee-basebox', 'chef-provision']
+const stagesBefore = ['mirror-deps', 'veewee-basebox', 'chef-provision']
 
 /** Writes what lets a customer trust the files: SBOMs, provenance, digests, signature, and how to check them. */
 export async function writeTrust(order: TrustOrder): Promise<PackedFile[]> {
@@ -41,6 +41,7 @@ export async function writeTrust(order: TrustOrder): Promise<PackedFile[]> {
       sha256: sha256(content),
     })
   }
+  const earlier = await records(project.buildDirectory)
   await put(`${stem}.cdx.json`, cycloneDx(facts))
   await put(`${stem}.spdx.json`, spdx(facts))
   await put(
@@ -54,8 +55,8 @@ export async function writeTrust(order: TrustOrder): Promise<PackedFile[]> {
       provisioned: disk.provisioned,
       disk: disk.sha256,
       validated: permission === 'validated',
-      stages: await records(project.buildDirectory),
-      tools,
+      stages: Object.fromEntries(earlier.map(({ stage, digest }) => [stage, digest])),
+      tools: Object.assign({}, ...earlier.map(toolsOf), tools),
     }),
   )
   if (signer) await put('certificate.pem', signer.certificate)
@@ -81,11 +82,24 @@ async function digestOf(path: string): Promise<string | undefined> {
   return (await stat(path).catch(() => undefined)) ? await sha256File(path) : undefined
 }
 
-async function records(build: string): Promise<Record<string, string>> {
-  const found: Record<string, string> = {}
-  for (const stage of earlier) {
-    const record = await readFile(join(build, stage, 'stage.json')).catch(() => undefined)
-    if (record) found[stage] = sha256(record)
+interface EarlierRecord {
+  stage: string
+  digest: string
+  tools: Readonly<Record<string, string>>
+}
+
+async function records(build: string): Promise<EarlierRecord[]> {
+  const found: EarlierRecord[] = []
+  for (const stage of stagesBefore) {
+    const record = await readFile(join(build, stage, 'stage.json'), 'utf8').catch(() => undefined)
+    if (record === undefined) continue
+    const { tools = {} } = JSON.parse(record) as Partial<EarlierRecord>
+    found.push({ stage, digest: sha256(record), tools })
   }
   return found
+}
+
+/** `chef-provision qemu-system-x86_64`: two stages may have used two versions of one. */
+function toolsOf({ stage, tools }: EarlierRecord): Record<string, string> {
+  return Object.fromEntries(Object.entries(tools).map(([tool, version]) => [`${stage} ${tool}`, version]))
 }

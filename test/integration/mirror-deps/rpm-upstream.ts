@@ -15,6 +15,8 @@ export interface Rpm {
   key?: SigningKey | false
   /** Of its one file, /usr/share/NAME/version (default: the version). */
   text?: string
+  /** Of one more, empty. */
+  path?: string
 }
 
 export interface SigningKey {
@@ -130,7 +132,7 @@ function grouped<T, K>(list: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
 }
 
 async function writeSpec(rpm: Rpm, folder: string): Promise<string> {
-  const { name, version, arch = 'noarch', license = 'MIT', lines = [], text = version } = rpm
+  const { name, version, arch = 'noarch', license = 'MIT', lines = [], text = version, path } = rpm
   const [, epoch, number, release] = /^(?:(\d+):)?(.+)-([^-]+)$/.exec(version)!
   const spec = join(folder, `${fileName(rpm)}.spec`)
   const payload = `/usr/share/${name}`
@@ -147,8 +149,10 @@ ${name}
 %install
 mkdir -p %{buildroot}${payload}
 echo '${text}' > %{buildroot}${payload}/version
+${path ? `install -D /dev/null %{buildroot}${path}` : ''}
 %files
 ${payload}
+${path ?? ''}
 `,
   )
   return spec

@@ -93,12 +93,19 @@ beforeAll(async () => {
     '/var/log/syslog': 'line\n',
     '/var/lib/dpkg/status':
       'Package: nginx\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.2-3\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: stray\nStatus: install ok installed\nArchitecture: all\nVersion: 9\n',
-    '/srv/app/vendor/ruby/3.1.0/specifications/sinatra-3.0.5.gemspec': '',
+    '/usr/share/doc/stray/copyright':
+      'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: Expat\n',
+    '/srv/app/vendor/ruby/3.1.0/specifications/sinatra-3.0.5.gemspec': '  s.licenses = ["MIT".freeze]\n',
   })
   await withBootCode(raw)
   disk = join(provisioned, 'provisioned.qcow2')
   await run('qemu-img', ['convert', '-O', 'qcow2', raw, disk])
-  await writeRecord(provisioned, 'chef-provision', {}, { outputs: { disk: { path: disk } }, tools: {} })
+  await writeRecord(
+    provisioned,
+    'chef-provision',
+    {},
+    { outputs: { disk: { path: disk } }, tools: { qemu: '7.2' } },
+  )
 })
 afterAll(() => rm(project.directory, { recursive: true, force: true }))
 
@@ -350,7 +357,14 @@ test('the SBOMs hold what is locked and what is on the disk, and say where they 
     licenses: [{ expression: 'BSD-2-Clause' }],
     hashes: [{ alg: 'SHA-256', content: sha256('nginx') }],
   })
+  for (const index of [2, 3]) expect(cdx.components[index].licenses).toEqual([{ expression: 'MIT' }])
   expect(cdx.components[1].licenses).toEqual([{ license: { name: 'PostgreSQL licence' } }])
+  const provenance = JSON.parse(await readFile(join(folder, 'sample-1.2.3.provenance.json'), 'utf8'))
+  expect(provenance.predicate.runDetails.builder.version).toEqual({
+    'chef-provision qemu': '7.2',
+    zlib: process.versions.zlib,
+    e2fsprogs: expect.stringMatching(/^\d/),
+  })
   const spdx = JSON.parse(await readFile(join(folder, 'sample-1.2.3.spdx.json'), 'utf8'))
   expect(spdx.packages.map(({ name }: { name: string }) => name)).toEqual([
     'sample',

@@ -30,6 +30,7 @@ const parts: Part[] = licences.map((license, index) => ({
   ...(index % 3 > 0 && { sha256: digest, origin: `https://example.test/${index}` }),
   locked: index % 2 === 0,
   ...(index % 4 > 0 && { found: index % 4 > 1 }),
+  ...(index % 6 > 3 && { within: 'deb libruby3.1' }),
 }))
 const facts = {
   name: 'sample',

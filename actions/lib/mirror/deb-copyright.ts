@@ -1,4 +1,4 @@
-import { NOASSERTION } from '../../lib/lock/lock.ts'
+import { NOASSERTION } from '../lock/lock.ts'
 
 /** More licences than this tell nobody anything about the package. */
 const MOST = 5

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { licenceIn } from '../../../actions/mirror-deps/deb/copyright.ts'
+import { licenceIn } from '../../../actions/lib/mirror/deb-copyright.ts'
 
 const HEAD = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: x\n'
 const files = (pattern: string, licence: string) =>
