@@ -1,5 +1,6 @@
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { refuse } from '../lib/errors/fault.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import { GithubApi } from '../lib/runner/github-api.ts'
 import { flag } from '../lib/stage/input.ts'
@@ -8,6 +9,7 @@ import { type Project, stageNames } from '../lib/stage/stage.ts'
 import { occupy } from '../lib/stage/workplace.ts'
 import { toolsKey } from '../lib/tools/root.ts'
 import { formatSize } from '../lib/units/size.ts'
+import { sharedStore } from '../mirror-deps/paths.ts'
 import type { Door } from './inside.ts'
 import { cacheKeys, numberOf } from './mirror-cache.ts'
 import { projectOf } from './project.ts'
@@ -29,7 +31,7 @@ interface Unneeded {
 }
 
 /**
- * `appliance gc`: what may go of `build/`, with sizes. Whatever it takes away, a build makes or fetches again; what the
+ * `appliance gc`: what may go of `build/` and of the downloads that projects share, with sizes. Whatever it takes away, a build makes or fetches again; what the
  * lock, and the results that are there, name stays.
  */
 export async function gc(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {
@@ -38,7 +40,9 @@ export async function gc(values: Record<string, unknown>, { log, signal }: Door)
   const found = [
     ...(await leftovers(project)),
     ...(await oldTools(project)),
+    ...(await oldRoots(project)),
     ...(await oldArtefacts(project)),
+    ...(await oldDownloads(sharedStore(process.env))),
     ...(values.caches === true ? await oldCaches(project) : []),
   ]
   if (found.length === 0) return log.info('nothing may go')
@@ -83,7 +87,7 @@ async function leftovers({ buildDirectory }: Project): Promise<Unneeded[]> {
   }
 }
 
-/** Tools roots of other locks. They hold files of other users where a user namespace made them. */
+/** Tools roots of other locks. */
 async function oldTools({ buildDirectory, lock }: Project): Promise<Unneeded[]> {
   const folder = join(buildDirectory, 'tools')
   const current = lock && toolsKey(lock).slice(0, 16)
@@ -91,10 +95,58 @@ async function oldTools({ buildDirectory, lock }: Project): Promise<Unneeded[]> 
   for (const name of await readdir(folder).catch(() => [])) {
     if (name === current || current === undefined) continue
     const path = join(folder, name)
-    const remove = async () => void (await asRoot('rm', ['-rf', '--one-file-system', path], {}))
-    found.push({ what: 'tools of another lock', path, bytes: (await sizeOf(path)) ?? 0, remove })
+    const bytes = (await sizeOf(path)) ?? 0
+    found.push({ what: 'tools of another lock', path, bytes, remove: () => removedAsRoot(path) })
   }
   return found
+}
+
+/** What nobody has used for so long goes; milliseconds. */
+const LONG = 30 * 24 * 3_600_000
+
+/** Roots in which a source is resolved or indexed, made again when that is done the next time. */
+async function oldRoots({ buildDirectory }: Project): Promise<Unneeded[]> {
+  const found: Unneeded[] = []
+  for (const kind of ['ruby', 'programs']) {
+    const folder = join(buildDirectory, 'mirror-deps', kind)
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name)
+      const left = name.endsWith('.partial')
+      if (!left && Date.now() - (await lstat(path)).mtimeMs < LONG) continue
+      const what = left ? 'left by a build that was ended' : 'a root that nothing was resolved in for 30 days'
+      found.push({ what, path, bytes: (await sizeOf(path)) ?? 0, remove: () => removedAsRoot(path) })
+    }
+  }
+  return found
+}
+
+/** What a user namespace made holds files of other users. */
+async function removedAsRoot(path: string): Promise<void> {
+  await asRoot('rm', ['-rf', '--one-file-system', path], {})
+}
+
+/**
+ * Downloads that this user's projects share, by hard links, and none of them has had for long: the time at which a
+ * file lost its last other name is that of its last change (inode(7), ctime).
+ */
+export async function oldDownloads(store: string | undefined, now = Date.now()): Promise<Unneeded[]> {
+  const objects = join(store ?? '', 'sha256')
+  const paths: string[] = []
+  let bytes = 0
+  for (const folder of store === undefined ? [] : await readdir(objects).catch(() => []))
+    for (const name of await readdir(join(objects, folder)).catch(() => [])) {
+      const path = join(objects, folder, name)
+      const status = await lstat(path).catch(() => undefined)
+      if (!status?.isFile() || status.nlink > 1 || now - status.ctimeMs < LONG) continue
+      paths.push(path)
+      bytes += status.blocks * 512
+    }
+  if (paths.length === 0) return []
+  const remove = async () => {
+    for (const path of paths) await rm(path, { force: true })
+  }
+  const what = `${paths.length} downloads that no project of yours has had for 30 days`
+  return [{ what, path: store!, bytes, remove }]
 }
 
 /** What the mirror's store has beyond the lock, as one entry. */
@@ -128,7 +180,17 @@ interface CacheEntry {
  * lock have taken the place of, only fill it. Other appliances' entries are theirs.
  */
 async function oldCaches(project: Project): Promise<Unneeded[]> {
-  const api = new GithubApi(process.env.GITHUB_TOKEN ?? process.env.GH_TOKEN)
+  const { GITHUB_REPOSITORY: repository, GITHUB_TOKEN, GH_TOKEN } = process.env
+  const token = GITHUB_TOKEN || GH_TOKEN
+  refuse([
+    ...(repository
+      ? []
+      : [{ message: '--caches: GITHUB_REPOSITORY is not set: OWNER/NAME of whose cache it is' }]),
+    ...(token
+      ? []
+      : [{ message: '--caches: GITHUB_TOKEN is not set: a token that may write actions there' }]),
+  ])
+  const api = new GithubApi(token)
   const { own, whole } = cacheKeys(project)
   const entries = await cacheEntries(api, own)
   const needed = new Map<string, CacheEntry>()

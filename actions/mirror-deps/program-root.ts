@@ -1,9 +1,10 @@
-import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rename, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../lib/files/digest.ts'
 import { exists } from '../lib/files/exists.ts'
 import type { LockedDebRepository } from '../lib/lock/lock.ts'
 import { bootstrapRoot } from '../lib/mirror/bootstrap.ts'
+import { proxiesIn } from '../lib/network/proxies.ts'
 import { asRoot } from '../lib/process/as-root.ts'
 import type { CommandOptions, CommandResult } from '../lib/process/command.ts'
 
@@ -16,8 +17,9 @@ export interface ProgramRoot {
   /** A folder of `directory/work` as the root's programs see it. */
   inside(folder: string): string
   /**
-   * Runs a program of the root; it starts in `/work` there, which is `directory/work` here and its home. Of this
-   * computer's environment it gets nothing. The network is the host's, unless it is to have none.
+   * Runs a program of the root; it starts in `/work` there, which is `directory/work` here and its home. The network is
+   * the host's, unless it is to have none. Of this computer's environment it gets nothing, but with the network its
+   * proxies.
    */
   run(argv: readonly string[], options: ProgramOptions): Promise<CommandResult>
 }
@@ -56,6 +58,9 @@ export async function programRoot(
     })
     await rename(partial, directory)
   }
+  // `appliance gc` takes those that are not used any more.
+  const now = new Date()
+  await utimes(directory, now, now).catch(() => {})
   return await rootAt(directory)
 }
 
@@ -86,6 +91,7 @@ async function runIn(
     LANG: 'C.UTF-8',
     SSL_CERT_FILE: '/ca.crt',
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    ...(offline ? {} : proxiesIn(process.env)),
     ...env,
   }).map(([name, value]) => `${name}=${value}`)
   const inside = [

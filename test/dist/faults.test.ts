@@ -30,6 +30,16 @@ test('annotations name files from the workspace on', async () => {
   expect(errors(stdout).join('\n')).toContain('file=one/appliance.yml,')
 })
 
+test('without a spec one is told of the checkout and of the inputs, not of flags', async () => {
+  const { status, stdout } = await workspace.run('ova-pack', { upload: 'false' })
+  expect([status, errors(stdout)]).toEqual([
+    1,
+    [
+      `::error title=appliance,file=appliance.yml::there is no such file in ${workspace.directory}; check your repository out before (actions/checkout), and say by working-directory and spec where in it the spec lies`,
+    ],
+  ])
+})
+
 test('wrong inputs are told all at once, with what was expected', async () => {
   await writeFile(workspace.path('appliance.yml'), 'name: tiny\nversion: 1.0.0\n')
   const { status, stdout } = await workspace.run('mirror-deps', { frozen: 'yes', verify: 'TRUE' })

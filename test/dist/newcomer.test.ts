@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
@@ -6,9 +6,12 @@ import { node24 } from './emulator/step.ts'
 import { readWorkflow } from './runner/workflow.ts'
 
 let folder: string
+/** Beside what the command has of ours. */
+let environment: Record<string, string | undefined>
 
 beforeEach(async () => {
   folder = await mkdtemp('/tmp/appliance-newcomer-')
+  environment = {}
 })
 afterEach(() => rm(folder, { recursive: true }))
 
@@ -16,7 +19,7 @@ async function appliance(...args: string[]): Promise<{ status: number; said: str
   const all = [resolve('dist/cli/index.js'), ...args, '--working-directory', folder]
   const { status, stdout, stderr } = await run(node24, all, {
     allowFailure: true,
-    env: { GITHUB_ACTIONS: undefined },
+    env: { GITHUB_ACTIONS: undefined, APPLIANCE_CACHE: join(folder, 'cache'), ...environment },
   })
   return { status, said: stdout + stderr }
 }
@@ -114,18 +117,37 @@ test('gc names what may go with its size, takes it only when told, and nothing t
   await mkdir(join(folder, 'build/veewee-basebox'))
   await writeFile(join(folder, 'build/veewee-basebox/half.qcow2'), Buffer.alloc(8192, 'z'))
 
+  const ruby = join(folder, 'build/mirror-deps/ruby')
+  const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000)
+  for (const name of ['used', 'unused', 'half.partial']) {
+    await mkdir(join(ruby, name, 'usr'), { recursive: true })
+    if (name === 'unused') await utimes(join(ruby, name), longAgo, longAgo)
+  }
+
   const told = await appliance('gc')
   expect(told.said).toMatch(/41\.0 kB {2}1 artefacts that the lock does not name/)
   expect(told.said).toMatch(/left by a build that was ended: .*\.work/)
   expect(told.said).toMatch(/veewee-basebox, which did not come to its end/)
+  expect(told.said).toMatch(/a root that nothing was resolved in for 30 days: .*\/unused$/m)
   expect(await readdir(store)).toContain('ab')
 
   expect((await appliance('gc', '--yes')).said).toContain('are free')
   expect(await readdir(join(store, 'ab'))).toEqual([])
   expect(await readdir(join(store, used!))).toHaveLength(1)
+  expect(await readdir(ruby)).toEqual(['used'])
   expect(await readdir(join(folder, 'build'))).toEqual(
     expect.not.arrayContaining(['.work', 'veewee-basebox']),
   )
   expect((await readdir('/etc')).length).toBeGreaterThan(10)
   expect((await appliance('mirror-deps')).said).toContain('up to date')
+})
+
+test('gc --caches says all that it needs to look there', async () => {
+  expect(await appliance('init')).toMatchObject({ status: 0 })
+  environment = { GITHUB_REPOSITORY: undefined, GITHUB_TOKEN: undefined, GH_TOKEN: undefined }
+  const { status, said } = await appliance('gc', '--caches')
+  expect([status, said]).toEqual([
+    1,
+    expect.stringMatching(/GITHUB_REPOSITORY is not set.*\n.*GITHUB_TOKEN is not set/),
+  ])
 })

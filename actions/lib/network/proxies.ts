@@ -7,6 +7,12 @@ export const withoutProxies: Readonly<Record<string, undefined>> = Object.fromEn
   kinds.flatMap((kind) => [kind, kind.toUpperCase()]).map((name) => [name, undefined]),
 )
 
+/** Those that an environment names. */
+export function proxiesIn(env: Environment): Record<string, string> {
+  const named = Object.keys(withoutProxies).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
+  return Object.fromEntries(named) as Record<string, string>
+}
+
 /** Nobody's proxy could reach them. */
 const OURSELVES = ['localhost', '127.0.0.1', '::1', '[::1]']
 

@@ -19,11 +19,15 @@ export async function openProject(
 ): Promise<Project> {
   const path = resolve(workingDirectory, specFile)
   const status = await stat(path).catch(() => undefined)
+  const begin =
+    process.env.GITHUB_ACTIONS === 'true'
+      ? 'check your repository out before (actions/checkout), and say by working-directory and spec where in it the spec lies'
+      : 'name your spec with --spec, or begin one with: appliance init'
   if (!status?.isFile())
     refuse([
       {
         file: specFile,
-        message: `there is no such file in ${resolve(workingDirectory)}; name your spec with --spec, or begin one with: appliance init`,
+        message: `there is no such file in ${resolve(workingDirectory)}; ${begin}`,
       },
     ])
   const spec = await readSpec(path, overrides)
