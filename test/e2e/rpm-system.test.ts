@@ -49,6 +49,18 @@ else if (!isInside()) {
     expect(report).toMatch(/^### The base machine: 1\d packages, /m)
     expect(report).toMatch(/^\| kernel \| 6\.1/m)
   })
+  const packing = await built('ova-pack', '--unvalidated', '--disk', join(stage, 'basebox.qcow2'))
+  const ova = join(folder, 'build/ova-pack/rpms-1.0.0.ova')
+  const linting = await command({})('lint', ova, '--fail-on', 'note')
+  test('packed, it is an OVA in which the lint finds nothing, read to its initramfs', () => {
+    expect(packing.status === 0 || packing.output.slice(-4000)).toBe(true)
+    expect(linting).toEqual({ status: 0, output: 'rpms-1.0.0.ova: nothing found\n' })
+  })
+  test('what customers are told is on it is what rpm says there', async () => {
+    const { status, output } = await command({})('verify', ova)
+    expect(output).toMatch(/^ok +packages on the disk: 1\d, as the SBOM says$/m)
+    expect(status).toBe(0)
+  })
   await testsInside(import.meta.url)
 } else
   describe('a machine of RPMs, booted', () => {
