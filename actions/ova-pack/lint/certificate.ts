@@ -17,6 +17,18 @@ export const certificateRules = {
     what: 'The signature is not that of this manifest by this certificate.',
     fix: 'Sign the manifest last; if you did not make this OVA, do not trust it.',
   },
+  'certificate-damaged': {
+    severity: 'error',
+    concerns: ['vmware', 'virtualbox'],
+    what: 'The certificate signs itself, and that signature is not right: it was damaged or changed.',
+    fix: 'Fetch the OVA again; if you did not make it, do not trust it.',
+  },
+  'certificate-odd': {
+    severity: 'note',
+    concerns: ['everyone'],
+    what: 'The certificate is written as no program writes it: a bit may have flipped.',
+    fix: 'Compare the SHA-256 of the file with that of its maker.',
+  },
   'certificate-expired': {
     severity: 'warning',
     concerns: ['vmware', 'virtualbox'],
@@ -50,6 +62,8 @@ export interface Signature {
   signed: string
   signature: Buffer
   certificate: X509Certificate
+  /** Whether every byte is as programs write it. */
+  plain: boolean
 }
 
 /** @returns undefined where it is none */
@@ -59,10 +73,43 @@ export function readCertificate(text: string): Signature | undefined {
   if (!line || !pem) return undefined
   try {
     const certificate = new X509Certificate(pem[0])
-    return { algorithm: line[1]!, signed: line[2]!, signature: Buffer.from(line[3]!, 'hex'), certificate }
+    if (!certificate.publicKey) return undefined // where it cannot be read, asking for it throws
+    const [whole, algorithm, signed, hex] = line as unknown as [string, string, string, string]
+    const plain = isPlainHex(hex) && isPlainPem(text.slice(whole.length), text)
+    return { algorithm, signed, signature: Buffer.from(hex, 'hex'), certificate, plain }
   } catch {
     return undefined
   }
+}
+
+function isPlainHex(hex: string): boolean {
+  return hex === hex.toLowerCase() || hex === hex.toUpperCase()
+}
+
+/** Certificates, each as OpenSSL would write it, and nothing else. @param text all, for the kind of its line ends */
+function isPlainPem(pem: string, text: string): boolean {
+  const lines = text.split('\n')
+  if (lines.slice(0, -1).some((line) => line.endsWith('\r') !== lines[0]!.endsWith('\r'))) return false
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  const written = found.map((one) => new X509Certificate(one).toString().trim()).join('\n')
+  return pem.replaceAll('\r\n', '\n').replace(/\n$/, '') === written
+}
+
+/** DER of the extensions subjectKeyIdentifier and authorityKeyIdentifier up to a SHA-1. @see RFC 5280, 4.2.1.1 f. */
+const OWN_KEY = /0603551d0e04160414([0-9a-f]{40})/
+const ISSUERS_KEY = /0603551d2304[0-9a-f]{2}30[0-9a-f]{2}8014([0-9a-f]{40})/
+
+/**
+ * Whether a certificate that signs itself, as most for this purpose do, does so no more. It may say in two places that
+ * it does; no one bit changes both. What another has signed can be checked with that one's certificate alone.
+ */
+export function isDamaged(certificate: X509Certificate): boolean {
+  const der = certificate.raw.toString('hex')
+  const issuersKey = ISSUERS_KEY.exec(der)?.[1]
+  const signsItself =
+    certificate.issuer === certificate.subject ||
+    (issuersKey !== undefined && issuersKey === OWN_KEY.exec(der)?.[1])
+  return signsItself && !certificate.verify(certificate.publicKey)
 }
 
 /** Whether the signature is that of these bytes. */
@@ -99,6 +146,9 @@ export async function lintCertificate(
       member.name,
       `of ${signed}, by ${certificate.subject.replaceAll('\n', ', ')}`,
     )
+  else if (isDamaged(certificate))
+    find('certificate-damaged', member.name, certificate.subject.replaceAll('\n', ', '))
+  if (!signature.plain) find('certificate-odd', member.name, '')
   const kind = certificate.publicKey.asymmetricKeyType
   if (kind !== 'rsa' || algorithm !== 'SHA256')
     find('certificate-algorithm', member.name, `${algorithm}, ${kind}`)

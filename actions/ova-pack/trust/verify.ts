@@ -8,7 +8,7 @@ import { exists } from '../../lib/files/exists.ts'
 import type { Log } from '../../lib/log/log.ts'
 import { readVmdk } from '../../lib/vmdk/read.ts'
 import { archiveRules, filesOf, lintArchive } from '../lint/archive.ts'
-import { readCertificate, signatureHolds } from '../lint/certificate.ts'
+import { isDamaged, readCertificate, signatureHolds } from '../lint/certificate.ts'
 import { lintManifest, manifestRules } from '../lint/manifest.ts'
 import type { Check } from './check.ts'
 import { packagesCheck } from './packages-check.ts'
@@ -135,13 +135,16 @@ async function checkInside(ova: Bytes, trusted: string | undefined, signal: Abor
     const holds = signature && signature.signed === manifest.name && signatureHolds(signature, text)
     const pem = signature?.certificate.toString()
     const stranger = pem && trusted && fingerprintOf(pem) !== fingerprintOf(trusted)
+    const damaged = signature && (isDamaged(signature.certificate) || !signature.plain)
     checks.push({
       title: 'signature of the manifest',
       ...(!holds
         ? { fault: 'it is not that of this manifest' }
         : stranger
           ? { fault: 'it is by another certificate' }
-          : { says: bySubject(pem!, trusted) }),
+          : damaged
+            ? { fault: 'the certificate was damaged or changed' }
+            : { says: bySubject(pem!, trusted) }),
     })
   } else
     checks.push({

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { verifyOva } from '../../../actions/ova-pack/trust/verify.ts'
 import { quietLog } from './quiet-log.ts'
-import { bootableDisk, lintOf, ovfOf, parts, tar, vmdkOf } from './specimen.ts'
+import { bootableDisk, lintOf, ovfOf, parts, signedParts, tar, vmdkOf } from './specimen.ts'
 
 let folder: string
 let ova: Buffer
+let signed: Buffer
 /** The last byte that is not padding of the archive's end. */
 let last: number
 
@@ -17,6 +18,7 @@ beforeAll(async () => {
   const vmdk = await vmdkOf(await bootableDisk(join(folder, 'disk.raw')))
   ova = tar(parts(ovfOf(vmdk), vmdk))
   last = ova.length
+  signed = tar(await signedParts(folder, parts(ovfOf(vmdk), vmdk)))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -48,6 +50,20 @@ describe.each([
         expect(await faultsOf(damaged)).not.toEqual([])
       }),
       { numRuns: 200, seed: 8 },
+    )
+  })
+
+  test('any flipped bit of a signature and its certificate', async () => {
+    const begin = signed.indexOf('SHA256(good.mf)')
+    const end = signed.indexOf('-----END CERTIFICATE-----\n') + 26
+    expect(await faultsOf(signed)).toEqual([])
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: begin, max: end - 1 }), fc.nat(7), async (at, bit) => {
+        const damaged = Buffer.from(signed)
+        damaged[at]! ^= 1 << bit
+        expect(await faultsOf(damaged)).not.toEqual([])
+      }),
+      { numRuns: 300, seed: 8 },
     )
   })
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cp, open, writeFile } from 'node:fs/promises'
+import { cp, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memoryBytes } from '../../../actions/lib/files/bytes.ts'
 import { ustarHeader } from '../../../actions/lib/files/ustar.ts'
@@ -194,4 +194,17 @@ export async function signingKey(folder: string): Promise<{ key: string; certifi
     certificate,
   ])
   return { key, certificate }
+}
+
+/** With a `.cert` to their manifest, made by openssl alone. */
+export async function signedParts(
+  folder: string,
+  [descriptor, manifest, ...others]: Parts,
+  change = (text: string) => text,
+): Promise<Parts> {
+  const { key, certificate } = await signingKey(folder)
+  const hex = await run('openssl', ['dgst', '-sha256', '-sign', key, '-hex'], { input: manifest!.content })
+  const signature = hex.stdout.split('= ')[1]!.trim()
+  const text = `SHA256(good.mf)= ${signature}\n${await readFile(certificate, 'utf8')}`
+  return [descriptor!, manifest!, { name: 'good.cert', content: Buffer.from(change(text)) }, ...others]
 }

@@ -1,5 +1,14 @@
+import { X509Certificate } from 'node:crypto'
 import { digestLine, manifestOf, tar } from '../specimen.ts'
 import { byTar, good, signed, vmdk, withManifest, type Zoo } from './keeper.ts'
+
+/** Another subject, the issuer as it was. */
+function renamed(text: string): string {
+  const begin = text.indexOf('-----')
+  const der = Buffer.from(new X509Certificate(text.slice(begin)).raw)
+  der.write('Exomple Ltd', der.lastIndexOf('Example Ltd'))
+  return text.slice(0, begin) + new X509Certificate(der).toString()
+}
 
 export const archives: Zoo = {
   // Archives
@@ -129,6 +138,15 @@ export const archives: Zoo = {
     },
   ],
   'a certificate of last year': ['certificate-expired', async () => tar(await signed()), 4e9],
+  'a certificate in which somebody changed the name': [
+    'certificate-damaged',
+    async () => tar(await signed(renamed)),
+  ],
+  'a certificate with a letter of its signature in the other case': [
+    'certificate-odd',
+    async () =>
+      tar(await signed((text) => text.replace(/(?<== [0-9]*)[a-f]/, (letter) => letter.toUpperCase()))),
+  ],
   'a certificate without its signature': [
     'certificate-form',
     async () => tar(await signed((text) => text.slice(text.indexOf('-----')))),

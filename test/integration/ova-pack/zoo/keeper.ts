@@ -2,7 +2,17 @@ import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../../../../actions/lib/process/command.ts'
-import { bootableDisk, ovfOf, type Parts, parts, put, signingKey, tar, variant, vmdkOf } from '../specimen.ts'
+import {
+  bootableDisk,
+  ovfOf,
+  type Parts,
+  parts,
+  put,
+  signedParts,
+  tar,
+  variant,
+  vmdkOf,
+} from '../specimen.ts'
 
 /** Name of the failure → the rule that has to find it, the OVA, and when it is looked at (seconds since 1970). */
 export type Zoo = Record<string, [string, () => Buffer | Promise<Buffer>, number?]>
@@ -32,12 +42,7 @@ export async function byTar(...options: string[]): Promise<Buffer> {
 }
 
 export async function signed(change = (text: string) => text): Promise<Parts> {
-  const { key, certificate } = await signingKey(folder)
-  const manifest = good[1]!
-  const hex = await run('openssl', ['dgst', '-sha256', '-sign', key, '-hex'], { input: manifest.content })
-  const signature = hex.stdout.split('= ')[1]!.trim()
-  const text = `SHA256(good.mf)= ${signature}\n${await readFile(certificate, 'utf8')}`
-  return [good[0]!, manifest, { name: 'good.cert', content: Buffer.from(change(text)) }, good[2]!]
+  return await signedParts(folder, good, change)
 }
 
 /** With another descriptor, and a manifest to it. */
