@@ -21,6 +21,7 @@ export const programs: readonly Program[] = [
   { name: 'mmdebstrap', packageName: 'mmdebstrap', purpose: 'makes root file systems from the mirror' },
   { name: 'apt-get', packageName: 'apt', purpose: 'resolves Debian packages' },
   { name: 'apt-ftparchive', packageName: 'apt-utils', purpose: "indexes the mirror's own repositories" },
+  { name: 'gpgv', packageName: 'gpgv', purpose: 'checks the signatures of packages and files' },
   { name: 'git', packageName: 'git', purpose: 'mirrors git repositories' },
   { name: 'ssh', packageName: 'openssh-client', purpose: 'talks to the guest' },
   { name: 'ssh-keygen', packageName: 'openssh-client', purpose: 'makes the build key' },
@@ -47,6 +48,25 @@ export const programs: readonly Program[] = [
   { name: 'zstd', packageName: 'zstd', purpose: 'packs archives of the mirror, and the Actions cache' },
 ]
 
+/** Programs that only some appliances need; that they are missing is no fault of this computer's. */
+export const sometimes: readonly Program[] = [
+  {
+    name: 'xfs_repair',
+    packageName: 'xfsprogs',
+    purpose: 'is for machines that an installer gave an XFS root',
+  },
+  { name: 'ruby', packageName: 'ruby', purpose: 'runs Capistrano steps' },
+  { name: 'gem', packageName: 'ruby', purpose: 'installs the gems that Capistrano steps need' },
+  { name: 'VBoxManage', packageName: 'virtualbox', purpose: 'is the driver of hypervisor: virtualbox' },
+  { name: 'socat', packageName: 'socat', purpose: 'carries frames for hypervisor: virtualbox' },
+  { name: 'vagrant', packageName: 'vagrant', purpose: 'is the driver of hypervisor: vagrant' },
+  {
+    name: 'tesseract',
+    packageName: 'tesseract-ocr',
+    purpose: 'reads graphical screens for scenarios that wait for text there',
+  },
+]
+
 /** Files that come with packages rather than programs. */
 const files = [
   {
@@ -63,20 +83,22 @@ const files = [
 
 /** What this computer lacks, each with the command that installs it. Empty: all is there. */
 export async function missing(path: string = process.env.PATH ?? ''): Promise<Problem[]> {
-  const folders = [...path.split(delimiter), '/usr/sbin', '/sbin']
   const problems: Problem[] = []
   for (const { name, packageName, purpose } of programs)
-    if (
-      !(await anyExists(
-        folders.map((folder) => join(folder, name)),
-        constants.X_OK,
-      ))
-    )
+    if (!(await isInstalled(name, path)))
       problems.push({ what: `${name} is missing: it ${purpose}`, remedy: `apt-get install ${packageName}` })
   for (const { paths, packageName, purpose } of files)
     if (!(await anyExists(paths, constants.R_OK)))
       problems.push({ what: `${paths[0]} is missing: ${purpose}`, remedy: `apt-get install ${packageName}` })
   return problems
+}
+
+async function isInstalled(program: string, path = process.env.PATH ?? ''): Promise<boolean> {
+  const folders = [...path.split(delimiter), '/usr/sbin', '/sbin']
+  return await anyExists(
+    folders.map((folder) => join(folder, program)),
+    constants.X_OK,
+  )
 }
 
 async function anyExists(paths: readonly string[], mode: number): Promise<boolean> {
@@ -91,10 +113,9 @@ async function anyExists(paths: readonly string[], mode: number): Promise<boolea
 export async function doctor(_values: Record<string, unknown>, { log }: Door): Promise<void> {
   const problems = [...(await missing()), ...(await canEnter())]
   for (const { what, remedy } of problems) log.warn(`${what}\n    ${remedy}`)
-  if (!(await anyExists(['/usr/sbin/xfs_repair', '/sbin/xfs_repair'], constants.X_OK)))
-    log.info(
-      'xfs_repair is missing: only a machine that an installer gave an XFS root needs it (apt-get install xfsprogs)',
-    )
+  for (const { name, packageName, purpose } of sometimes)
+    if (!(await isInstalled(name)))
+      log.info(`${name} is not here, and only some need it: it ${purpose} (apt-get install ${packageName})`)
   log.info((await chooseAccel('auto')).reason)
   if (problems.length > 0)
     throw new ApplianceError('missing-tool', `${problems.length} things are missing on this computer`, {

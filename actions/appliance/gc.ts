@@ -87,7 +87,7 @@ async function leftovers({ buildDirectory }: Project): Promise<Unneeded[]> {
   }
 }
 
-/** Tools roots of other locks. */
+/** Tools roots of other locks, and gems for Capistrano that have not been used for long. */
 async function oldTools({ buildDirectory, lock }: Project): Promise<Unneeded[]> {
   const folder = join(buildDirectory, 'tools')
   const current = lock && toolsKey(lock).slice(0, 16)
@@ -95,6 +95,7 @@ async function oldTools({ buildDirectory, lock }: Project): Promise<Unneeded[]> 
   for (const name of await readdir(folder).catch(() => [])) {
     if (name === current || current === undefined) continue
     const path = join(folder, name)
+    if (/^gems-[0-9a-f]+$/.test(name) && !(await isOld(path))) continue
     const bytes = (await sizeOf(path)) ?? 0
     found.push({ what: 'tools of another lock', path, bytes, remove: () => removedAsRoot(path) })
   }
@@ -112,12 +113,17 @@ async function oldRoots({ buildDirectory }: Project): Promise<Unneeded[]> {
     for (const name of await readdir(folder).catch(() => [])) {
       const path = join(folder, name)
       const left = name.endsWith('.partial')
-      if (!left && Date.now() - (await lstat(path)).mtimeMs < LONG) continue
+      if (!left && !(await isOld(path))) continue
       const what = left ? 'left by a build that was ended' : 'a root that nothing was resolved in for 30 days'
       found.push({ what, path, bytes: (await sizeOf(path)) ?? 0, remove: () => removedAsRoot(path) })
     }
   }
   return found
+}
+
+/** What is used has its time set then. */
+async function isOld(path: string): Promise<boolean> {
+  return Date.now() - (await lstat(path)).mtimeMs >= LONG
 }
 
 /** What a user namespace made holds files of other users. */

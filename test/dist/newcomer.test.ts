@@ -124,6 +124,10 @@ test('gc names what may go with its size, takes it only when told, and nothing t
     if (name === 'unused') await utimes(join(ruby, name), longAgo, longAgo)
   }
 
+  const tools = join(folder, 'build/tools')
+  for (const name of ['gems-0a1b', 'of-another-lock'])
+    await mkdir(join(tools, name, 'lib'), { recursive: true })
+
   const told = await appliance('gc')
   expect(told.said).toMatch(/41\.0 kB {2}1 artefacts that the lock does not name/)
   expect(told.said).toMatch(/left by a build that was ended: .*\.work/)
@@ -135,6 +139,7 @@ test('gc names what may go with its size, takes it only when told, and nothing t
   expect(await readdir(join(store, 'ab'))).toEqual([])
   expect(await readdir(join(store, used!))).toHaveLength(1)
   expect(await readdir(ruby)).toEqual(['used'])
+  expect(await readdir(tools)).toEqual(['gems-0a1b'])
   expect(await readdir(join(folder, 'build'))).toEqual(
     expect.not.arrayContaining(['.work', 'veewee-basebox']),
   )

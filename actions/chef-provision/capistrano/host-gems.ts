@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
 import { sha256 } from '../../lib/files/digest.ts'
@@ -26,7 +26,11 @@ export async function hostGems(
   const { stdout: ruby } = await run('ruby', ['-e', 'print RUBY_PLATFORM, " ", RUBY_VERSION'])
   const key = sha256(JSON.stringify([ruby, source.gems.map((gem) => gem.sha256)])).slice(0, 16)
   const home = join(project.buildDirectory, 'tools', `gems-${key}`)
-  if (await exists(home)) return home
+  if (await exists(home)) {
+    // `appliance gc` takes what is not used any more.
+    await utimes(home, new Date(), new Date())
+    return home
+  }
   const partial = `${home}.partial`
   await rm(partial, { recursive: true, force: true })
   await mkdir(partial, { recursive: true })
