@@ -6,6 +6,7 @@ import { type InputValues, path, text } from '../lib/stage/input.ts'
 import { openProject } from '../lib/stage/project.ts'
 import type { Project } from '../lib/stage/stage.ts'
 import { skippedFaults } from '../ova-pack/generalise/operations.ts'
+import { givenFileFaults } from '../ova-pack/given-files.ts'
 import { ignoredRuleFaults } from '../ova-pack/lint/ignored.ts'
 import { propertyFaults } from '../ova-pack/settings/properties.ts'
 import { matrixFaults, stepFaults } from '../vm-validate/faults.ts'
@@ -34,6 +35,7 @@ export async function projectOf(values: Record<string, unknown>): Promise<Projec
   refuse([
     ...skippedFaults(project.spec.pack.seal.skip),
     ...propertyFaults(project.spec.pack),
+    ...(await givenFileFaults(project.spec.pack)),
     ...ignoredRuleFaults('pack.lint.ignore', project.spec.pack.lint.ignore),
     ...matrixFaults(project.spec.validate.matrix, scenarios),
     ...(await stepFaults(scenarios, project.directory, driver, chosen)),

@@ -102,7 +102,7 @@ export async function iconOf(
 ): Promise<{ described: DescribedIcon; content: Buffer } | undefined> {
   if (path === undefined) return undefined
   const content = await readFile(path)
-  if (content.length < 24 || content.toString('latin1', 1, 4) !== 'PNG')
+  if (!isPng(content))
     throw new ApplianceError('input', `pack.icon: ${path} is no PNG`, {
       hint: 'Importers show PNG everywhere.',
     })
@@ -111,6 +111,11 @@ export async function iconOf(
     described: { file: basename(path), bytes: content.length, mimeType: 'image/png', width, height },
     content,
   }
+}
+
+/** @see PNG, clause 5.2: its signature; then IHDR */
+export function isPng(content: Buffer): boolean {
+  return content.length >= 24 && content.toString('latin1', 0, 8) === '\x89PNG\r\n\x1a\n'
 }
 
 export function describing(words: Words) {

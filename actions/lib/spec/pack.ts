@@ -93,7 +93,14 @@ const allowed = section({
 /** `pack:`; paths in it begin at `directory`. */
 export const pack = (directory: string) =>
   section({
-    formats: list(oneOf(formats), 'a list of ova, qcow2, vmdk, vhdx, raw.zst, box').default(['ova']),
+    formats: list(oneOf(formats), 'a list of ova, qcow2, vmdk, vhdx, raw.zst, box')
+      .min(1, { error: 'name at least one of ova, qcow2, vmdk, vhdx, raw.zst, box' })
+      .superRefine((named, context) => {
+        for (const [index, format] of named.entries())
+          if (named.indexOf(format) < index)
+            context.addIssue({ code: 'custom', path: [index], message: `${format} is there twice` })
+      })
+      .default(['ova']),
     level: oneOf(levels).default('normal').describe('How hard disks are compressed'),
     hardware: hardware(directory).describe('What the customer gets'),
     eula: z

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, sign as signWith, verify, X509Certifi
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../lib/errors/error.ts'
+import type { Fault } from '../../lib/errors/fault.ts'
 import { run } from '../../lib/process/command.ts'
 
 /** Signs with RSA over SHA-256 (PKCS #1 v1.5), the kind that every importer and every openssl knows. */
@@ -29,22 +30,7 @@ export async function openSigner(
   now: number,
   signal: AbortSignal,
 ): Promise<Signer> {
-  const pem = await readFile(certificate, 'utf8')
-  let read: X509Certificate
-  try {
-    read = new X509Certificate(pem)
-  } catch (error) {
-    throw fault(
-      `pack.sign.certificate: ${certificate} is no PEM certificate`,
-      'openssl x509 -in FILE -text shows one.',
-      error,
-    )
-  }
-  if (read.publicKey.asymmetricKeyType !== 'rsa')
-    throw fault(
-      `pack.sign.certificate: its key is ${read.publicKey.asymmetricKeyType}; importers know RSA only`,
-      'Make an RSA key of 3072 bits and a certificate for it.',
-    )
+  const { pem, read } = await certificateIn(certificate)
   if (Date.parse(read.validTo) < now || Date.parse(read.validFrom) > now)
     throw fault(
       `pack.sign.certificate: it is valid from ${read.validFrom} to ${read.validTo}, not today`,
@@ -53,15 +39,51 @@ export async function openSigner(
   const sign = key.startsWith('pkcs11:')
     ? await tokenSigner(key, folder, signal)
     : keySigner(await privateKey(key))
+  await prove(sign, read)
+  const [first] = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(pem)!
+  return { certificate: `${first}\n`, sign }
+}
+
+/** What is wrong with key or certificate, as far as it can be seen without the token, on any day. */
+export async function signFaults({ key, certificate }: SignOrder): Promise<Fault[]> {
+  const elsewhere = key.startsWith('pkcs11:') || (key.startsWith('env:') && !process.env[key.slice(4)])
+  try {
+    const { read } = await certificateIn(certificate)
+    if (!elsewhere) await prove(keySigner(await privateKey(key)), read)
+    return []
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'input') return [{ message: error.message }]
+    throw error
+  }
+}
+
+async function certificateIn(path: string): Promise<{ pem: string; read: X509Certificate }> {
+  const pem = await readFile(path, 'utf8')
+  try {
+    const read = new X509Certificate(pem)
+    const kind = read.publicKey.asymmetricKeyType
+    if (kind === 'rsa') return { pem, read }
+    throw fault(
+      `pack.sign.certificate: its key is ${kind}; importers know RSA only`,
+      'Make an RSA key of 3072 bits and a certificate for it.',
+    )
+  } catch (error) {
+    if (error instanceof ApplianceError) throw error
+    throw fault(
+      `pack.sign.certificate: ${path} is no PEM certificate`,
+      'openssl x509 -in FILE -text shows one.',
+      error,
+    )
+  }
+}
+
+async function prove(sign: Signer['sign'], certificate: X509Certificate): Promise<void> {
   const proof = Buffer.from('appliance')
-  const signed = await sign(proof)
-  if (!verify('sha256', proof, read.publicKey, signed))
+  if (!verify('sha256', proof, certificate.publicKey, await sign(proof)))
     throw fault(
       'pack.sign: the key is not that of the certificate',
       'openssl x509 -in CERTIFICATE -noout -pubkey and openssl pkey -in KEY -pubout have to agree.',
     )
-  const [first] = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(pem)!
-  return { certificate: `${first}\n`, sign }
 }
 
 async function privateKey(key: string): Promise<KeyObject> {

@@ -390,6 +390,18 @@ describe('what is wrong is one line, with its place', () => {
       ['27:18: pack.formats[2]: a box holds one disk, and data_disks names more'],
     ],
     [
+      'a format twice',
+      'pack:\n  hardware: { memory: 2 GiB }',
+      'pack:\n  formats: [ova, qcow2, ova]',
+      ['27:25: pack.formats[3]: ova is there twice'],
+    ],
+    [
+      'no format',
+      'pack:\n  hardware: { memory: 2 GiB }',
+      'pack:\n  formats: []',
+      ['27:3: pack.formats: name at least one of ova, qcow2, vmdk, vhdx, raw.zst, box'],
+    ],
+    [
       'no word on Chef’s licence',
       'chef: { license: accept }\n',
       '',
