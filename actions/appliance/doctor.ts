@@ -5,6 +5,7 @@ import { exists } from '../lib/files/exists.ts'
 import { chooseAccel } from '../lib/hypervisor/accel.ts'
 import type { Problem } from '../lib/hypervisor/hypervisor.ts'
 import { canEnter } from '../lib/network/enter.ts'
+import { counted } from '../lib/units/counted.ts'
 import type { Door } from './inside.ts'
 
 /** A program the stages start on this computer, the Debian/Ubuntu package that has it, and what it is for. */
@@ -118,7 +119,7 @@ export async function doctor(_values: Record<string, unknown>, { log }: Door): P
       log.info(`${name} is not here, and only some need it: it ${purpose} (apt-get install ${packageName})`)
   log.info((await chooseAccel('auto')).reason)
   if (problems.length > 0)
-    throw new ApplianceError('missing-tool', `${problems.length} things are missing on this computer`, {
+    throw new ApplianceError('missing-tool', `this computer lacks ${counted(problems.length, 'thing')}`, {
       hint: 'script/bootstrap installs the packages.',
     })
   log.info('everything needed is here')

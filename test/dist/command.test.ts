@@ -79,6 +79,20 @@ test('--json says everything in objects, one a line', async () => {
   })
 })
 
+test('stacks are for those who debug: by the flag, or as a workflow says it', async () => {
+  await spec('mirror:\n  file:\n    - { url: nowhere }\n')
+  const shown = async (flags: string[], RUNNER_DEBUG: string | undefined) => {
+    const args = [join(dist, 'cli/index.js'), 'check', ...flags]
+    const { stderr } = await run(node24, args, { cwd: folder, env: { RUNNER_DEBUG }, allowFailure: true })
+    return /^ {6}at /m.test(stderr)
+  }
+  expect([await shown([], undefined), await shown([], '1'), await shown(['--debug'], undefined)]).toEqual([
+    false,
+    true,
+    true,
+  ])
+})
+
 test('a stage runs, is up to date in a blink, and its spec may lie elsewhere', async () => {
   await mkdir(join(folder, 'product'))
   await spec(`mirror:\n  file:\n    - url: file://${folder}/data.txt\n`)

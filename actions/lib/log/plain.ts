@@ -72,8 +72,10 @@ export function failureLines(error: ApplianceError, debug: boolean): string[] {
   const lines = error.message.split('\n').map((line) => `error: ${line}`)
   if (error.hint) lines.push(`  ${error.hint}`)
   for (const path of error.evidence) lines.push(`  see ${path}`)
+  const again =
+    process.env.GITHUB_ACTIONS === 'true' ? 'the job again with debug logging' : 'it again with --debug'
   if (error.code === 'internal')
-    lines.push('  This is our fault, not yours. Run it again with --debug and report what it prints.')
+    lines.push(`  This is our fault, not yours. Run ${again} and report what it prints.`)
   if (debug) for (const stack of stacks(error)) lines.push(...stack.split('\n').map((line) => `  ${line}`))
   return lines
 }

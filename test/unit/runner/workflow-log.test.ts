@@ -98,6 +98,15 @@ describe('a workflow step', () => {
     expect(written).toContain('\n  Look.\n  see /x/screen.png\n')
   })
 
+  test('of a fault of ours, how a job is debugged is told, not a flag', () => {
+    const before = process.env.GITHUB_ACTIONS
+    process.env.GITHUB_ACTIONS = 'true'
+    workflowLog(() => '.').failure(new ApplianceError('internal', 'it broke'))
+    if (before === undefined) delete process.env.GITHUB_ACTIONS
+    else process.env.GITHUB_ACTIONS = before
+    expect(written).toContain('Run the job again with debug logging and report what it prints.')
+  })
+
   test('each line of a secret is masked', () => {
     workflowLog(() => '.').mask('-----BEGIN-----\nabc\n\n')
     expect(obeyed(written)).toEqual(['::add-mask::-----BEGIN-----', '::add-mask::abc'])
