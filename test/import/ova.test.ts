@@ -6,8 +6,17 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { run } from '../../actions/lib/process/command.ts'
 import { packVhdx } from '../../actions/ova-pack/formats/vhdx.ts'
 import { lintOva } from '../../actions/ova-pack/lint/lint.ts'
+import { certificateFile, openSigner } from '../../actions/ova-pack/trust/signer.ts'
 import { importerRoot, inRoot, virtualBoxImport } from '../fixtures/importers.ts'
-import { bootableDisk, description, ovfOf, parts, tar, vmdkOf } from '../integration/ova-pack/specimen.ts'
+import {
+  bootableDisk,
+  description,
+  ovfOf,
+  parts,
+  signingKey,
+  tar,
+  vmdkOf,
+} from '../integration/ova-pack/specimen.ts'
 
 let folder: string
 let disk: string
@@ -84,6 +93,28 @@ describe('VirtualBox', () => {
     )
     expect(status).not.toBe(0)
     expect(stderr).toMatch(/digest|VERR_/i)
+  })
+
+  test('takes our signature for what it is, and refuses that of another manifest', async () => {
+    const { key, certificate } = await signingKey(folder)
+    const { signal } = new AbortController()
+    const signer = await openSigner({ key, certificate }, folder, Date.now() + 60_000, signal)
+    const vmdk = await vmdkOf(disk)
+    const [descriptor, manifest, data] = parts(ovfOf(vmdk), vmdk)
+    const looked = async (ova: string, signed: Buffer) => {
+      const content = await certificateFile(signer, 'good.mf', signed)
+      const members = [descriptor!, manifest!, { name: 'good.cert', content }, data!]
+      await writeFile(join(folder, ova), tar(members))
+      return await box(['import', `/work/${ova}`, '--dry-run', '--vsys', '0', '--eula', 'accept'], true)
+    }
+    const good = await looked('signed.ova', manifest!.content)
+    expect([good.status, good.stderr]).toEqual([
+      0,
+      expect.stringContaining("A self signed certificate was used to sign '/work/signed.ova'"),
+    ])
+    const bad = await looked('unsigned.ova', Buffer.from('another'))
+    expect(bad.status).not.toBe(0)
+    expect(bad.stderr).toMatch(/signature/i)
   })
 
   test('exports an OVA in which our lint finds nothing', async () => {
