@@ -21,7 +21,7 @@ network() {
   search=$(value search | tr ',;' '  ' | tr -cd 'A-Za-z0-9. -')
   case $address in
     ''|dhcp|DHCP) address= ;;
-    */*) isaddress "\${address%/*}" && echo "\${address#*/}" | grep -qxE '[0-9]{1,3}' || { say "address: $address is none, DHCP it is"; address=; } ;;
+    */*) isaddress "\${address%/*}" && isprefix "\${address#*/}" "$address" || { say "address: $address is none, DHCP it is"; address=; } ;;
     *) say "address: $address has no prefix such as /24, DHCP it is"; address= ;;
   esac
   if [ -n "$gateway" ] && ! isaddress "$gateway"; then say "gateway: $gateway is no address, left out"; gateway=; fi

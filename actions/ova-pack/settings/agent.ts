@@ -119,7 +119,20 @@ raw() {
 }
 
 has() { [ -e "$defaults/$1" ]; }
-isaddress() { case $1 in *:*) echo "$1" | grep -qxE '[0-9A-Fa-f:.]+' ;; *) echo "$1" | grep -qxE '([0-9]{1,3}\\.){3}[0-9]{1,3}' ;; esac; }
+byte='(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])'
+isaddress() {
+  case $1 in
+    *:::*|*::*::*) return 1 ;;
+    *::*) echo "$1" | grep -qxE "([0-9A-Fa-f]{0,4}:){2,7}([0-9A-Fa-f]{0,4}|($byte\\.){3}$byte)" ;;
+    *:*) echo "$1" | grep -qxE "([0-9A-Fa-f]{1,4}:){6}([0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}|($byte\\.){3}$byte)" ;;
+    *) echo "$1" | grep -qxE "($byte\\.){3}$byte" ;;
+  esac
+}
+# isprefix LENGTH ADDRESS
+isprefix() {
+  case $2 in *:*) most=128 ;; *) most=32 ;; esac
+  echo "$1" | grep -qxE '[0-9]{1,3}' && [ "$1" -le $most ]
+}
 
 # Those words of $2 that are addresses; the others are told.
 addresses() {

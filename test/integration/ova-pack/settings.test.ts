@@ -251,6 +251,38 @@ test('wrong values are told and left out', async () => {
   )
 })
 
+test('an address that none can be is told, and DHCP it is: the machine is reached all the same', async () => {
+  await networkd()
+  const wrong = [
+    '192.0.2.300/24',
+    '192.0.2.10/33',
+    '192.0.2/24',
+    '2001:db8::10/129',
+    '2001:db8:1/64',
+    '1::2::3/64',
+  ]
+  for (const address of wrong) {
+    const said = await applied({
+      address,
+      dns: address.split('/')[0]!,
+      search: address.replaceAll(/\W/g, '-'),
+    })
+    expect(said).toContain(`appliance-settings: address: ${address} is none, DHCP it is`)
+    const written = await content('etc/systemd/network/05-appliance.network')
+    expect(written).toContain('DHCP=yes')
+    expect(written).not.toContain('Address=')
+  }
+  for (const address of [
+    '203.0.113.255/32',
+    '2001:db8::/128',
+    '::ffff:192.0.2.1/96',
+    '2001:db8:0:0:0:0:0:1/64',
+  ]) {
+    expect(await applied({ address })).not.toContain('is none')
+    expect(await content('etc/systemd/network/05-appliance.network')).toContain(`Address=${address}\n`)
+  }
+})
+
 test('none are given, or damaged ones: the defaults hold, and nothing is touched', async () => {
   await networkd()
   for (const given of ['', '<Environment', 'x'.repeat(100_000), ovfEnvironment({})]) {
