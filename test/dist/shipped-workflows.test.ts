@@ -118,6 +118,22 @@ describe('appliance-release.yml', () => {
       expect((await readdir(join(workspace, inner))).sort()).toEqual(names)
   })
 
+  test('run again, it goes on where the spec lies', async () => {
+    const workspace = machine.workspace('org/appliance')
+    const product = join(workspace, 'products/one')
+    await mkdir(join(folder, 'with-products/products/one'), { recursive: true })
+    await writeFile(join(folder, 'with-products/products/one/README.md'), 'one of several')
+    await mkdir(join(product, dirname(kept)), { recursive: true })
+    await writeFile(join(product, kept), 'a disk')
+    await writeFile(join(product, 'build/.release'), '7')
+    await calling(
+      'appliance-release.yml',
+      { event, runId: 7, substitutes: { 'actions/checkout': checkout(join(folder, 'with-products')) } },
+      { 'working-directory': 'products', spec: 'one/tiny.yml' },
+    )
+    expect((await readdir(join(product, 'build'))).sort()).toEqual(['.release', 'chef-provision'])
+  })
+
   describe('attest', () => {
     const refused = new Error('Failed to persist attestation: Feature not available for someone/product')
     const refuses = () => Promise.reject(refused)
