@@ -21,6 +21,12 @@ export async function verify(values: Record<string, unknown>, { log, signal, ent
   for (const file of certificate ? [ova, certificate] : [ova])
     if (!(await stat(file).catch(() => undefined))?.isFile())
       refuse([{ message: `${file}: there is no such file` }])
+  if (/\.(qcow2|vmdk|vhdx|raw\.zst|box)$/.test(ova))
+    refuse([
+      {
+        message: `${ova}: verify looks into OVAs; whether this is what was made, README.txt beside it says how to see: sha256sum --ignore-missing -c SHA256SUMS`,
+      },
+    ])
   if (certificate) await refuseUnlessCertificate(certificate)
   const checks = await verifyOva(resolve(ova), { ...(certificate && { certificate }), log, signal })
   for (const check of checks)

@@ -127,6 +127,10 @@ test('what is no OVA at all is met with sentences, not with ids of rules', async
       /^error: data\.txt is not as its maker made it, or not whole: archive, manifest, disk\n/,
     ),
   })
+  await writeFile(join(folder, 'disk.qcow2'), 'x')
+  expect((await appliance('verify', 'disk.qcow2')).stderr).toMatch(
+    /^error: \S*disk\.qcow2: verify looks into OVAs; .*sha256sum --ignore-missing -c SHA256SUMS\n/,
+  )
   expect(await appliance('verify', 'data.txt', '--certificate', 'data.txt')).toMatchObject({
     status: 1,
     stdout: '',

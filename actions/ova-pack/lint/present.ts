@@ -15,9 +15,13 @@ export function findingLines(finding: Finding): string[] {
 }
 
 /** The same in one line, for a log that has a word of its own for how bad it is; a workflow shows few of its lines. */
-export function sentenceOf({ rule, place, concerns, what, evidence, fix }: Finding): string {
-  const found = evidence ? ` Found: ${evidence}.` : ''
-  return `${rule}${place ? ` ${place}` : ''} (${concerns.join(', ')}): ${what}${found} Fix: ${fix}`
+export function sentenceOf(finding: Finding): string {
+  const { rule, place, concerns } = finding
+  return `${rule}${place ? ` ${place}` : ''} (${concerns.join(', ')}): ${storyOf(finding)}`
+}
+
+function storyOf({ what, evidence, fix }: Finding): string {
+  return `${what}${evidence ? ` Found: ${evidence}.` : ''} Fix: ${fix}`
 }
 
 /** `2 errors, 1 warning`; `nothing found`. */
@@ -69,7 +73,7 @@ export function sarif({ findings }: Lint, uri: string): string {
           ruleId: finding.rule,
           ruleIndex: used.indexOf(finding.rule),
           level: finding.severity,
-          message: { text: [finding.what, finding.evidence, finding.fix].filter(Boolean).join(' ') },
+          message: { text: storyOf(finding) },
           partialFingerprints: { primaryLocationLineHash: fingerprint(finding) },
           locations: [
             {
