@@ -29,6 +29,13 @@ const { token } = publishInputs
 const carrying = {
   carry: text(
     'How results travel between jobs and runs: artifact, or a folder that all runners share (default: not at all)',
+    // A misspelt word would be a folder that no other runner has.
+    {
+      like: {
+        pattern: /^(artifact$|\/)/,
+        words: 'artifact, or the absolute path of a folder that all runners share',
+      },
+    },
   ),
   token: { ...token, description: 'Token to look at the artifacts of earlier runs with (actions: read)' },
 }

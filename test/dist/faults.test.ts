@@ -50,6 +50,16 @@ test('wrong inputs are told all at once, with what was expected', async () => {
   ])
 })
 
+test('what results are carried by is a word or a folder that others can have, too', async () => {
+  const { status, stdout } = await workspace.run('plan', { carry: 'artifacts' })
+  expect([status, errors(stdout)]).toEqual([
+    1,
+    [
+      '::error title=appliance::input carry: expected artifact, or the absolute path of a folder that all runners share, got "artifacts"',
+    ],
+  ])
+})
+
 test('the runner shows ten annotations; the rest stands in the log', async () => {
   const entries = Array.from({ length: 15 }, (_, index) => `    - { name: n${index}, url: nowhere }`)
   await writeFile(

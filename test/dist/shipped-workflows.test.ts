@@ -143,6 +143,7 @@ describe('appliance-release.yml', () => {
       attest: string | undefined,
       attestation: Substitute,
       repository = { default_branch: 'main', private: false },
+      inputs: Record<string, string> = {},
     ) {
       const files = join(folder, 'without-stages')
       await withoutStages(files)
@@ -154,7 +155,11 @@ describe('appliance-release.yml', () => {
           'actions/attest-build-provenance': attestation,
         },
       }
-      const run = await calling('appliance-release.yml', options, attest === undefined ? {} : { attest })
+      const run = await calling(
+        'appliance-release.yml',
+        options,
+        attest === undefined ? inputs : { ...inputs, attest },
+      )
       const job = run.jobs['appliance / release']!
       return {
         result: run.result,
@@ -200,6 +205,29 @@ describe('appliance-release.yml', () => {
       const message = 'input attest: expected auto, required or never, not sometimes'
       const failed = { result: 'failure', built: false, annotations: [{ level: 'error', message }] }
       expect(await attesting('sometimes', agrees)).toMatchObject(failed)
+    })
+
+    test.each(['2 GiB', '2048 MiB', '0 MiB', '1900', 'much'])(
+      'so is a part-size of %j, beside it',
+      async (size) => {
+        const run = await attesting('sometimes', agrees, undefined, { 'part-size': size })
+        const messages = run.annotations.map(({ message }) => message)
+        expect([run.result, run.built, messages]).toEqual([
+          'failure',
+          false,
+          [
+            expect.stringMatching(/^input attest: /),
+            `input part-size: expected a size under 2 GiB, e.g. 1900 MiB, not ${size}`,
+          ],
+        ])
+      },
+    )
+
+    test.each(['1.9 GB', '100 kB', '1900MiB', '1.5 GiB', ''])('a part-size of %j is taken', async (size) => {
+      expect(await attesting('never', agrees, undefined, { 'part-size': size })).toMatchObject({
+        result: 'success',
+        built: true,
+      })
     })
   })
 })

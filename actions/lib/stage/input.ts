@@ -11,6 +11,8 @@ export interface InputDeclaration<T = unknown> {
   readonly secret?: boolean
   /** What it names must be there: what that is, in messages, e.g. `disk`. An address is somebody else's. */
   readonly existing?: string
+  /** What a text has to look like, and that in words, for messages. */
+  readonly like?: { readonly pattern: RegExp; readonly words: string }
   /** Phantom, for inference only. */
   readonly type?: T
 }
@@ -39,7 +41,7 @@ export function fileOrAddress(what: string, description: string): InputDeclarati
 /** Any text; undefined when not given. */
 export function text(
   description: string,
-  options: { secret?: boolean } = {},
+  options: Pick<InputDeclaration, 'secret' | 'like'> = {},
 ): InputDeclaration<string | undefined> {
   return { kind: 'text', description, default: '', ...options }
 }

@@ -108,6 +108,8 @@ function readOne(name: string, declaration: InputDeclaration, word: string, faul
       if (word.includes('\0')) faults.push({ message: `${name}: a path holds no NUL byte` })
       return word === '' ? undefined : word
     case 'text':
+      if (word !== '' && declaration.like && !declaration.like.pattern.test(word))
+        faults.push({ message: `${name}: expected ${expected(declaration)}, got ${JSON.stringify(word)}` })
       return word === '' ? undefined : word
     case 'flag':
       if (word !== 'true' && word !== 'false')
@@ -132,12 +134,12 @@ function readOne(name: string, declaration: InputDeclaration, word: string, faul
   }
 }
 
-function expected({ kind, choices }: InputDeclaration): string {
+function expected({ kind, choices, like }: InputDeclaration): string {
   switch (kind) {
     case 'path':
       return 'a file or folder'
     case 'text':
-      return 'some text'
+      return like?.words ?? 'some text'
     case 'flag':
       return 'true or false'
     case 'names':
