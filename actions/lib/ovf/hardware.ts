@@ -15,6 +15,8 @@ export const controllers = {
   ahci: { type: 20, subtype: 'vmware.sata.ahci', name: 'SATA controller', most: 30 },
   nvme: { type: 20, subtype: 'vmware.nvme.controller', name: 'NVMe controller', most: 15 },
 } as const
+/** Network cards of a machine of VMware's. @see VMware, "Configuration Maximums" */
+export const MOST_CARDS = 10
 export type Controller = keyof typeof controllers
 
 export interface Hardware {
@@ -85,7 +87,7 @@ export function hardwareItems(hardware: Hardware): HardwareItem[] {
       Connection: network.name,
       Description: `${network.kind} ethernet adapter`,
       ElementName: `Network adapter ${index + 1}`,
-      InstanceID: FIRST_CARD + index,
+      InstanceID: Math.max(FIRST_CARD, FIRST_DRIVE + diskIds.length) + index,
       ResourceSubType: network.kind,
       ResourceType: TYPE.ethernet,
     })),

@@ -1,4 +1,5 @@
 import type { Fault } from '../errors/fault.ts'
+import { type Controller, controllers, MOST_CARDS } from '../ovf/hardware.ts'
 import { parseSize } from '../units/size.ts'
 import type { Machine } from './machine.ts'
 import { namedSources, sourceName } from './mirror/mirror.ts'
@@ -22,6 +23,7 @@ export function consistencyFaults(yaml: Positioned, usual: Machine): Fault[] {
     ...unmetNeeds(yaml),
     ...matrixWithoutHardware(yaml),
     ...boxOfSeveralDisks(yaml),
+    ...moreThanFits(yaml),
   ]
 }
 
@@ -37,6 +39,27 @@ function boxOfSeveralDisks(yaml: Positioned): Fault[] {
         ),
       ]
     : []
+}
+
+/** There is one disk controller, which the first disk is plugged into, too. */
+function moreThanFits(yaml: Positioned): Fault[] {
+  const at = ['pack', 'hardware']
+  const controller = textAt(yaml.value, ...at, 'controller') ?? 'lsilogic'
+  const most = controllers[controller as Controller]?.most
+  const cards = listAt(yaml.value, ...at, 'networks')
+  return [
+    ...(most !== undefined && listAt(yaml.value, ...at, 'data_disks').length >= most
+      ? [
+          yaml.fault(
+            [...at, 'data_disks', most - 1],
+            `${controller} has room for ${most} disks, the appliance's own among them`,
+          ),
+        ]
+      : []),
+    ...(cards.length > MOST_CARDS
+      ? [yaml.fault([...at, 'networks', MOST_CARDS], `VMware has room for ${MOST_CARDS} cards in a machine`)]
+      : []),
+  ]
 }
 
 /** Only QEMU has all the hardware that customers have. */

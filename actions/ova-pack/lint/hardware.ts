@@ -84,8 +84,8 @@ export const hardwareRules = {
   'item-address': {
     severity: 'warning',
     concerns: ['proxmox', 'vmware'],
-    what: 'A drive without AddressOnParent, by which Proxmox names disks; or two with the same.',
-    fix: 'AddressOnParent 0, 1, …',
+    what: 'A drive without AddressOnParent, by which Proxmox names disks; two with the same; or one that its controller lacks.',
+    fix: 'AddressOnParent 0, 1, … (IDE up to 1, SCSI 15, SATA 29).',
   },
   'scsi-address-7': {
     severity: 'error',
@@ -154,6 +154,8 @@ const TYPE = {
   disk: '17',
   other: '20',
 }
+/** The last address of a controller. */
+const LAST: Record<string, number> = { [TYPE.ide]: 1, [TYPE.scsi]: 15, [TYPE.other]: 29 }
 /** What VirtualBox knows besides (OVFReader): USB, sound, DVD, floppy, SATA. */
 const knownTypes = ['3', '4', '5', '6', '10', '14', '15', '17', '20', '21', '23', '35', '37']
 const controllers = [
@@ -264,6 +266,7 @@ function lintDrives(
     const slot = `${textOf(drive, 'Parent')}/${address}`
     if (address === '' || taken.has(slot))
       find('item-address', place(drive), address === '' ? 'none' : `${address}, again`)
+    else if (Number(address) > LAST[typeOf(parent)]!) find('item-address', place(drive), address)
     taken.add(slot)
     if (address === '7' && typeOf(parent) === TYPE.scsi && typeOf(drive) === TYPE.disk)
       find('scsi-address-7', place(drive), '7')

@@ -97,6 +97,20 @@ describe('descriptor', () => {
     )
   })
 
+  test('no two items have one number, with as many disks and cards as there is room for', () => {
+    const data = { file: 'data.vmdk', bytes: 5, capacity: 2 ** 30, populated: 0 }
+    const network = { name: 'Front', kind: 'VmxNet3', description: 'Customers' } as const
+    const text = descriptor({
+      ...plain,
+      controller: 'ahci',
+      dataDisks: Array.from({ length: 29 }, () => data),
+      networks: Array.from({ length: 10 }, () => network),
+    })
+    const numbers = [...text.matchAll(/<rasd:InstanceID>(\d+)</g)].map(([, number]) => number)
+    expect(numbers.length).toBeGreaterThan(42)
+    expect(new Set(numbers).size).toBe(numbers.length)
+  })
+
   test('properties of every type say what may be given', () => {
     const common = { label: 'x', description: 'x', default: 'a' }
     const text = descriptor({

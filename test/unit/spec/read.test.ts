@@ -390,6 +390,15 @@ describe('what is wrong is one line, with its place', () => {
       ['27:18: pack.formats[2]: a box holds one disk, and data_disks names more'],
     ],
     [
+      'more disks and cards than there is room for',
+      'pack:\n  hardware: { memory: 2 GiB }',
+      `pack:\n  hardware:\n    data_disks: [${'{ size: 1 GiB }, '.repeat(15)}]\n    networks: [${Array.from({ length: 11 }, (_, index) => `{ name: n${index} }`)}]`,
+      [
+        "28:256: pack.hardware.data_disks[15]: lsilogic has room for 15 disks, the appliance's own among them",
+        '29:146: pack.hardware.networks[11]: VMware has room for 10 cards in a machine',
+      ],
+    ],
+    [
       'a format twice',
       'pack:\n  hardware: { memory: 2 GiB }',
       'pack:\n  formats: [ova, qcow2, ova]',

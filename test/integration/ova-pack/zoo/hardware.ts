@@ -27,6 +27,10 @@ export const hardware: Zoo = {
     'item-address',
     swap('<rasd:AddressOnParent>0<', '<rasd:AddressOnParent><'),
   ],
+  'a sixteenth disk on one SCSI controller': [
+    'item-address',
+    swap('<rasd:AddressOnParent>0<', '<rasd:AddressOnParent>16<'),
+  ],
   "a disk at the SCSI controller's own address": [
     'scsi-address-7',
     swap('<rasd:AddressOnParent>0<', '<rasd:AddressOnParent>7<'),
