@@ -42,9 +42,12 @@ export async function act(name: ActionName, door: Door): Promise<void> {
   } catch (thrown) {
     const { code, message, hint, evidence, outputs } = toApplianceError(thrown)
     if (code === 'interrupted') throw thrown
-    setOutputs(
-      Object.fromEntries(Object.entries(outputs).filter(([output]) => output in contractOf(name).outputs)),
-    )
+    const promised = Object.entries(outputs).filter(([output]) => output in contractOf(name).outputs)
+    try {
+      setOutputs(Object.fromEntries(promised))
+    } catch (error) {
+      door.log.warn(`the step's outputs could not be written: ${(error as Error).message}`)
+    }
     const artifact = evidenceName(name, values, Number(process.env.GITHUB_RUN_ATTEMPT ?? 1))
     const shown = await uploadEvidence(artifact, evidence, commonFolder(evidence), door.log)
     await addToSummary(`### ❌ ${name} failed\n\n${fenced(hint ? `${message}\n\n${hint}` : message)}\n`)

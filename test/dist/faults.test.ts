@@ -50,6 +50,16 @@ test('wrong inputs are told all at once, with what was expected', async () => {
   ])
 })
 
+test('where the disk is full, so that no summary can be written, what went wrong is told all the same', async () => {
+  const { status, stdout } = await workspace.run(
+    'ova-pack',
+    { upload: 'false' },
+    { GITHUB_STEP_SUMMARY: '/dev/full' },
+  )
+  expect([status, errors(stdout)]).toEqual([1, [expect.stringContaining('there is no such file in')]])
+  expect(stdout).toMatch(/^::warning::the job's summary could not be written: ENOSPC/m)
+})
+
 test('what results are carried by is a word or a folder that others can have, too', async () => {
   const { status, stdout } = await workspace.run('plan', { carry: 'artifacts' })
   expect([status, errors(stdout)]).toEqual([

@@ -36,8 +36,9 @@ export function settleProxies(env: Environment): void {
     all_proxy: all,
   }
   const any = Object.values(proxies).some((proxy) => proxy !== '')
-  const excepted = any ? [...new Set([...none.flatMap(withBelow), ...OURSELVES])] : []
-  for (const [kind, value] of Object.entries({ ...proxies, no_proxy: excepted.join(',') }))
+  // Without a proxy here it is for those that programs have in their own configuration (git's http.proxy).
+  const no_proxy = any ? [...new Set([...none.flatMap(withBelow), ...OURSELVES])].join(',') : said('no_proxy')
+  for (const [kind, value] of Object.entries({ ...proxies, no_proxy }))
     for (const name of [kind, kind.toUpperCase()])
       if (value === '') delete env[name]
       else env[name] = value

@@ -4,7 +4,10 @@ import * as core from '@actions/core'
 /** The runner drops a step's summary whole when it is larger. */
 export const SUMMARY_LIMIT = 1 << 20
 
-/** Adds Markdown to the job's summary; what does not fit is cut, with a note that says so. */
+/**
+ * Adds Markdown to the job's summary; what does not fit is cut, with a note that says so. Where nothing can be written,
+ * on a full disk, a warning says that: it must not take the place of what was to be told.
+ */
 export async function addToSummary(markdown: string): Promise<void> {
   const path = process.env.GITHUB_STEP_SUMMARY
   if (!path) return
@@ -13,7 +16,13 @@ export async function addToSummary(markdown: string): Promise<void> {
     () => 0,
   )
   const text = fitting(markdown.endsWith('\n') ? markdown : `${markdown}\n`, SUMMARY_LIMIT - used)
-  if (text !== '') await core.summary.addRaw(text).write()
+  if (text === '') return
+  try {
+    await core.summary.addRaw(text).write()
+  } catch (error) {
+    core.summary.emptyBuffer()
+    core.warning(`the job's summary could not be written: ${(error as Error).message}`)
+  }
 }
 
 /**

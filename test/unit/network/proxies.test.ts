@@ -15,7 +15,8 @@ function settled(before: Record<string, string>): Record<string, string | undefi
 
 test.each<[string, Record<string, string>, Record<string, string>]>([
   ['nothing is nothing', {}, {}],
-  ['what is empty is none', { http_proxy: '', HTTP_PROXY: '', no_proxy: 'a.test' }, {}],
+  ['what is empty is none', { http_proxy: '', HTTP_PROXY: '' }, {}],
+  ['no_proxy alone is for others to read', { NO_PROXY: 'a.test' }, { no_proxy: 'a.test' }],
   [
     'what stands in capitals alone is there in small, too, and with a scheme',
     { HTTPS_PROXY: 'proxy.test:3128' },
@@ -49,7 +50,11 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
       no_proxy: `corp.test,.corp.test,lan,.lan,dmz,.dmz,10.0.0.7,10.0.0.0/8,one.test:8080,${OURSELVES}`,
     },
   ],
-  ['no_proxy: * excepts everything', { http_proxy: 'http://a.test', ALL_PROXY: 'b.test', no_proxy: '*' }, {}],
+  [
+    'no_proxy: * excepts everything',
+    { http_proxy: 'http://a.test', ALL_PROXY: 'b.test', no_proxy: '*' },
+    { no_proxy: '*' },
+  ],
 ])('%s', (_, before, after) => {
   expect(settled(before)).toEqual(after)
 })
