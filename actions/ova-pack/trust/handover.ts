@@ -28,8 +28,10 @@ export function handoverReadme({ title, version, main, fingerprint }: HandoverFa
     )
   } else
     lines.push('Compare the first line of SHA256SUMS with what we told you by another way than this one.')
+  // The fingerprint has been compared by now: with the certificate a signature that is not there is a wrong one.
+  const by = fingerprint === undefined ? '' : ' --certificate certificate.pem'
   if (main.endsWith('.ova'))
-    lines.push(`With the appliance command, all of it at once: appliance verify ${main}`)
+    lines.push(`With the appliance command, all of it at once: appliance verify ${main}${by}`)
   return `${lines.join('\n')}\n`
 }
 

@@ -432,6 +432,7 @@ describe('a customer', () => {
     for (const command of commands) said.push((await run('sh', ['-ec', command], { cwd: folder })).stdout)
     expect(said[0]).toContain('sample-1.2.3.ova: OK')
     expect(said[2]).toBe('Verified OK\n')
+    expect(readme).toMatch(/: appliance verify sample-1\.2\.3\.ova --certificate certificate\.pem\n$/)
     const fingerprint = /Fingerprint=(\S+)/.exec(said[3]!)![1]!
     expect(readme).toContain(fingerprint)
     await rm(join(folder, 'public-key.pem'))
