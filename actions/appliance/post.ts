@@ -23,9 +23,7 @@ export async function afterStep(door: Door): Promise<void> {
   const scratch = join(project.buildDirectory, '.work')
   // A step that failed by itself has cleared up already, and leaves the empty folder.
   const left = await readdir(scratch).catch(() => [])
-  if (left.length > 0) {
-    await rm(scratch, { recursive: true, force: true })
-    door.log.info(`${action} did not come to its end: ${scratch} is taken away`)
-  }
+  await rm(scratch, { recursive: true, force: true })
+  if (left.length > 0) door.log.info(`${action} did not come to its end: ${scratch} is taken away`)
   if (action === 'mirror-deps' || action === 'appliance') await savePartialMirror(project, door)
 }
