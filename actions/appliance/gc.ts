@@ -31,8 +31,8 @@ interface Unneeded {
 }
 
 /**
- * `appliance gc`: what may go of `build/` and of the downloads that projects share, with sizes. Whatever it takes away, a build makes or fetches again; what the
- * lock, and the results that are there, name stays.
+ * `appliance gc`: what may go of `build/` and of the downloads that projects share, with sizes. Whatever it takes away, a
+ * build makes or fetches again; what the lock, and the results that are there, name stays.
  */
 export async function gc(values: Record<string, unknown>, { log, signal }: Door): Promise<void> {
   const project = await projectOf(values)

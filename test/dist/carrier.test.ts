@@ -12,6 +12,7 @@ const content = 'a disk, made in another job'
 const at = servicesAroundEach('carrier')
 beforeEach(async () => {
   await mkdir(join(at.folder, 'to'))
+  await mkdir(join(at.folder, 'shared'))
   await writeFile(join(at.folder, name), content)
 })
 
@@ -33,6 +34,15 @@ describe.each(['artifact', 'folder'])('carried by %s', (how) => {
     expect(await readFile((await made().fetch(name, join(at.folder, 'to')))!, 'utf8')).toBe(content)
     if (how === 'folder') expect(await readdir(join(at.folder, 'shared'))).toEqual([name])
   })
+})
+
+test('a folder that is not mounted on this runner is a fault, and is not made', async () => {
+  const by = carrier(join(at.folder, 'unmounted'), undefined, log)
+  const fault = { code: 'input', message: expect.stringMatching(/^input carry: .*unmounted is not there/) }
+  await expect(by.has(name)).rejects.toMatchObject(fault)
+  await expect(by.fetch(name, join(at.folder, 'to'))).rejects.toMatchObject(fault)
+  await expect(by.put(join(at.folder, name), sha256(content))).rejects.toMatchObject(fault)
+  expect(await readdir(at.folder)).not.toContain('unmounted')
 })
 
 test.each(['artifact', 'folder'])(

@@ -90,6 +90,7 @@ test.each([{}, { tags: 'slow' }, { scenario: 'boot' }])(
       filter: (path) => !path.endsWith('license-server/build'),
     })
     const shared = workspace.path('shared')
+    await mkdir(shared)
     const { status, stdout } = await workspace.run('vm-validate', { carry: shared, ...part })
     expect([status, errors(stdout).join()]).toEqual([
       1,

@@ -20,6 +20,7 @@ let shared: string
 beforeEach(async () => {
   base = await mkdtemp('/tmp/appliance-carried-')
   shared = join(base, 'shared')
+  await mkdir(shared)
 })
 afterEach(() => rm(base, { recursive: true }))
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { copyFile, link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, link, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { DefaultArtifactClient } from '@actions/artifact'
@@ -48,14 +48,15 @@ class SharedFolder implements Carrier {
     this.where = `in ${folder}`
   }
 
-  has(name: string): Promise<boolean> {
-    return exists(join(this.#folder, name))
+  async has(name: string): Promise<boolean> {
+    return await exists(await this.#place(name))
   }
 
   async fetch(name: string, folder: string): Promise<string | undefined> {
     const path = join(folder, name)
+    const place = await this.#place(name)
     try {
-      await copyFile(join(this.#folder, name), path)
+      await copyFile(place, path)
       return path
     } catch (error) {
       // Never there, or another runner has just discarded it.
@@ -66,9 +67,8 @@ class SharedFolder implements Carrier {
 
   /** Runners may put the same at once: the name appears only when the file is whole. */
   async put(path: string): Promise<void> {
-    const place = join(this.#folder, basename(path))
+    const place = await this.#place(basename(path))
     if (await exists(place)) return
-    await mkdir(this.#folder, { recursive: true })
     // Process ids of several computers may be the same.
     const partial = join(this.#folder, `.${basename(path)}.${randomUUID()}.partial`)
     try {
@@ -81,7 +81,16 @@ class SharedFolder implements Carrier {
   }
 
   async discard(name: string): Promise<void> {
-    await rm(join(this.#folder, name), { force: true })
+    await rm(await this.#place(name), { force: true })
+  }
+
+  /** The folder is never made: where its mount is missing, that would be one that no other runner has. */
+  async #place(name: string): Promise<string> {
+    if (!(await exists(this.#folder)))
+      throw new ApplianceError('input', `input carry: ${this.#folder} is not there on this runner`, {
+        hint: 'Mount the folder that all runners share there, or make it once if the mount is above it.',
+      })
+    return join(this.#folder, name)
   }
 }
 
